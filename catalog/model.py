@@ -1,0 +1,167 @@
+"""What the SQL files declare, as data: types, columns, tables, views, routines and scheduled queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+
+class RoutineKind(StrEnum):
+    """A routine's kind, in the words of INFORMATION_SCHEMA.ROUTINES.routine_type."""
+
+    FUNCTION = "FUNCTION"
+    TABLE_FUNCTION = "TABLE FUNCTION"
+    PROCEDURE = "PROCEDURE"
+
+
+@dataclass(frozen=True)
+class SqlType:
+    """A GoogleSQL type: ``kind`` is ``INT64``, ``STRING``, ``JSON``, ``ARRAY``, ``STRUCT`` …"""
+
+    kind: str
+    element: SqlType | None = None
+    fields: tuple[tuple[str, SqlType], ...] = ()
+
+    @property
+    def sql(self) -> str:
+        """The type as INFORMATION_SCHEMA writes it, e.g. ``STRUCT<lower_bound FLOAT64, upper_bound FLOAT64>``."""
+        if self.kind == "ARRAY" and self.element is not None:
+            return f"ARRAY<{self.element.sql}>"
+        if self.kind == "STRUCT":
+            return "STRUCT<" + ", ".join(f"{name} {kind.sql}".strip() for name, kind in self.fields) + ">"
+        return self.kind
+
+    @property
+    def api(self) -> dict[str, Any]:
+        """The REST API's StandardSqlDataType, as the routines API answers it."""
+        if self.kind == "ARRAY" and self.element is not None:
+            return {"typeKind": "ARRAY", "arrayElementType": self.element.api}
+        if self.kind == "STRUCT":
+            fields = [{"name": name, "type": kind.api} for name, kind in self.fields]
+            return {"typeKind": "STRUCT", "structType": {"fields": fields}}
+        return {"typeKind": self.kind}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table, a view or a table function's result."""
+
+    name: str
+    type: SqlType
+    required: bool = False
+    description: str | None = None
+    default: str | None = None
+
+
+@dataclass(frozen=True)
+class Partitioning:
+    """Time partitioning of a table: ``granularity`` is HOUR, DAY, MONTH or YEAR; expiration in days, or None."""
+
+    column: str
+    granularity: str
+    expiration_days: float | None = None
+
+
+@dataclass(frozen=True)
+class SqlObject:
+    """What every object of a dataset has: one file, one name, a description, and its lineage by object name.
+
+    ``ddl`` is the file's DDL statement alone; ``tests`` the ASSERT statements that follow ``-- Tests`` ('' when none).
+    ``reads``, ``writes`` and ``calls`` are names of objects of the same dataset.
+    """
+
+    name: str
+    path: Path
+    ddl: str
+    tests: str = ""
+    description: str | None = None
+    reads: frozenset[str] = frozenset()
+    writes: frozenset[str] = frozenset()
+    calls: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Table(SqlObject):
+    """A table: columns in order, partitioning, clustering columns, labels."""
+
+    columns: tuple[Column, ...] = ()
+    partitioning: Partitioning | None = None
+    clustering: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class View(SqlObject):
+    """A view: its query text in canonical form, and the columns that the analyzer resolves for it."""
+
+    query: str = ""
+    columns: tuple[Column, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A routine's argument; ``mode`` is IN, OUT or INOUT for procedures, None for functions."""
+
+    name: str
+    type: SqlType
+    mode: str | None = None
+
+
+@dataclass(frozen=True)
+class Routine(SqlObject):
+    """A function, table function or procedure.
+
+    ``body`` is the REST API's ``definitionBody``: the expression, the query, or BEGIN … END; no CREATE, no arguments.
+    """
+
+    kind: RoutineKind = RoutineKind.FUNCTION
+    arguments: tuple[Argument, ...] = ()
+    returns: SqlType | None = None
+    returns_table: tuple[Column, ...] = ()
+    body: str = ""
+
+
+@dataclass(frozen=True)
+class ScheduledQuery(SqlObject):
+    """A script that the transfer service runs, with ``@run_time`` and ``@run_date`` bound. ``query`` is its text."""
+
+    query: str = ""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Every object of the repository, for one project and dataset; mappings are by object name."""
+
+    project: str
+    dataset: str
+    tables: Mapping[str, Table]
+    dependencies: Mapping[str, Table | View]
+    views: Mapping[str, View]
+    functions: Mapping[str, Routine]
+    table_functions: Mapping[str, Routine]
+    procedures: Mapping[str, Routine]
+    schedules: Mapping[str, ScheduledQuery]
+
+    @property
+    def routines(self) -> dict[str, Routine]:
+        """Functions, table functions and procedures together."""
+        return {**self.functions, **self.table_functions, **self.procedures}
+
+    def __iter__(self) -> Iterator[SqlObject]:
+        """Every object, each once; dependencies first."""
+        for group in (
+            self.dependencies,
+            self.tables,
+            self.functions,
+            self.table_functions,
+            self.views,
+            self.procedures,
+            self.schedules,
+        ):
+            yield from group.values()

@@ -1,0 +1,139 @@
+"""The typed settings of one environment, read from environments/NAME.yaml."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+ENVIRONMENTS = Path(__file__).resolve().parent.parent / "environments"
+
+PROJECT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
+DATASET_ID = re.compile(r"[A-Za-z0-9_]{1,1024}")
+MEMBER = re.compile(r"(user|group|serviceAccount|domain):[^\s:@]+(@[^\s:@]+)?")
+
+
+class EnvironmentFileError(Exception):
+    """An environment file that cannot be used; the message names the file, the key and what to write there."""
+
+
+def _project_id(value: str) -> str:
+    if not PROJECT_ID.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is no Google Cloud project id (6 to 30 lower-case letters, digits and hyphens, "
+            "a letter first, no hyphen last)"
+        )
+    return value
+
+
+def _dataset_id(value: str) -> str:
+    if not DATASET_ID.fullmatch(value):
+        raise ValueError(f"{value!r} is no BigQuery dataset id (letters, digits and underscores only)")
+    return value
+
+
+def _member(value: str) -> str:
+    if not MEMBER.fullmatch(value):
+        raise ValueError(f"{value!r} is no IAM member: write user:…, group:…, serviceAccount:… or domain:…")
+    return value
+
+
+Member = Annotated[str, AfterValidator(_member)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Guards(_Settings):
+    """What protects data: tables and dataset cannot be destroyed while ``protect_data`` is on.
+
+    ``allow_full_rollback`` is the explicit switch without which a guarded environment's warehouse is never destroyed.
+    """
+
+    protect_data: bool
+    allow_full_rollback: bool = False
+
+
+class Members(_Settings):
+    """IAM members of each of the operators' roles; the ETL role also gets this environment's own service account."""
+
+    viewers: tuple[Member, ...] = ()
+    etl: tuple[Member, ...] = ()
+    developers: tuple[Member, ...] = ()
+    admins: tuple[Member, ...] = ()
+
+
+class State(_Settings):
+    """Where Terraform keeps its state: a local file, or a bucket of Google Cloud Storage."""
+
+    backend: Literal["local", "gcs"]
+    bucket: str | None = None
+
+
+class Environment(_Settings):
+    """Everything that differs between environments."""
+
+    name: str
+    project: Annotated[str, AfterValidator(_project_id)]
+    project_number: Annotated[int, Field(gt=0)]
+    dataset: Annotated[str, AfterValidator(_dataset_id)]
+    location: str
+    state: State
+    guards: Guards
+    members: Members
+    #: The embedded environment's address; left out, everything speaks to Google.
+    endpoint: Annotated[str, Field(pattern=r"^http://127\.0\.0\.1:[0-9]+$")] | None = None
+
+    @property
+    def service_account(self) -> str:
+        """E-mail address of the service account that runs the scheduled queries."""
+        return f"eros-etl@{self.project}.iam.gserviceaccount.com"
+
+
+def load_environment(name: str | None = None, folder: Path = ENVIRONMENTS) -> Environment:
+    """Read the settings of an environment.
+
+    Args:
+        name: the environment's name; by default the variable EROS_ENV, else ``local``.
+        folder: where the environment files stand.
+
+    Raises:
+        EnvironmentFileError: one line for each thing that is wrong, with the file's name and the key.
+    """
+    name = name or os.environ.get("EROS_ENV") or "local"
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "none"
+        raise EnvironmentFileError(f"no environment {name!r}: there is no file {path.name} (there are: {known})")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise EnvironmentFileError(f"{path.name}: not readable as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise EnvironmentFileError(f"{path.name}: must hold keys and values, holds {type(content).__name__}")
+    try:
+        return Environment.model_validate({"name": name, **content})
+    except ValidationError as error:
+        raise EnvironmentFileError("\n".join(_line(path.name, problem) for problem in error.errors())) from None
+
+
+def _line(file: str, problem: ErrorDetails) -> str:
+    """One problem that pydantic found, as one line for a person."""
+    key = ".".join(str(part) for part in problem["loc"])
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{file}: unknown key {key!r}"
+        case "missing":
+            return f"{file}: missing key {key!r}"
+        case "value_error":
+            return f"{file}: {key}: {problem['ctx']['error']}"
+        case _:
+            return f"{file}: {key}: {problem['msg']} (found {problem['input']!r})"
