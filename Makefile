@@ -1,0 +1,63 @@
+# EROS infrastructure. `make help` lists the targets; ENV=local (default), staging or prod.
+
+ENV ?= local
+STACK ?= automation
+PYTHON ?= $(shell command -v python3.13 || command -v python3 || echo python3.13)
+
+export EROS_ENV := $(ENV)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+SETUP := .venv/installed node_modules/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup deploy plan destroy rollback verify up down check test bench-deploy clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(SETUP) ## install what is missing: .venv, node_modules
+
+.venv/installed: requirements.txt operations/setup.sh
+	@operations/setup.sh "$(PYTHON)"
+
+node_modules/installed: package-lock.json .venv/installed
+	@echo "Installing the cdktf command line …"
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+deploy: $(SETUP) ## deploy every stack, verify it, run each scheduled query once
+	@python -m operations deploy
+
+plan: $(SETUP) ## show what a deployment would change; changes nothing
+	@python -m operations plan
+
+destroy: $(SETUP) ## destroy every stack of ENV
+	@python -m operations destroy
+
+rollback: $(SETUP) ## destroy one stack: make rollback STACK=automation (procedures and schedules only)
+	@python -m operations destroy --stack $(STACK)
+
+verify: $(SETUP) ## run the verification tests against ENV
+	@python -m verification --env $(ENV)
+
+up: $(SETUP) ## start the embedded environment
+	@python -m local up
+
+down: $(SETUP) ## stop the embedded environment; its data and state stay
+	@python -m local down
+
+check: $(SETUP) ## lint, format, types and the SQL check
+	@ruff check --quiet .
+	@ruff format --check --quiet .
+	@mypy --no-error-summary
+	@python -m catalog check
+
+test: check ## every check and every test
+	@python -m pytest
+
+bench-deploy: $(SETUP) ## print the warm times of synthesis, plan, deploy and verification
+	@python -m benchmarks.deploy
+
+clean: down ## stop the embedded environment and delete its data, state and caches
+	@rm -rf .local .cache cdktf.out

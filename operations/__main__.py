@@ -1,0 +1,85 @@
+"""The operators' command line: ``python -m operations COMMAND``; EROS_ENV, or --env, names the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from catalog import CatalogError, load_catalog, retarget
+from operations import deployment, preview, rollback
+from operations.adoption import adoptable
+from operations.scheduled_runs import run_each_schedule
+from operations.steps import StepFailedError
+from stacks.environment import EnvironmentFileError, load_environment
+from verification.live import GoogleApi, LiveSystemError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+console = Console()
+errors = Console(stderr=True)
+
+Env = Annotated[str | None, typer.Option("--env", help="local, staging or prod; by default EROS_ENV, else local")]
+Adopt = Annotated[bool, typer.Option("--adopt", help="import objects that stand already", envvar="ADOPT")]
+Approve = Annotated[bool, typer.Option("--auto-approve", help="apply without asking", envvar="AUTO_APPROVE")]
+
+
+@app.command()
+def deploy(env: Env = None, adopt: Adopt = False, auto_approve: Approve = False) -> None:
+    """Deploy every stack, verify what stands, run each scheduled query once."""
+    environment = load_environment(env)
+    outcome = deployment.deploy(environment, console, adopt, auto_approve)
+    deployment.print_summary(environment, outcome, console)
+
+
+@app.command()
+def plan(env: Env = None, adopt: Adopt = False) -> None:
+    """Show what a deployment would change, stack by stack; changes nothing."""
+    preview.plan(load_environment(env), console, adopt)
+
+
+@app.command()
+def destroy(
+    env: Env = None,
+    stack: Annotated[str | None, typer.Option(help="one stack only, e.g. automation")] = None,
+    auto_approve: Approve = False,
+) -> None:
+    """Destroy one stack, or all of them; a guarded environment keeps its warehouse."""
+    rollback.destroy(load_environment(env), console, stack, auto_approve)
+
+
+@app.command()
+def adopt(env: Env = None) -> None:
+    """Print the import ids of declared objects that stand already; EROS_ADOPT takes a file of this."""
+    environment = load_environment(env)
+    catalog = retarget(load_catalog(), environment.project, environment.dataset)
+    print(json.dumps(adoptable(environment, catalog, GoogleApi(environment)), indent=2))  # noqa: T201 - for a pipe
+
+
+@app.command()
+def run_schedules(env: Env = None) -> None:
+    """Run each scheduled query once, for the last time that it was due."""
+    failed = False
+    for run in run_each_schedule(GoogleApi(load_environment(env))):
+        console.print(f"{run.schedule.display_name}: {run.state} in {run.seconds:.1f} s {run.message}", highlight=False)
+        failed = failed or not run.succeeded
+    raise typer.Exit(int(failed))
+
+
+def main() -> None:
+    """Run the command line; what went wrong is said in words, with exit code 1 or 2."""
+    try:
+        app()
+    except StepFailedError as error:
+        errors.print(str(error), markup=False, highlight=False)
+        raise SystemExit(error.exit_code) from None
+    except (EnvironmentFileError, CatalogError, LiveSystemError) as error:
+        errors.print(str(error), markup=False, highlight=False)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    main()

@@ -1,0 +1,126 @@
+"""Runs the cdktf command line and reads, while it works, what happens to each stack."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+COMMAND = REPOSITORY / "operations" / "cdktf.sh"
+LOG = REPOSITORY / ".local" / "cdktf.log"
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+STACK_LINE = re.compile(r"^(eros-\S+) {2}(.*)$")
+PLAN = re.compile(r"Plan: (?:(\d+) to import, )?(\d+) to add, (\d+) to change, (\d+) to destroy")
+RESOURCE = re.compile(r"(\S+): (Creation|Modifications|Destruction|Import) complete")
+DONE = {"Creation": "created", "Modifications": "changed", "Destruction": "destroyed", "Import": "adopted"}
+
+
+@dataclass
+class StackOutcome:
+    """What one run of cdktf did, or would do, to one stack: addresses by action, and the error lines if it failed."""
+
+    stack: str
+    planned: tuple[int, int, int, int] | None = None
+    created: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    destroyed: list[str] = field(default_factory=list)
+    adopted: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was, or would be, done."""
+        return self.planned in {None, (0, 0, 0, 0)} and not (
+            self.created or self.changed or self.destroyed or self.adopted
+        )
+
+    def __str__(self) -> str:
+        """The outcome in a few words, e.g. ``12 created, 1 adopted``."""
+        parts = [f"{len(getattr(self, word))} {word}" for word in DONE.values() if getattr(self, word)]
+        return ", ".join(parts) or "no changes"
+
+
+@dataclass(frozen=True)
+class CdktfRun:
+    """A finished run: exit code, the outcome of each stack in order of appearance, the last lines of its output."""
+
+    exit_code: int
+    stacks: Mapping[str, StackOutcome]
+    tail: tuple[str, ...]
+
+    @property
+    def untouched(self) -> bool:
+        """Whether cdktf named its stacks and did nothing to any of them."""
+        return bool(self.stacks) and all(outcome.untouched for outcome in self.stacks.values())
+
+    @property
+    def explanation(self) -> str:
+        """What a person needs to see after a failure: the errors of each stack, else the end of the output."""
+        errors = [line for outcome in self.stacks.values() for line in outcome.errors]
+        return "\n".join(errors or self.tail)
+
+
+def stack_names(environment_name: str) -> tuple[str, ...]:
+    """The stacks of an environment, in the order of their deployment."""
+    return tuple(f"eros-{environment_name}-{part}" for part in ("warehouse", "routines", "access", "automation"))
+
+
+def run_cdktf(
+    arguments: Iterable[str],
+    variables: Mapping[str, str],
+    on_line: Callable[[str, str], None] = lambda _stack, _text: None,
+    interactive: bool = False,
+) -> CdktfRun:
+    """Run ``cdktf ARGUMENTS`` and wait for it; its whole output is appended to ``.local/cdktf.log``.
+
+    Args:
+        arguments: the subcommand and its arguments.
+        variables: the whole environment of the process.
+        on_line: called with stack name and text for each line that belongs to a stack.
+        interactive: leave the terminal to cdktf, which asks for approval; then no outcome is read.
+
+    Returns:
+        What happened to each stack that the output names.
+    """
+    command = [str(COMMAND), *arguments]
+    if interactive:
+        return CdktfRun(subprocess.run(command, env=dict(variables), check=False).returncode, {}, ())
+    outcomes: dict[str, StackOutcome] = {}
+    tail: deque[str] = deque(maxlen=40)
+    LOG.parent.mkdir(exist_ok=True)
+    with (
+        LOG.open("a", encoding="utf-8") as log,
+        subprocess.Popen(
+            command, env=dict(variables), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as process,
+    ):
+        assert process.stdout is not None  # noqa: S101 - PIPE was asked for
+        for raw in process.stdout:
+            line = COLOUR.sub("", raw.decode(errors="replace")).rstrip()
+            log.write(line + "\n")
+            if line:
+                tail.append(line)
+            if match := STACK_LINE.match(line):
+                stack, text = match.groups()
+                read_line(outcomes.setdefault(stack, StackOutcome(stack)), text.strip())
+                on_line(stack, text.strip())
+    return CdktfRun(process.returncode, outcomes, tuple(tail))
+
+
+def read_line(outcome: StackOutcome, text: str) -> None:
+    """Take from one line of Terraform's output what it says of its stack."""
+    if match := PLAN.search(text):
+        imported, added, changed, destroyed = (int(number or 0) for number in match.groups())
+        outcome.planned = (added, changed, destroyed, imported)
+    elif match := RESOURCE.search(text):
+        getattr(outcome, DONE[match[2]]).append(match[1])
+    elif text.startswith(("│", "╷", "╵", "Error:")):
+        outcome.errors.append(text)

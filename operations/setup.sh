@@ -1,0 +1,20 @@
+#!/bin/sh
+# Make .venv and install the pinned requirements: setup.sh PYTHON. Run by `make setup`, which knows when it is due.
+set -eu
+cd "$(dirname "$0")/.."
+python=$1
+
+found=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || echo none)
+if [ "$found" != 3.13 ]; then
+    echo "Python 3.13 is needed (.python-version); '$python' is: $found." >&2
+    echo "Install it, or name it: make setup PYTHON=/path/to/python3.13" >&2
+    exit 2
+fi
+if [ ! -x .venv/bin/python ]; then
+    echo "Creating .venv …"
+    "$python" -m venv .venv
+fi
+echo "Installing the requirements …"
+.venv/bin/python -m pip install --quiet --requirement requirements.txt
+ln -sf ../../operations/cdktf.sh .venv/bin/cdktf
+touch .venv/installed

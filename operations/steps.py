@@ -1,0 +1,95 @@
+"""One step of a longer operation: a title, a command of this repository, its time, and its output when it matters."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from operations.cdktf import LOG, REPOSITORY, CdktfRun, run_cdktf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from rich.console import Console
+
+
+class StepFailedError(Exception):
+    """A step that did not end well; ``exit_code`` is 1 for a failed check, 2 for what could not run."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@contextmanager
+def step(console: Console, title: str) -> Iterator[list[str]]:
+    """Show that a step works; at its end one line with its time and what the step put into the yielded list."""
+    started = time.monotonic()
+    notes: list[str] = []
+    try:
+        with console.status(f"{title} …"):
+            yield notes
+    except BaseException:
+        console.print(f"[red]✗[/] {title}  [dim]{time.monotonic() - started:.1f} s[/]")
+        raise
+    text = f"  {notes[-1]}" if notes else ""
+    console.print(f"[green]✓[/] {title}{text}  [dim]{time.monotonic() - started:.1f} s[/]", highlight=False)
+
+
+def run_module(*arguments: str) -> str:
+    """Run ``python -m ARGUMENTS`` in this repository and return the last line that it printed.
+
+    Raises:
+        StepFailedError: with everything that it printed, when it does not exit with 0.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    output = done.stdout.strip()
+    if done.returncode:
+        raise StepFailedError(
+            output or f"python -m {' '.join(arguments)} ended with {done.returncode}", done.returncode
+        )
+    return output.splitlines()[-1].strip() if output else ""
+
+
+def apply_with_cdktf(
+    console: Console,
+    arguments: list[str],
+    variables: Mapping[str, str],
+    auto_approve: bool,
+    describe: Callable[[CdktfRun], str],
+) -> CdktfRun:
+    """Run a cdktf subcommand that changes things, as a step that shows what it is at.
+
+    Without ``auto_approve`` the terminal is left to cdktf, which asks before each stack.
+
+    Raises:
+        StepFailedError: with Terraform's own errors and the log's place, when cdktf does not end well.
+    """
+    title = f"cdktf {' '.join(arguments)}"
+    if not auto_approve:
+        run = run_cdktf(arguments, variables, interactive=True)
+        if run.exit_code:
+            raise StepFailedError(f"{title} did not end well; what it printed says why.", 1)
+        return run
+    with step(console, title) as notes, console.status(title) as status:
+        run = run_cdktf(
+            [*arguments, "--auto-approve"],
+            variables,
+            lambda stack, text: status.update(f"{title}: {stack} {text[:90]}"),
+        )
+        if run.exit_code:
+            raise StepFailedError(f"{run.explanation}\n(the whole output: {LOG.relative_to(REPOSITORY)})", 1)
+        notes.append(describe(run))
+    return run
