@@ -1,0 +1,221 @@
+"""The whole life of a deployment through make, the real cdktf command line and real Terraform.
+
+The tests of this module are one story: each begins where the one before it ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from benchmarks.checkout import copy_checkout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.cdktf
+
+DATASET = "projects/eros-local/datasets/eros_scheduling_brain"
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the repository and what can be done in it."""
+
+    folder: Path
+
+    def run(self, *command: str, expect: int = 0) -> str:
+        """Run a command there; its output, both streams together."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**os.environ, "EROS_ENV": "local", "COLUMNS": "160"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == expect, f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}"
+        return done.stdout
+
+    def make(self, target: str, *variables: str, expect: int = 0) -> str:
+        """Run a make target; a failing recipe is make's exit code 2."""
+        return self.run("make", "-s", target, *variables, expect=expect)
+
+    def python(self, *arguments: str, expect: int = 0) -> str:
+        """Run a module of the repository."""
+        return self.run(".venv/bin/python", "-m", *arguments, expect=expect)
+
+    def status(self) -> dict[str, Any]:
+        """What ``python -m local status`` says."""
+        answer: dict[str, Any] = json.loads(self.python("local", "status", "--format", "json"))
+        return answer
+
+    def bigquery(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Call BigQuery's REST API by hand, as somebody who bypasses Terraform would."""
+        base = self.status()["bigquery"].rstrip("/").removesuffix("/bigquery/v2")
+        response = httpx.request(method, f"{base}/bigquery/v2/{path}", json=body, timeout=30)
+        assert response.status_code < 300, response.text
+        answer: dict[str, Any] = response.json() if response.content else {}
+        return answer
+
+    def query(self, sql: str) -> list[list[Any]]:
+        """The rows of a query."""
+        answer = self.bigquery("POST", "projects/eros-local/queries", {"query": sql, "useLegacySql": False})
+        return [[cell["v"] for cell in row["f"]] for row in answer.get("rows", [])]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """A checkout of its own; its embedded environment is stopped at the end."""
+    copy = Checkout(copy_checkout(tmp_path_factory.mktemp("lifecycle")))
+    yield copy
+    copy.python("local", "down")
+
+
+def test_plan_of_an_empty_environment_adds_everything_and_changes_nothing(checkout: Checkout) -> None:
+    printed = checkout.make("plan")
+    assert "0 to change, 0 to destroy" in printed
+    assert "google_bigquery_table.caption_bandit_stats" in printed
+    datasets = checkout.bigquery("GET", "projects/eros-local/datasets")
+    assert not datasets.get("datasets")
+
+
+def test_deploy_ends_well_and_says_what_stands(checkout: Checkout) -> None:
+    printed = checkout.make("deploy")
+    assert "eros-local-warehouse" in printed
+    assert "SUCCEEDED" in printed
+    assert checkout.query(f"SELECT COUNT(*) FROM `{_table('mass_messages')}`") == [["100000"]]
+    assert int(checkout.query(f"SELECT COUNT(*) FROM `{_table('lock_sweep_log')}`")[0][0]) == 1
+
+
+def test_a_second_deploy_changes_nothing_and_says_so(checkout: Checkout) -> None:
+    assert "Nothing was changed" in checkout.make("deploy")
+
+
+@pytest.mark.parametrize("part", ["warehouse", "routines", "access", "automation"])
+def test_the_plan_after_a_deploy_is_empty(checkout: Checkout, part: str) -> None:
+    assert "No changes" in checkout.run("operations/cdktf.sh", "plan", f"eros-local-{part}")
+
+
+def test_every_verification_test_passes(checkout: Checkout) -> None:
+    report = checkout.folder / "verification.json"
+    checkout.python("verification", "--env", "local", "--format", f"json={report}", "--format", "table")
+    results = json.loads(report.read_text())["results"]
+    assert len(results) > 20
+    assert {result["status"] for result in results} == {"PASS"}
+
+
+def test_drift_is_shown_by_plan_and_put_right_by_deploy(checkout: Checkout) -> None:
+    routine = f"{DATASET}/routines/wilson_sample"
+    table = f"{DATASET}/tables/caption_bandit_stats"
+    declared = checkout.bigquery("GET", routine)
+    checkout.bigquery("PUT", routine, {**declared, "definitionBody": "0.5"})
+    checkout.bigquery("PATCH", table, {"labels": {**checkout.bigquery("GET", table)["labels"], "system": "other"}})
+    _change_a_schedule(checkout)
+
+    verification = checkout.python("verification", "--env", "local", expect=1)
+    for name in ("wilson_sample", "caption_bandit_stats", "sweep_expired_caption_locks"):
+        assert name in verification
+
+    printed = checkout.make("plan")
+    assert "google_bigquery_routine.wilson_sample will be updated in-place" in printed
+    assert "google_bigquery_table.caption_bandit_stats will be updated in-place" in printed
+    assert "google_bigquery_data_transfer_config.sweep_expired_caption_locks will be updated in-place" in printed
+
+    checkout.make("deploy")
+    assert checkout.bigquery("GET", routine)["definitionBody"] == declared["definitionBody"]
+    assert checkout.bigquery("GET", table)["labels"]["system"] != "other"
+
+
+def test_the_procedures_only_rollback_touches_no_data(checkout: Checkout) -> None:
+    before = checkout.query(f"SELECT COUNT(*) FROM `{_table('holiday_calendar')}`")
+    checkout.make("rollback", "STACK=automation")
+    routines = checkout.bigquery("GET", f"{DATASET}/routines")["routines"]
+    assert {routine["routineType"] for routine in routines} == {"SCALAR_FUNCTION", "TABLE_VALUED_FUNCTION"}
+    assert _transfer_configs(checkout) == []
+    assert checkout.query(f"SELECT COUNT(*) FROM `{_table('holiday_calendar')}`") == before
+    checkout.make("deploy")
+    assert len(_transfer_configs(checkout)) == 2
+
+
+def test_objects_that_stand_already_are_adopted_not_recreated(checkout: Checkout) -> None:
+    marker = "INSERT `{}` (sweep_id, sweep_time) VALUES ('kept', CURRENT_TIMESTAMP())".format(_table("lock_sweep_log"))
+    checkout.query(marker)
+    for state in (checkout.folder / ".local" / "state").iterdir():
+        state.unlink()
+    assert "adopted" in checkout.make("deploy")
+    kept = f"SELECT COUNT(*) FROM `{_table('lock_sweep_log')}` WHERE sweep_id = 'kept'"
+    assert checkout.query(kept) == [["1"]]
+    assert len(_transfer_configs(checkout)) == 2
+
+
+def test_data_and_state_survive_down_and_up(checkout: Checkout) -> None:
+    before = checkout.query(f"SELECT COUNT(*) FROM `{_table('mass_messages')}`")
+    checkout.make("down")
+    checkout.python("local", "status", expect=1)
+    checkout.make("up")
+    assert checkout.query(f"SELECT COUNT(*) FROM `{_table('mass_messages')}`") == before
+    assert "No changes" in checkout.run("operations/cdktf.sh", "plan", "eros-local-warehouse")
+
+
+def test_destroy_leaves_nothing(checkout: Checkout) -> None:
+    checkout.make("destroy")
+    assert not checkout.bigquery("GET", "projects/eros-local/datasets").get("datasets")
+    assert _transfer_configs(checkout) == []
+
+
+@pytest.mark.parametrize("created", ["google_bigquery_table", "google_bigquery_routine"])
+def test_a_deploy_after_the_server_was_killed_in_the_middle_of_one_ends_well(checkout: Checkout, created: str) -> None:
+    checkout.make("destroy")
+    log = checkout.folder / ".local" / "cdktf.log"
+    seen = log.stat().st_size
+    server = checkout.status()["pid"]
+    with subprocess.Popen(
+        ["make", "-s", "deploy"],
+        cwd=checkout.folder,
+        env={**os.environ, "EROS_ENV": "local"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as deploy:
+        deadline = time.monotonic() + 120
+        while f"{created}." not in log.read_bytes()[seen:].decode() or "Creat" not in log.read_bytes()[seen:].decode():
+            assert time.monotonic() < deadline, "the deployment created nothing"
+            assert deploy.poll() is None, deploy.communicate()[0]
+            time.sleep(0.02)  # a log that grows gives no event
+        os.kill(server, signal.SIGKILL)
+        output = deploy.communicate(timeout=120)[0]
+    assert deploy.returncode != 0, output
+    checkout.make("deploy")
+    assert "No changes" in checkout.run("operations/cdktf.sh", "plan", "eros-local-warehouse")
+
+
+def _table(name: str) -> str:
+    return f"eros-local.eros_scheduling_brain.{name}"
+
+
+def _transfer_configs(checkout: Checkout) -> list[dict[str, Any]]:
+    base = checkout.status()["data_transfer"].rstrip("/")
+    answer = httpx.get(f"{base}/projects/eros-local/locations/us/transferConfigs").json()
+    configs: list[dict[str, Any]] = answer.get("transferConfigs", [])
+    return configs
+
+
+def _change_a_schedule(checkout: Checkout) -> None:
+    base = checkout.status()["data_transfer"].rstrip("/")
+    config = next(c for c in _transfer_configs(checkout) if c["displayName"] == "eros sweep_expired_caption_locks")
+    answer = httpx.patch(
+        f"{base}/{config['name']}", params={"updateMask": "schedule"}, json={"schedule": "every 6 hours"}, timeout=30
+    )
+    assert answer.status_code == 200, answer.text
