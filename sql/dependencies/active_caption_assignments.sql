@@ -1,0 +1,18 @@
+-- The locks on captions: an active row keeps a caption from being used again for its page.
+--
+-- Owned by others: this system reads, and where the specification says so writes, these columns; it never creates,
+-- alters or drops the object in production. This file is the preflight's contract, the SQL check's catalog and the
+-- embedded environment's fixture.
+CREATE TABLE IF NOT EXISTS `of-scheduler-proj.eros_scheduling_brain.active_caption_assignments` (
+  page_name STRING,
+  caption_id INT64,
+  caption_text STRING,
+  assigned_date DATE,
+  scheduled_send_date DATE,
+  scheduled_send_hour INT64,
+  price_tier STRING,
+  is_active BOOL,
+  assigned_at TIMESTAMP,
+  assignment_key STRING,
+  schedule_id STRING
+);

@@ -1,0 +1,28 @@
+-- What a creator does not want to send. The owners keep the restrictions in a table of their own; here only the
+-- view's columns are known, so this stand-in holds no row.
+--
+-- Owned by others: this system reads, and where the specification says so writes, these columns; it never creates,
+-- alters or drops the object in production. This file is the preflight's contract, the SQL check's catalog and the
+-- embedded environment's fixture.
+CREATE OR REPLACE VIEW `of-scheduler-proj.eros_scheduling_brain.active_creator_caption_restrictions_v` AS
+SELECT
+  restriction.page_name,
+  restriction.applies_to_scope,
+  restriction.min_ppv_pool,
+  restriction.min_bump_pool,
+  restriction.hard_patterns,
+  restriction.soft_patterns,
+  restriction.restricted_categories,
+  restriction.restricted_price_tiers
+FROM (
+  SELECT
+    CAST(NULL AS STRING) AS page_name,
+    CAST(NULL AS STRING) AS applies_to_scope,
+    CAST(NULL AS INT64) AS min_ppv_pool,
+    CAST(NULL AS INT64) AS min_bump_pool,
+    CAST([] AS ARRAY<STRING>) AS hard_patterns,
+    CAST([] AS ARRAY<STRING>) AS soft_patterns,
+    CAST([] AS ARRAY<STRING>) AS restricted_categories,
+    CAST([] AS ARRAY<STRING>) AS restricted_price_tiers
+) AS restriction
+WHERE restriction.page_name IS NOT NULL;

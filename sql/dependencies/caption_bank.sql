@@ -1,0 +1,18 @@
+-- The captions to choose from: price_tier is budget, mid, premium or bump; page_name NULL is for every page.
+--
+-- Owned by others: this system reads, and where the specification says so writes, these columns; it never creates,
+-- alters or drops the object in production. This file is the preflight's contract, the SQL check's catalog and the
+-- embedded environment's fixture.
+CREATE TABLE IF NOT EXISTS `of-scheduler-proj.eros_scheduling_brain.caption_bank` (
+  caption_id INT64,
+  caption_text STRING,
+  caption_key STRING,
+  content_category STRING,
+  price_tier STRING,
+  has_urgency BOOL,
+  overall_performance_score FLOAT64,
+  avg_revenue FLOAT64,
+  usage_status STRING,
+  last_used TIMESTAMP,
+  page_name STRING
+);

@@ -1,0 +1,16 @@
+-- Who may do what must not overlap: one row for each lease, taken by an UPDATE inside a transaction.
+--
+-- Guarantees: rows are never inserted to take a lease, since inserts do not conflict in BigQuery: an UPDATE of the row
+--             that stands already does. A lease past expires_at is free, whoever holds it.
+-- Cost:       a handful of rows, never partitioned, never expiring.
+CREATE TABLE IF NOT EXISTS `of-scheduler-proj.eros_scheduling_brain.leases` (
+  lease_name STRING NOT NULL OPTIONS (description = 'What the lease is for.'),
+  holder STRING OPTIONS (description = 'The run that holds it; NULL while it is free.'),
+  acquired_at TIMESTAMP OPTIONS (description = 'When it was taken.'),
+  expires_at TIMESTAMP OPTIONS (description = 'When it is free again even if its holder died.')
+)
+CLUSTER BY lease_name
+OPTIONS (
+  description = 'Leases of work that must not overlap: one standing row each, taken by an UPDATE in a transaction.',
+  labels = [('system', 'eros'), ('component', 'automation'), ('retention', 'none')]
+);
