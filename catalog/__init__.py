@@ -1,0 +1,37 @@
+"""The SQL files as typed objects: what they declare, what needs what, and the same for another project."""
+
+from catalog.findings import CatalogError, Finding
+from catalog.loading import SQL, deployment_order, load_catalog, retarget
+from catalog.model import (
+    Argument,
+    Catalog,
+    Column,
+    Partitioning,
+    Routine,
+    RoutineKind,
+    ScheduledQuery,
+    SqlObject,
+    SqlType,
+    Table,
+    View,
+)
+
+__all__ = [
+    "SQL",
+    "Argument",
+    "Catalog",
+    "CatalogError",
+    "Column",
+    "Finding",
+    "Partitioning",
+    "Routine",
+    "RoutineKind",
+    "ScheduledQuery",
+    "SqlObject",
+    "SqlType",
+    "Table",
+    "View",
+    "deployment_order",
+    "load_catalog",
+    "retarget",
+]

@@ -136,10 +136,14 @@ class ScheduledQuery(SqlObject):
 
 @dataclass(frozen=True)
 class Catalog:
-    """Every object of the repository, for one project and dataset; mappings are by object name."""
+    """Every object of the repository, for one project and dataset; mappings are by object name.
+
+    ``folder`` is where the SQL files stand.
+    """
 
     project: str
     dataset: str
+    folder: Path
     tables: Mapping[str, Table]
     dependencies: Mapping[str, Table | View]
     views: Mapping[str, View]

@@ -1,0 +1,32 @@
+"""What is wrong with an SQL file, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One thing that is wrong: file (relative to the repository), line and column from 1, rule, message."""
+
+    path: Path
+    line: int
+    column: int
+    rule: str
+    message: str
+
+    def __str__(self) -> str:
+        """``file:line:col rule message``."""
+        return f"{self.path.as_posix()}:{self.line}:{self.column} {self.rule} {self.message}"
+
+
+class CatalogError(Exception):
+    """SQL files that cannot be used; the message has a line for each finding."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        self.findings = sorted(findings)
+        super().__init__("\n".join(str(finding) for finding in self.findings))

@@ -1,0 +1,39 @@
+"""Rewrites the qualified prefix of names for another project and dataset, where the parser sees a name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from catalog.declarations import DATASET, PROJECT
+from catalog.zetasql import kind_of, span, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from catalog.source import SourceFile
+
+
+def retarget_text(file: SourceFile, project: str, dataset: str) -> str:
+    """The file's text with every qualified name moved; strings and comments stay as they are."""
+    moved, end = b"", 0
+    for (start, stop), name in sorted(_moved_identifiers(file.statements, project, dataset)):
+        moved += file.data[end:start] + name.encode()
+        end = stop
+    return (moved + file.data[end:]).decode()
+
+
+def _moved_identifiers(statements: list[Any], project: str, dataset: str) -> Iterator[tuple[tuple[int, int], str]]:
+    """The place of each identifier that names the production project or dataset, and what must stand there."""
+    seen = set()
+    for statement in statements:
+        for node, _ in walk(statement):
+            if kind_of(node) != "ASTPathExpression":
+                continue
+            parts = [part for identifier in node.names for part in identifier.id_string.split(".")]
+            if parts[0] != PROJECT or span(node) in seen:
+                continue
+            seen.add(span(node))
+            parts[0] = project
+            if len(parts) > 1 and parts[1] == DATASET:
+                parts[1] = dataset
+            yield span(node), f"`{'.'.join(parts)}`"
