@@ -1,0 +1,1 @@
+"""The embedded environment: the same deployment on one machine, without a cloud account."""

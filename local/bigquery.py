@@ -1,0 +1,64 @@
+"""BigQuery's REST API on this machine: the local-bigquery package, with the differences that matter here closed.
+
+Each closed difference is one small function of ``local/engine/``, which replaces or wraps one function of the package;
+docs/fidelity.md lists them all.
+"""
+
+from __future__ import annotations
+
+import os
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.types import ASGIApp
+
+
+class DataFolderError(Exception):
+    """A data folder that cannot be used; the message says why and what to do."""
+
+
+def create_bigquery_app(data: Path, project: str) -> ASGIApp:
+    """The ASGI application; the process can hold one only, since the package keeps its state in module variables.
+
+    Args:
+        data: the folder that holds the tables; made if it is missing.
+        project: the project that exists from the start.
+
+    Raises:
+        DataFolderError: the folder is locked by another process, corrupt, or not writable. Nothing in it is touched.
+    """
+    os.environ.update(DATA_DIR=str(data), DEFAULT_PROJECT_ID=project, DEFAULT_DATASET_ID="local_bigquery_default")
+    import duckdb  # noqa: PLC0415 - the package reads its settings when it is imported
+    from duckdb_extensions import import_extension  # noqa: PLC0415
+
+    for extension in ("icu", "ducklake"):
+        import_extension(extension)
+    from local_bigquery.app import app  # noqa: PLC0415
+    from local_bigquery.engine import database  # noqa: PLC0415
+
+    from local import engine  # noqa: PLC0415
+
+    engine.close_differences()
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        database.connection()
+    except OSError as error:
+        raise DataFolderError(f"{data}: not usable as a data folder: {error.strerror}") from None
+    except duckdb.Error as error:
+        raise DataFolderError(_explanation(data, str(error))) from None
+    return app  # type: ignore[no-any-return]
+
+
+def _explanation(data: Path, message: str) -> str:
+    if "lock" in message.lower():
+        return (
+            f"{data}: another process has the data open. Stop it (`python -m local down`), or name another folder with --data."
+        )
+    return (
+        f"{data}: the data cannot be opened: {message.splitlines()[0]}\n"
+        "Nothing was changed. Move the folder away to begin anew, or put a copy of it back."
+    )
