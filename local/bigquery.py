@@ -7,8 +7,6 @@ docs/fidelity.md lists them all.
 from __future__ import annotations
 
 import os
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,7 +19,7 @@ class DataFolderError(Exception):
     """A data folder that cannot be used; the message says why and what to do."""
 
 
-def create_bigquery_app(data: Path, project: str) -> ASGIApp:
+def create_bigquery_app(data: Path, project: str = "local") -> ASGIApp:
     """The ASGI application; the process can hold one only, since the package keeps its state in module variables.
 
     Args:
@@ -55,9 +53,7 @@ def create_bigquery_app(data: Path, project: str) -> ASGIApp:
 
 def _explanation(data: Path, message: str) -> str:
     if "lock" in message.lower():
-        return (
-            f"{data}: another process has the data open. Stop it (`python -m local down`), or name another folder with --data."
-        )
+        return f"{data}: another process has the data open. Stop it (`python -m local down`), or name another folder."
     return (
         f"{data}: the data cannot be opened: {message.splitlines()[0]}\n"
         "Nothing was changed. Move the folder away to begin anew, or put a copy of it back."
