@@ -9,6 +9,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import duckdb
+
+from local.engine import offline
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -24,26 +28,23 @@ def create_bigquery_app(data: Path, project: str = "local") -> ASGIApp:
 
     Args:
         data: the folder that holds the tables; made if it is missing.
-        project: the project that exists from the start.
+        project: the project that exists from the start; others come with their first use.
 
     Raises:
         DataFolderError: the folder is locked by another process, corrupt, or not writable. Nothing in it is touched.
     """
-    os.environ.update(DATA_DIR=str(data), DEFAULT_PROJECT_ID=project, DEFAULT_DATASET_ID="local_bigquery_default")
-    import duckdb  # noqa: PLC0415 - the package reads its settings when it is imported
-    from duckdb_extensions import import_extension  # noqa: PLC0415
-
-    for extension in ("icu", "ducklake"):
-        import_extension(extension)
-    from local_bigquery.app import app  # noqa: PLC0415
+    os.environ.update(DATA_DIR=str(data), DEFAULT_PROJECT_ID=project, DEFAULT_DATASET_ID="_default")
+    offline.import_extensions()
+    from local_bigquery.app import app  # noqa: PLC0415 - the package reads its settings when it is imported
     from local_bigquery.engine import database  # noqa: PLC0415
 
-    from local import engine  # noqa: PLC0415
+    from local import engine  # noqa: PLC0415 - wraps functions of the package
 
-    engine.close_differences()
+    engine.close_differences(app)
     try:
         data.mkdir(parents=True, exist_ok=True)
         database.connection()
+        engine.after_opening()
     except OSError as error:
         raise DataFolderError(f"{data}: not usable as a data folder: {error.strerror}") from None
     except duckdb.Error as error:
@@ -52,7 +53,7 @@ def create_bigquery_app(data: Path, project: str = "local") -> ASGIApp:
 
 
 def _explanation(data: Path, message: str) -> str:
-    if "lock" in message.lower():
+    if "set lock" in message:
         return f"{data}: another process has the data open. Stop it (`python -m local down`), or name another folder."
     return (
         f"{data}: the data cannot be opened: {message.splitlines()[0]}\n"
