@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from local import LocalError
 from local.engine import offline
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 
-class DataFolderError(Exception):
+class DataFolderError(LocalError):
     """A data folder that cannot be used; the message says why and what to do."""
 
 
