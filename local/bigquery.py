@@ -41,7 +41,7 @@ def create_bigquery_app(data: Path, project: str = "local") -> ASGIApp:
 
     from local import engine  # noqa: PLC0415 - wraps functions of the package
 
-    engine.close_differences(app)
+    engine.close_differences()
     try:
         data.mkdir(parents=True, exist_ok=True)
         database.connection()

@@ -5,17 +5,17 @@ docs/fidelity.md tells them in words.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from local.engine import offline
 
-if TYPE_CHECKING:
-    from fastapi import FastAPI
 
-
-def close_differences(app: FastAPI) -> None:
+def close_differences() -> None:
     """Replace or wrap the package's functions; before the data folder is opened, once a process."""
+    from local.engine import expressions, functions, scripting  # noqa: PLC0415 - they import the package
+
     offline.leave_out_geography()
+    functions.install()
+    expressions.install()
+    scripting.install()
 
 
 def after_opening() -> None:

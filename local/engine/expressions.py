@@ -1,0 +1,78 @@
+"""Expressions that DuckDB computes differently from BigQuery."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from local_bigquery.jobs import query
+from local_bigquery.sql import rules
+from local_bigquery.sql.rules import safe
+from sqlglot import exp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Unicode's White_Space, which is what BigQuery's TRIM removes; DuckDB's removes blanks only
+WHITE_SPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+
+
+def install() -> None:
+    """Add rules to the package's own and wrap the one for SAFE."""
+    rules.STATEMENT_RULES.insert(0, struct_field_names)
+    rules.NODE_RULES.append(trim_white_space)
+    position = rules.NODE_RULES.index(safe.safe_function)
+    rules.NODE_RULES[position] = safe_of_constants(safe.safe_function)
+    query._statement = flat_struct(query._statement)  # noqa: SLF001 - the place where a statement's text is known
+
+
+def trim_white_space(node: exp.Expression, _context: Any) -> exp.Expression:
+    """TRIM, LTRIM and RTRIM without characters remove all white space."""
+    if isinstance(node, exp.Trim) and node.expression is None:
+        node.set("expression", exp.Literal.string(WHITE_SPACE))
+    return node
+
+
+def struct_field_names(tree: exp.Expression, _context: Any) -> exp.Expression:
+    """STRUCT(a, t.b, 1 AS c): a column gives its name to its field."""
+    for struct in tree.find_all(exp.Struct):
+        fields = [_named(field) for field in struct.expressions]
+        if any(isinstance(field, exp.PropertyEQ) for field in fields):
+            struct.set("expressions", fields)
+    return tree
+
+
+def _named(field: exp.Expression) -> exp.Expression:
+    if isinstance(field, exp.Column | exp.Dot) and not isinstance(field.this, exp.Star):
+        return exp.PropertyEQ(this=exp.to_identifier(field.name), expression=field.copy())
+    return field
+
+
+def safe_of_constants(original: Callable[..., exp.Expression]) -> Callable[..., exp.Expression]:
+    """SAFE.f(constants) gives NULL on an error: DuckDB would compute it before TRY can catch it."""
+
+    @functools.wraps(original)
+    def rule(node: exp.Expression, context: Any) -> exp.Expression:
+        if isinstance(node, exp.SafeFunc):
+            for literal in list(node.this.iter_expressions()):
+                if isinstance(literal, exp.Literal) and literal.is_string:
+                    literal.replace(exp.cast(literal.copy(), "VARCHAR"))
+        return original(node, context)
+
+    return rule
+
+
+def flat_struct(original: Callable[..., Any]) -> Callable[..., Any]:
+    """SELECT AS STRUCT at the top gives the fields as columns."""
+
+    @functools.wraps(original)
+    def statement(cursor: Any, tree: exp.Expression, *rest: Any) -> Any:
+        if isinstance(tree, exp.Select) and tree.args.get("kind") == "STRUCT":
+            tree = tree.copy()
+            tree.set("kind", None)
+        return original(cursor, tree, *rest)
+
+    return statement
