@@ -1,0 +1,265 @@
+"""Reads the live system: BigQuery by Google's client, the other Google APIs by REST; never waits for long."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import google.auth
+import requests
+from google.api_core.exceptions import GoogleAPICallError, NotFound, RetryError
+from google.api_core.retry import Retry
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.auth.transport.requests import AuthorizedSession
+from google.cloud import bigquery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from stacks.environment import Environment
+
+CALL_SECONDS = 15.0
+QUERY_SECONDS = 60.0
+MAXIMUM_BYTES = 2 * 1024**3
+WORKERS = 8
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+#: Answers that say something about what was asked for; every other failure says that the service did not answer.
+REFUSALS = {400, 404, 409}
+NO_RETRY = Retry(predicate=lambda _error: False)
+
+
+class LiveSystemError(Exception):
+    """The live system cannot be read; the message says what was asked, what came back and what to do."""
+
+
+class RequestRefusedError(LiveSystemError):
+    """The service answered that this request cannot be done: a missing object, a query that fails."""
+
+
+class GoogleApi:
+    """An environment's Google APIs: the embedded ones where it names an endpoint, Google's own otherwise.
+
+    Raises:
+        LiveSystemError: on construction, when there are no Google credentials; by every method, when no answer comes.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        credentials = AnonymousCredentials() if environment.endpoint else _google_credentials()  # type: ignore[no-untyped-call]
+        self._session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+        self._bigquery = bigquery.Client(
+            project=environment.project,
+            credentials=credentials,
+            location=environment.location,
+            client_options={"api_endpoint": environment.endpoint} if environment.endpoint else None,
+        )
+        # the embedded environment answers at once or not at all; Google may be busy for a moment
+        self._retry = NO_RETRY if environment.endpoint else Retry(timeout=CALL_SECONDS)
+        self._dataset = f"{environment.project}.{environment.dataset}"
+
+    def dataset(self) -> dict[str, Any] | None:
+        """The dataset's API resource, or None where there is none."""
+        return self._found(self._bigquery.get_dataset, self._dataset)
+
+    def dataset_exists(self) -> bool:
+        """Whether the dataset stands."""
+        return self.dataset() is not None
+
+    def table_names(self) -> set[str]:
+        """Names of the tables and views of the dataset; empty where there is no dataset."""
+        with self._explained(f"tables of {self._dataset}"):
+            try:
+                tables = self._bigquery.list_tables(self._dataset, retry=self._retry, timeout=CALL_SECONDS)
+                return {table.table_id for table in tables}
+            except NotFound:
+                return set()
+
+    def routine_names(self) -> set[str]:
+        """Names of the routines of the dataset; empty where there is no dataset."""
+        with self._explained(f"routines of {self._dataset}"):
+            try:
+                routines = self._bigquery.list_routines(self._dataset, retry=self._retry, timeout=CALL_SECONDS)
+                return {routine.reference.routine_id for routine in routines}
+            except NotFound:
+                return set()
+
+    def table(self, name: str) -> dict[str, Any] | None:
+        """A table's or view's API resource, or None where there is none."""
+        return self._found(self._bigquery.get_table, f"{self._dataset}.{name}")
+
+    def routine(self, name: str) -> dict[str, Any] | None:
+        """A routine's API resource, or None where there is none."""
+        return self._found(self._bigquery.get_routine, f"{self._dataset}.{name}")
+
+    def query(self, sql: str, parameters: Iterable[bigquery.query._AbstractQueryParameter] = ()) -> list[Any]:
+        """The rows of a query; it reads a bounded number of bytes and nothing from the cache.
+
+        Raises:
+            RequestRefusedError: the query fails.
+        """
+        config = bigquery.QueryJobConfig(
+            query_parameters=list(parameters), maximum_bytes_billed=MAXIMUM_BYTES, use_query_cache=False
+        )
+        with self._explained("query"):
+            rows = self._bigquery.query_and_wait(
+                sql,
+                job_config=config,
+                api_timeout=CALL_SECONDS,
+                wait_timeout=QUERY_SECONDS,
+                retry=self._retry,
+                job_retry=NO_RETRY,
+            )
+            return list(rows)
+
+    def transfer_configs(self) -> list[dict[str, Any]]:
+        """The scheduled queries of the project in the environment's location, as the transfer service lists them."""
+        parent = f"projects/{self.environment.project}/locations/{self.environment.location.lower()}"
+        path = f"{parent}/transferConfigs?dataSourceIds=scheduled_query"
+        page: dict[str, Any] = self.data_transfer("GET", path)
+        configs: list[dict[str, Any]] = page.get("transferConfigs", [])
+        while token := page.get("nextPageToken"):
+            page = self.data_transfer("GET", f"{path}&pageToken={token}")
+            configs += page.get("transferConfigs", [])
+        return configs
+
+    def data_transfer(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Call the Data Transfer API; ``path`` comes after the version, e.g. a config's name."""
+        return self._call("bigquerydatatransfer", method, path, body)
+
+    def iam(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Call the IAM API; ``path`` comes after the version."""
+        return self._call("iam", method, path, body)
+
+    def resource_manager(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Call the Resource Manager API; ``path`` comes after the version."""
+        return self._call("cloudresourcemanager", method, path, body)
+
+    def _call(self, service: str, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
+        endpoint = self.environment.endpoint
+        base = f"{endpoint}/{service}/v1" if endpoint else f"https://{service}.googleapis.com/v1"
+        with self._explained(f"{service} {path}"):
+            response = self._session.request(method, f"{base}/{path}", json=body, timeout=CALL_SECONDS)  # type: ignore[no-untyped-call]
+            if not response.ok:
+                raise _refusal(response.status_code, f"{service} {path}: {response.status_code} {_message(response)}")
+            answer: dict[str, Any] = response.json() if response.content else {}
+            return answer
+
+    def _found(self, get: Callable[..., Any], name: str) -> dict[str, Any] | None:
+        with self._explained(name):
+            try:
+                resource: dict[str, Any] = get(name, retry=self._retry, timeout=CALL_SECONDS).to_api_repr()
+            except NotFound:
+                return None
+            return resource
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        """Turn whatever the clients raise into one of this module's errors."""
+        try:
+            yield
+        except GoogleAPICallError as error:
+            message = f"{what}: {error.code or 'no'} {error.message or type(error).__name__}"
+            raise _refusal(int(error.code or 0), message) from None
+        except GoogleAuthError as error:
+            raise LiveSystemError(f"{what}: Google credentials are not accepted: {error}. {SIGN_IN}") from None
+        except (requests.RequestException, RetryError, TimeoutError, OSError) as error:
+            raise LiveSystemError(self._unreachable(error)) from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LiveSystemError(f"{what}: the answer is not readable: {type(error).__name__}: {error}") from None
+
+    def _unreachable(self, error: Exception) -> str:
+        slow = isinstance(error, requests.Timeout | TimeoutError)
+        problem = "gives no answer in time" if slow else f"does not answer ({type(error).__name__})"
+        if self.environment.endpoint:
+            return f"{self.environment.endpoint} {problem}: start it with `make up` (or `python -m local up`)"
+        return f"Google's API {problem}: look at the network, then run this again"
+
+
+SIGN_IN = "Run `gcloud auth application-default login`, or name a key file in GOOGLE_APPLICATION_CREDENTIALS."
+
+
+def _google_credentials() -> Any:
+    try:
+        credentials, _ = google.auth.default(scopes=[SCOPE])
+    except (DefaultCredentialsError, OSError, ValueError) as error:
+        raise LiveSystemError(f"no Google credentials: {str(error).splitlines()[0]} {SIGN_IN}") from None
+    return credentials
+
+
+def _refusal(status: int, message: str) -> LiveSystemError:
+    return RequestRefusedError(message) if status in REFUSALS else LiveSystemError(message)
+
+
+def _message(response: requests.Response) -> str:
+    try:
+        message: str = response.json()["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        return response.reason or "no message"
+    return message
+
+
+@dataclass(frozen=True)
+class LiveSystem:
+    """API resources of what stands, by object name; an object that does not stand is in no mapping."""
+
+    dataset: Mapping[str, Any] | None
+    tables: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    routines: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def read_live_system(api: GoogleApi, tables: Iterable[str], routines: Iterable[str]) -> LiveSystem:
+    """Read the dataset and the named objects once, several at a time.
+
+    Args:
+        api: the environment's Google API.
+        tables: names of tables and views to look for.
+        routines: names of routines to look for.
+
+    Raises:
+        LiveSystemError: no answer came.
+    """
+    dataset = api.dataset()
+    if dataset is None:
+        return LiveSystem(None)
+    tables, routines = list(tables), list(routines)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found_tables = pool.map(api.table, tables)
+        found_routines = pool.map(api.routine, routines)
+        return LiveSystem(
+            dataset,
+            {name: resource for name, resource in zip(tables, found_tables, strict=True) if resource},
+            {name: resource for name, resource in zip(routines, found_routines, strict=True) if resource},
+        )
+
+
+def column_types(resource: Mapping[str, Any]) -> dict[str, str]:
+    """Type of each column of a table or view, as INFORMATION_SCHEMA writes it, in the table's order."""
+    return {column["name"]: field_type(column) for column in resource.get("schema", {}).get("fields", [])}
+
+
+STANDARD_NAMES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "DECIMAL": "NUMERIC"}
+
+
+def field_type(column: Mapping[str, Any]) -> str:
+    """The type of a field of the tables API, without its mode NULLABLE or REQUIRED."""
+    kind = column["type"].upper()
+    if kind in {"RECORD", "STRUCT"}:
+        fields = ", ".join(f"{part['name']} {field_type(part)}" for part in column.get("fields", []))
+        kind = f"STRUCT<{fields}>"
+    kind = STANDARD_NAMES.get(kind, kind)
+    return f"ARRAY<{kind}>" if column.get("mode") == "REPEATED" else kind
+
+
+def standard_type(data_type: Mapping[str, Any]) -> str:
+    """A StandardSqlDataType of the routines API as INFORMATION_SCHEMA writes it."""
+    match data_type.get("typeKind"):
+        case "ARRAY":
+            return f"ARRAY<{standard_type(data_type['arrayElementType'])}>"
+        case "STRUCT":
+            fields = data_type.get("structType", {}).get("fields", [])
+            return f"STRUCT<{', '.join(f'{part["name"]} {standard_type(part["type"])}' for part in fields)}>"
+        case kind:
+            return str(kind)

@@ -1,0 +1,129 @@
+"""What a check says about an object, and what the whole verification found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from catalog import Catalog
+    from stacks.environment import Environment
+    from verification.live import GoogleApi, LiveSystem
+
+
+class Status(StrEnum):
+    """PASS; FAIL: what was found is not what is expected; ERROR: the check itself was refused; SKIP: not applicable."""
+
+    PASS = "PASS"  # noqa: S105 - no password, a verdict
+    FAIL = "FAIL"
+    ERROR = "ERROR"
+    SKIP = "SKIP"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a check says about one object; ``action`` is the next step of the person who reads it."""
+
+    object: str
+    status: Status
+    expected: str
+    found: str
+    action: str = ""
+
+
+def passed(name: str, expected: str) -> Outcome:
+    """The object is as expected."""
+    return Outcome(name, Status.PASS, expected, expected)
+
+
+def failed(name: str, expected: str, found: str, action: str) -> Outcome:
+    """The object is not as expected."""
+    return Outcome(name, Status.FAIL, expected, found, action)
+
+
+def skipped(name: str, expected: str, reason: str) -> Outcome:
+    """The object cannot be looked at, for a reason that another check reports."""
+    return Outcome(name, Status.SKIP, expected, reason)
+
+
+def compared(name: str, expected: str, found: str, action: str) -> Outcome:
+    """Pass when both texts are the same."""
+    return passed(name, expected) if expected == found else failed(name, expected, found, action)
+
+
+def passed_unless(name: str, expected: str, problems: Iterable[Outcome]) -> Iterator[Outcome]:
+    """The problems, or one PASS for the object when there are none."""
+    problems = list(problems)
+    yield from problems or [passed(name, expected)]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a check looks at: the environment, what is declared for it, what stands there, and its API."""
+
+    environment: Environment
+    catalog: Catalog
+    live: LiveSystem
+    api: GoogleApi
+
+    def path(self, name: str) -> str:
+        """An object's qualified name, quoted for SQL."""
+        return f"`{self.environment.project}.{self.environment.dataset}.{name}`"
+
+    @property
+    def deploy(self) -> str:
+        """The command that puts right what somebody changed by hand."""
+        return "make deploy" if self.environment.name == "local" else f"make deploy ENV={self.environment.name}"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A test: its number and name, which stay the same from release to release, and what it does."""
+
+    id: str
+    name: str
+    run: Callable[[Subject], Iterable[Outcome]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One outcome of a check, with its suite, and the seconds that the whole check took."""
+
+    id: str
+    suite: str
+    name: str
+    object: str
+    status: Status
+    expected: str
+    found: str
+    action: str
+    duration: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a verification found, in the order of the suites."""
+
+    environment: Environment
+    started: str
+    duration: float
+    results: tuple[Result, ...]
+
+    def count(self, status: Status) -> int:
+        """The number of results with that status."""
+        return sum(result.status is status for result in self.results)
+
+    @property
+    def well(self) -> bool:
+        """Whether no check failed and none was refused."""
+        return not self.count(Status.FAIL) and not self.count(Status.ERROR)
+
+    @property
+    def headline(self) -> str:
+        """The outcome in one line."""
+        tests = len({(result.suite, result.id) for result in self.results})
+        counts = ", ".join(f"{self.count(status)} {status}" for status in Status if self.count(status))
+        return f"{tests} tests, {len(self.results)} results: {counts} in {self.duration:.1f} s"

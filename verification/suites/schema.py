@@ -1,0 +1,123 @@
+"""The tables that this system owns are laid out as their DDL says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from verification.live import column_types
+from verification.results import Check, Outcome, Subject, compared, failed, passed_unless
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+    from catalog import Partitioning, Table
+
+MILLISECONDS_A_DAY = 24 * 60 * 60 * 1000
+
+
+def _each_table(
+    problems: Callable[[Subject, Table, Mapping[str, Any]], Iterator[Outcome]], expected: Callable[[Table], str]
+) -> Callable[[Subject], Iterator[Outcome]]:
+    """A check of every table that stands; the one that does not is reported by 1.2."""
+
+    def check(subject: Subject) -> Iterator[Outcome]:
+        for name, table in subject.catalog.tables.items():
+            if resource := subject.live.tables.get(name):
+                yield from passed_unless(name, expected(table), problems(subject, table, resource))
+
+    return check
+
+
+def _columns(subject: Subject, table: Table, resource: Mapping[str, Any]) -> Iterator[Outcome]:
+    types = column_types(resource)
+    required = {field["name"] for field in resource["schema"]["fields"] if field.get("mode") == "REQUIRED"}
+    declared = {column.name: column for column in table.columns}
+    for name, column in declared.items():
+        expected = _described(column.type.sql, column.required)
+        if name not in types:
+            action = f"Run `{subject.deploy}`: it adds the column; the values that were lost are in a snapshot only."
+            yield failed(f"{table.name}.{name}", expected, "missing", action)
+        elif (found := _described(types[name], name in required)) != expected:
+            action = f"A type or mode is never changed in place: copy into a new table by {table.path}, then swap."
+            yield failed(f"{table.name}.{name}", expected, found, action)
+    for name in types.keys() - declared.keys():
+        action = f"Declare it in {table.path}, or drop it when nobody reads it."
+        yield failed(f"{table.name}.{name}", "no such column", _described(types[name], name in required), action)
+
+
+def _described(kind: str, required: bool) -> str:
+    return f"{kind} NOT NULL" if required else kind
+
+
+def _layout(subject: Subject, table: Table, resource: Mapping[str, Any]) -> Iterator[Outcome]:
+    live = resource.get("timePartitioning")
+    clustering = tuple(resource.get("clustering", {}).get("fields", ()))
+    pairs = (
+        ("partitioning", _partition(table.partitioning), _live_partition(live)),
+        ("partition expiry", _expiry(table.partitioning), _live_expiry(live)),
+        ("clustering", _names(table.clustering), _names(clustering)),
+    )
+    for aspect, expected, found in pairs:
+        if expected != found:
+            action = f"Run `{subject.deploy}`."
+            if aspect == "partitioning":
+                action = f"Partitioning is never changed in place: copy into a new table by {table.path}, then swap."
+            yield failed(table.name, f"{aspect}: {expected}", f"{aspect}: {found}", action)
+
+
+def _layout_summary(table: Table) -> str:
+    clustering = _names(table.clustering)
+    return f"{_partition(table.partitioning)}, {_expiry(table.partitioning)}, clustered by {clustering}"
+
+
+def _partition(partitioning: Partitioning | None) -> str:
+    return f"{partitioning.granularity} of {partitioning.column}" if partitioning else "none"
+
+
+def _live_partition(live: Mapping[str, Any] | None) -> str:
+    return f"{live['type']} of {live.get('field', 'ingestion time')}" if live else "none"
+
+
+def _expiry(partitioning: Partitioning | None) -> str:
+    return f"{partitioning.expiration_days:g} days" if partitioning and partitioning.expiration_days else "never"
+
+
+def _live_expiry(live: Mapping[str, Any] | None) -> str:
+    milliseconds = int((live or {}).get("expirationMs") or 0)
+    return f"{milliseconds / MILLISECONDS_A_DAY:g} days" if milliseconds else "never"
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _descriptions(subject: Subject, table: Table, resource: Mapping[str, Any]) -> Iterator[Outcome]:
+    action = f"Run `{subject.deploy}`."
+    if (found := resource.get("description", "")) != (table.description or ""):
+        yield failed(table.name, table.description or "no description", found or "no description", action)
+    live = {field["name"]: field.get("description", "") for field in resource["schema"]["fields"]}
+    for column in table.columns:
+        expected = column.description or ""
+        if column.name in live and live[column.name] != expected:
+            place = f"{table.name}.{column.name}"
+            yield failed(place, expected or "no description", live[column.name] or "no description", action)
+
+
+def _labels(subject: Subject, table: Table, resource: Mapping[str, Any]) -> Iterator[Outcome]:
+    """Terraform's own attribution labels (goog-…) are not declared and not compared."""
+    live = {key: value for key, value in resource.get("labels", {}).items() if not key.startswith("goog-")}
+    if (expected := _pairs(table.labels)) != _pairs(live):
+        yield compared(table.name, expected, _pairs(live), f"Run `{subject.deploy}`.")
+
+
+def _pairs(labels: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in sorted(labels.items())) or "no labels"
+
+
+CHECKS = (
+    Check("3.1", "columns, types and modes", _each_table(_columns, lambda table: f"{len(table.columns)} columns")),
+    Check("3.2", "partitioning, clustering and expiry", _each_table(_layout, _layout_summary)),
+    Check("3.3", "descriptions", _each_table(_descriptions, lambda table: f"{len(table.columns) + 1} descriptions")),
+    Check("3.4", "labels", _each_table(_labels, lambda table: _pairs(table.labels))),
+)
