@@ -1,128 +1,180 @@
-"""Starts and stops the server as a process of its own, and tells whether it runs."""
+"""The server as a process of its own: started, stopped, and whether it runs.
+
+A server holds a lock on ``server.lock`` of its folder as long as it lives; the kernel lets go of it however the process
+ends, so a killed server is never taken for a running one. ``server.json`` stands there while the server answers.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import http.client
+import fcntl
 import json
 import os
+import selectors
 import signal
 import subprocess
 import sys
-import time
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from local import LocalError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 START_SECONDS = 30.0
-STOP_SECONDS = 15.0
-POLL_SECONDS = 0.02
+STOP_SECONDS = 10.0
+LOCK_SECONDS = 1.0
+LOCK_FILE = "server.lock"
+RECORD_FILE = "server.json"
+LOG_FILE = "server.log"
+READY_LINE = "Serving at "
 
 
-class ServerError(LocalError):
-    """The server could not be started or stopped; the message says why and what to do."""
+@dataclass(frozen=True)
+class Server:
+    """What a running server says of itself; ``provider`` is the value of TF_REATTACH_PROVIDERS."""
+
+    pid: int
+    endpoint: str
+    environment: str
+    project: str
+    dataset: str
+    provider: str
+    data: str
 
 
-def read_server_file(data: Path) -> dict[str, Any] | None:
-    """What a running server says of itself; None where none runs, whatever an old file says."""
+@contextmanager
+def recorded(server: Server, folder: Path) -> Iterator[None]:
+    """Let others find a server as long as the context lasts."""
+    record = folder / RECORD_FILE
+    part = record.with_suffix(".part")
+    part.write_text(json.dumps(asdict(server), indent=2) + "\n", encoding="utf-8")
+    part.replace(record)
     try:
-        content: dict[str, Any] = json.loads((data / "server.json").read_text(encoding="utf-8"))
-        os.kill(content["pid"], 0)
-    except (OSError, ValueError, KeyError):
-        return None
-    return content if _is_ready(content["endpoint"]) else None
+        yield
+    finally:
+        record.unlink(missing_ok=True)
 
 
-def _is_ready(endpoint: str) -> bool:
-    connection = http.client.HTTPConnection(endpoint.removeprefix("http://"), timeout=2)
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process alone; what a killed server left behind is cleared away.
+
+    Raises:
+        LocalError: another server holds it, or the folder cannot be written.
+    """
     try:
-        connection.request("GET", "/ready")
-        return connection.getresponse().read() == b"ready\n"
-    except OSError:
-        return False
-    except http.client.HTTPException:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / LOCK_FILE).open("a+", encoding="utf-8")
+    except OSError as error:
+        raise LocalError(f"{folder}: not usable as a data folder: {error.strerror}") from None
+    with file:
+        if not _lock(file, fcntl.LOCK_EX, LOCK_SECONDS):
+            file.seek(0)
+            raise LocalError(
+                f"{folder}: the server with process id {file.read().strip()} has this data folder open. "
+                "Stop it, or name another folder."
+            )
+        (folder / RECORD_FILE).unlink(missing_ok=True)
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def _lock(file: Any, mode: int, seconds: float) -> bool:
+    """Lock a file, waiting so long for whoever holds it; whether it was got. In the main thread only."""
+
+    def give_up(_signal: int, _frame: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        fcntl.flock(file, mode)
+    except TimeoutError:
         return False
     finally:
-        connection.close()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    return True
 
 
-def start(data: Path, port: int, repository: Path) -> bool:
-    """Start the server unless it runs, and wait until it answers.
+def holder(folder: Path) -> int | None:
+    """The process id of the server that has a folder open, whether it answers already or not."""
+    try:
+        with (folder / LOCK_FILE).open(encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read())
+    except (OSError, ValueError):
+        pass
+    return None
 
-    Returns:
-        Whether it was started; False when it ran already.
+
+def running(folder: Path) -> Server | None:
+    """The server that runs on a folder and has begun to answer."""
+    if holder(folder) is None:
+        return None
+    try:
+        return Server(**json.loads((folder / RECORD_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def start(folder: Path, port: int, repository: Path) -> Server:
+    """Start a server as a process of its own and wait until it answers.
 
     Raises:
-        ServerError: it ended, or did not answer in time; with what it printed.
+        LocalError: it did not come up; with what it said.
     """
-    if read_server_file(data):
-        return False
+    log = folder / LOG_FILE
     try:
-        data.mkdir(parents=True, exist_ok=True)
-        log = (data / "server.log").open("a", encoding="utf-8")
+        folder.mkdir(parents=True, exist_ok=True)
+        errors = log.open("ab")
     except OSError as error:
-        raise ServerError(f"{data}: not usable as a data folder: {error.strerror}") from None
-    with log:
-        begin = log.tell()
+        raise LocalError(f"{folder}: not usable as a data folder: {error.strerror}") from None
+    with errors:
+        begin = errors.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", "local", "serve", "--port", str(port), "--data", str(data)],
+            [sys.executable, "-m", "local", "serve", "--port", str(port), "--data", str(folder)],
             cwd=repository,
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
+            stdout=subprocess.PIPE,
+            stderr=errors,
             start_new_session=True,
         )
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise ServerError(_printed(data, begin) or f"the server ended with {process.returncode}")
-        found = read_server_file(data)
-        if found and found["pid"] == process.pid:
-            return True
-        time.sleep(POLL_SECONDS)  # another process' readiness gives no event
-    with contextlib.suppress(ProcessLookupError):
+    assert process.stdout is not None  # noqa: S101 - PIPE was asked for
+    with process.stdout as printed, selectors.DefaultSelector() as selector:
+        selector.register(printed, selectors.EVENT_READ)
+        answered = bool(selector.select(START_SECONDS))
+        ready = answered and printed.readline().decode().startswith(READY_LINE)
+    if ready and (server := running(folder)):
+        return server
+    with suppress(ProcessLookupError):
         process.kill()
-    raise ServerError(f"the server did not answer within {START_SECONDS:.0f} s; {data / 'server.log'} says more")
+    process.wait()
+    said = log.read_bytes()[begin:].decode(errors="replace").strip()
+    reason = "it ended" if answered else f"no answer within {START_SECONDS:.0f} s"
+    raise LocalError(said or f"the server did not come up: {reason}; it wrote nothing into {log}")
 
 
-def _printed(data: Path, begin: int) -> str:
-    with (data / "server.log").open(encoding="utf-8") as log:
-        log.seek(begin)
-        return log.read().strip()
-
-
-def stop(data: Path) -> bool:
-    """Stop the server and wait for its end.
+def stop(folder: Path) -> bool:
+    """Stop the server of a folder and wait for its end; one that does not end in time is killed, which loses nothing.
 
     Returns:
-        Whether one ran.
-
-    Raises:
-        ServerError: it did not end in time.
+        Whether there was one.
     """
-    running = read_server_file(data)
-    if running is None:
+    process = holder(folder)
+    if process is None:
         return False
-    os.kill(running["pid"], signal.SIGTERM)
-    deadline = time.monotonic() + STOP_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            os.kill(running["pid"], 0)
-        except ProcessLookupError:
-            return True
-        if _is_zombie(running["pid"]):
-            return True
-        time.sleep(POLL_SECONDS)  # not our child: there is no event to wait for
-    raise ServerError(f"the server (process {running['pid']}) did not end within {STOP_SECONDS:.0f} s")
-
-
-def _is_zombie(pid: int) -> bool:
-    """Whether a process has ended and only waits to be reaped by whoever started it."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:  # noqa: PTH123 - no path to build
-            return stat.read().rsplit(")", 1)[1].split()[0] == "Z"
-    except OSError:
-        return False
+    with (folder / LOCK_FILE).open(encoding="utf-8") as file:
+        for ending in (signal.SIGTERM, signal.SIGKILL):
+            with suppress(ProcessLookupError):
+                os.kill(process, ending)
+            if _lock(file, fcntl.LOCK_SH, STOP_SECONDS):
+                return True
+    raise LocalError(f"the server (process {process}) cannot be stopped: stop it by hand")

@@ -1,5 +1,7 @@
-"""The Google APIs besides BigQuery that the declared resources touch, as far as the provider and the verifier use them."""
+"""The Google APIs besides BigQuery that the declared resources touch, as far as they and the verifier need them."""
 
 from local.control_plane.app import create_control_plane
+from local.control_plane.projects import Projects
+from local.control_plane.store import Store
 
-__all__ = ["create_control_plane"]
+__all__ = ["Projects", "Store", "create_control_plane"]

@@ -6,16 +6,25 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+#: HTTP status and the ``reason`` of the error list, by canonical status.
+CODES = {
+    "INVALID_ARGUMENT": (400, "badRequest"),
+    "INTERNAL": (400, "dontRetry"),  # not 500: Google's clients would try again for minutes
+    "NOT_FOUND": (404, "notFound"),
+    "ABORTED": (409, "aborted"),
+    "ALREADY_EXISTS": (409, "alreadyExists"),
+}
+
 
 class ApiError(Exception):
-    """An answer that is an error, in Google's JSON form."""
+    """An answer that is an error; ``body`` has Google's JSON form."""
 
-    def __init__(self, code: int, status: str, message: str, reason: str) -> None:
+    def __init__(self, status: str, message: str) -> None:
         super().__init__(message)
-        self.code = code
+        self.code, reason = CODES[status]
         self.body = {
             "error": {
-                "code": code,
+                "code": self.code,
                 "message": message,
                 "status": status,
                 "errors": [{"message": message, "domain": "global", "reason": reason}],
@@ -24,37 +33,39 @@ class ApiError(Exception):
 
 
 def not_found(what: str) -> ApiError:
-    """404: there is no such thing."""
-    return ApiError(404, "NOT_FOUND", f"{what} was not found.", "notFound")
+    """There is no such thing."""
+    return ApiError("NOT_FOUND", f"{what} was not found.")
 
 
 def invalid(message: str) -> ApiError:
-    """400: the request cannot be understood."""
-    return ApiError(400, "INVALID_ARGUMENT", message, "badRequest")
-
-
-def already_exists(message: str) -> ApiError:
-    """409: there is one already."""
-    return ApiError(409, "ALREADY_EXISTS", message, "alreadyExists")
+    """The request cannot be followed."""
+    return ApiError("INVALID_ARGUMENT", message)
 
 
 def timestamp(moment: datetime | None = None) -> str:
-    """An instant as Google's APIs write it."""
+    """An instant, by default this one, as Google's APIs write it."""
     return (moment or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def camel(name: str) -> str:
-    """``schedule_options`` as ``scheduleOptions``."""
-    return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
+def fields_of(mask: str) -> list[str]:
+    """The fields that a mask names, in lowerCamelCase however the client wrote them."""
+    fields = (field.strip() for field in mask.split(","))
+    return [re.sub(r"_([a-z])", lambda match: match[1].upper(), field) for field in fields if field]
 
 
-def update_by_mask(resource: dict[str, Any], changes: dict[str, Any], mask: str) -> dict[str, Any]:
-    """The resource with the fields that the mask names taken from ``changes``; a field missing there is cleared."""
-    updated = {**resource}
-    for field in filter(None, (camel(part) for part in mask.split(","))):
-        top = field.split(".")[0]
-        if top in changes:
-            updated[top] = changes[top]
-        else:
-            updated.pop(top, None)
+def update_fields(
+    resource: dict[str, Any], changes: dict[str, Any], fields: list[str], known: frozenset[str]
+) -> dict[str, Any]:
+    """The resource with the named fields taken from ``changes``; one that is missing there is cleared.
+
+    Raises:
+        ApiError: a field that the resource does not have, or that cannot be changed.
+    """
+    updated = dict(resource)
+    for field in (path.split(".")[0] for path in fields):
+        if field not in known:
+            raise invalid(f"Invalid update mask: {field!r} is no field that can be updated.")
+        updated.pop(field, None)
+        if field in changes:
+            updated[field] = changes[field]
     return updated

@@ -6,171 +6,244 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
 
-from local.control_plane.answers import already_exists, invalid, not_found, timestamp, update_by_mask
+from local.control_plane.answers import fields_of, invalid, not_found, timestamp, update_fields
+from local.control_plane.iam import check_account
+from local.control_plane.projects import Projects
 from local.control_plane.store import Resource, Store
 
-#: Runs a scheduled query's text with ``@run_time`` and ``@run_date`` bound; raises what the query raised.
-RunQuery = Callable[[str, str, datetime], None]
-
+CONFIG = "transfer_config"
+RUN = "transfer_run"
 SCHEDULED_QUERY = "scheduled_query"
+#: Who owns a config that no service account was named for.
+CALLER = "local@example.com"
+CONFIG_FIELDS = frozenset(
+    {
+        "disabled",
+        "displayName",
+        "emailPreferences",
+        "notificationPubsubTopic",
+        "params",
+        "schedule",
+        "scheduleOptions",
+        "scheduleOptionsV2",
+    }
+)
+DATA_SOURCE = {
+    "dataSourceId": SCHEDULED_QUERY,
+    "displayName": "Scheduled Queries",
+    "defaultSchedule": "every 24 hours",
+    "supportsCustomSchedule": True,
+    "minimumScheduleInterval": "900s",
+    "parameters": [{"paramId": "query", "displayName": "Query", "type": "STRING", "required": True}],
+}
 
 
-def data_transfer(store: Store, project_number: int, run_query: RunQuery) -> APIRouter:
+@dataclass(frozen=True)
+class ScheduledQuery:
+    """What a run executes: the query of its config, as a job of this name, for this time."""
+
+    project: str
+    job_id: str
+    query: str
+    run_time: datetime
+
+
+#: Executes a scheduled query with ``@run_time`` and ``@run_date`` bound, and waits; raises what the query raised.
+RunQuery = Callable[[ScheduledQuery], None]
+
+
+def data_transfer(store: Store, projects: Projects, run_query: RunQuery) -> APIRouter:
     """The routes of Data Transfer v1 that scheduled queries need."""
-    router = APIRouter(prefix="/bigquerydatatransfer/v1")
+    router = APIRouter(prefix="/bigquerydatatransfer/v1/projects/{project}/locations/{location}")
+    _end_interrupted_runs(store)
 
-    def find(name: str) -> Resource:
-        config = store.get("transfer_config", name)
-        if config is None:
+    def parent(project: str, location: str) -> str:
+        return f"projects/{projects.number(project)}/locations/{location.lower()}"
+
+    def config_name(project: str, location: str, config: str) -> str:
+        return f"{parent(project, location)}/transferConfigs/{config}"
+
+    def find(kind: str, name: str) -> Resource:
+        if found := store.get(kind, name):
+            return found
+        raise not_found(f"Requested entity {name}")
+
+    @router.get("/dataSources/{source}")
+    def get_data_source(project: str, location: str, source: str) -> Resource:
+        name = f"{parent(project, location)}/dataSources/{source}"
+        if source != SCHEDULED_QUERY:
             raise not_found(f"Requested entity {name}")
-        return config
+        return {"name": name, **DATA_SOURCE}
 
-    @router.get("/projects/{project}/locations/{location}/transferConfigs")
-    def list_configs(project: str, location: str) -> Resource:  # noqa: ARG001 - one project, one location
-        return {"transferConfigs": store.list("transfer_config")}
+    @router.get("/transferConfigs")
+    def list_configs(project: str, location: str) -> Resource:
+        return {"transferConfigs": store.list(CONFIG, config_name(project, location, ""))}
 
-    @router.post("/projects/{project}/locations/{location}/transferConfigs")
+    @router.post("/transferConfigs")
     def create_config(
-        project: str,  # noqa: ARG001 - answers name the project by its number
+        project: str,
         location: str,
         body: Resource,
-        service_account: str = Query("", alias="serviceAccountName"),
+        service_account: Annotated[str, Query(alias="serviceAccountName")] = "",
     ) -> Resource:
-        if body.get("dataSourceId") != SCHEDULED_QUERY:
-            raise invalid(f"Data source {body.get('dataSourceId')!r} is not supported here, only {SCHEDULED_QUERY}.")
-        if not body.get("params", {}).get("query"):
-            raise invalid("A scheduled query needs params.query.")
-        identity = uuid.UUID(int=store.next_number() << 64 | 0xABC)
-        name = f"projects/{project_number}/locations/{location.lower()}/transferConfigs/{identity}"
         now = timestamp()
         config = {
-            "name": name,
+            "name": config_name(project, location, str(uuid.uuid4())),
             "userId": "1234567890123456789",
             "updateTime": now,
             "state": "PENDING",
             "datasetRegion": location.lower(),
             "nextRunTime": now,
-            **{key: value for key, value in body.items() if value != "" or key != "destinationDatasetId"},
+            **{key: value for key, value in body.items() if value not in ("", None)},
+            "ownerInfo": {"email": service_account or CALLER},
         }
-        if service_account:
-            config["ownerInfo"] = {"email": service_account}
-        return store.put("transfer_config", name, _with_preferences(config))
+        with store.transaction():
+            check_account(store, projects, service_account)
+            return store.put(CONFIG, config["name"], _checked(config))
 
-    @router.get("/projects/{project}/locations/{location}/transferConfigs/{config}")
+    @router.get("/transferConfigs/{config}")
     def get_config(project: str, location: str, config: str) -> Resource:
-        return find(_name(project, location, config))
+        return find(CONFIG, config_name(project, location, config))
 
-    @router.patch("/projects/{project}/locations/{location}/transferConfigs/{config}")
+    @router.patch("/transferConfigs/{config}")
     def update_config(
         project: str,
         location: str,
         config: str,
         body: Resource,
-        mask: str = Query("", alias="updateMask"),
-        service_account: str = Query("", alias="serviceAccountName"),
+        mask: Annotated[str, Query(alias="updateMask")] = "",
+        service_account: Annotated[str, Query(alias="serviceAccountName")] = "",
     ) -> Resource:
-        with store.lock:
-            current = find(_name(project, location, config))
-            fields = [field for field in mask.split(",") if field]
-            if "serviceAccountName" in fields or "service_account_name" in fields:
-                current["ownerInfo"] = {"email": service_account}
-            rest = [field for field in fields if field not in {"serviceAccountName", "service_account_name"}]
-            updated = _with_preferences(update_by_mask(current, body, ",".join(rest)))
-            return store.put("transfer_config", current["name"], {**updated, "updateTime": timestamp()})
+        fields = fields_of(mask)
+        if not fields:
+            raise invalid("The update mask is missing.")
+        with store.transaction():
+            current = find(CONFIG, config_name(project, location, config))
+            if "serviceAccountName" in fields:
+                fields.remove("serviceAccountName")
+                check_account(store, projects, service_account)
+                current["ownerInfo"] = {"email": service_account or CALLER}
+            updated = update_fields(current, body, fields, CONFIG_FIELDS)
+            return store.put(CONFIG, current["name"], _checked({**updated, "updateTime": timestamp()}))
 
-    @router.delete("/projects/{project}/locations/{location}/transferConfigs/{config}")
+    @router.delete("/transferConfigs/{config}")
     def delete_config(project: str, location: str, config: str) -> Resource:
-        name = _name(project, location, config)
-        with store.lock:
-            find(name)
-            store.delete("transfer_config", name)
-            for run in store.list("transfer_run", f"{name}/"):
-                store.delete("transfer_run", run["name"])
+        name = config_name(project, location, config)
+        with store.transaction():
+            find(CONFIG, name)
+            store.delete(CONFIG, name)
+            for run in store.list(RUN, f"{name}/"):
+                store.delete(RUN, run["name"])
         return {}
 
-    @router.post("/projects/{project}/locations/{location}/transferConfigs/{config}:startManualRuns")
-    def start_manual_runs(project: str, location: str, config: str, body: Any = Body(None)) -> Resource:  # noqa: B008
-        found = find(_name(project, location, config))
-        if not isinstance(body, dict) or "requestedRunTime" not in body:
-            raise invalid("startManualRuns needs a requestedRunTime here; ranges are not supported.")
-        try:
-            run_time = datetime.fromisoformat(body["requestedRunTime"]).astimezone(UTC)
-        except ValueError:
-            raise invalid(f"requestedRunTime {body['requestedRunTime']!r} is no RFC 3339 time.") from None
-        if run_time > datetime.now(UTC):
-            raise invalid("The requested run time lies in the future.")
-        return {"runs": [start_run(found, run_time)]}
-
-    @router.get("/projects/{project}/locations/{location}/transferConfigs/{config}/runs")
-    def list_runs(project: str, location: str, config: str) -> Resource:
-        name = _name(project, location, config)
-        find(name)
-        runs = store.list("transfer_run", f"{name}/runs/")
-        return {"transferRuns": sorted(runs, key=lambda run: str(run["scheduleTime"]), reverse=True)}
-
-    @router.get("/projects/{project}/locations/{location}/transferConfigs/{config}/runs/{run}")
-    def get_run(project: str, location: str, config: str, run: str) -> Resource:
-        found = store.get("transfer_run", f"{_name(project, location, config)}/runs/{run}")
-        if found is None:
-            raise not_found(f"Requested entity {run}")
-        return found
-
-    def start_run(config: Resource, run_time: datetime) -> Resource:
-        name = f"{config['name']}/runs/{uuid.uuid4()}"
+    @router.post("/transferConfigs/{config}:startManualRuns")
+    def start_manual_runs(project: str, location: str, config: str, body: Annotated[Any, Body()] = None) -> Resource:
+        found = find(CONFIG, config_name(project, location, config))
+        run_time = _requested_run_time(body)
         run = {
-            "name": name,
+            "name": f"{found['name']}/runs/{uuid.uuid4()}",
             "dataSourceId": SCHEDULED_QUERY,
-            "params": config["params"],
+            "params": found["params"],
             "runTime": timestamp(run_time),
             "scheduleTime": timestamp(),
             "updateTime": timestamp(),
             "state": "PENDING",
-            "userId": config["userId"],
+            "userId": found["userId"],
+            "emailPreferences": found.get("emailPreferences", {}),
         }
-        if store.get("transfer_run", name):
-            raise already_exists(name)
-        store.put("transfer_run", name, run)
-        threading.Thread(target=execute, args=(name, run_time), daemon=True).start()
-        return run
+        store.put(RUN, run["name"], run)
+        query = ScheduledQuery(
+            project if not project.isdigit() else projects.own,
+            f"{SCHEDULED_QUERY}_{run['name'].rsplit('/', 1)[1]}",
+            found["params"]["query"],
+            run_time,
+        )
+        threading.Thread(target=_execute, args=(store, run, query, run_query), daemon=True).start()
+        return {"runs": [run]}
 
-    def execute(name: str, run_time: datetime) -> None:
-        def note(**changes: Any) -> None:
-            with store.lock:
-                run = store.get("transfer_run", name)
-                if run is not None:  # the config may be gone meanwhile
-                    store.put("transfer_run", name, {**run, **changes, "updateTime": timestamp()})
+    @router.get("/transferConfigs/{config}/runs")
+    def list_runs(
+        project: str, location: str, config: str, states: Annotated[list[str] | None, Query()] = None
+    ) -> Resource:
+        name = config_name(project, location, config)
+        find(CONFIG, name)
+        runs = [run for run in store.list(RUN, f"{name}/runs/") if not states or run["state"] in states]
+        return {"transferRuns": sorted(runs, key=lambda run: str(run["scheduleTime"]), reverse=True)}
 
-        run = store.get("transfer_run", name)
-        if run is None:
-            return
-        note(state="RUNNING", startTime=timestamp())
-        try:
-            run_query(run["params"]["query"], name, run_time)
-        except Exception as error:  # noqa: BLE001 - whatever the query raised is the run's outcome
-            logging.getLogger(__name__).warning("scheduled query %s failed: %s", name, error)
-            note(state="FAILED", endTime=timestamp(), errorStatus={"code": 3, "message": str(error)})
-        else:
-            note(state="SUCCEEDED", endTime=timestamp())
+    @router.get("/transferConfigs/{config}/runs/{run}")
+    def get_run(project: str, location: str, config: str, run: str) -> Resource:
+        return find(RUN, f"{config_name(project, location, config)}/runs/{run}")
 
-    # runs that a kill cut off are no longer running
-    for run in store.list("transfer_run"):
-        if run["state"] in {"PENDING", "RUNNING"}:
-            status = {"code": 10, "message": "The server ended while the run was under way."}
-            store.put("transfer_run", run["name"], {**run, "state": "FAILED", "errorStatus": status})
     return router
 
 
-def _name(project: str, location: str, config: str) -> str:
-    return f"projects/{project}/locations/{location}/transferConfigs/{config}"
+def _checked(config: Resource) -> Resource:
+    """A config as it may be kept.
 
-
-def _with_preferences(config: Resource) -> Resource:
-    """An answer always says whether failure mail is on: an empty object would read as no block at all."""
+    Raises:
+        ApiError: it is no scheduled query, or one that this environment cannot run.
+    """
+    if config.get("dataSourceId") != SCHEDULED_QUERY:
+        raise invalid(f"Data source {config.get('dataSourceId')!r} does not exist here, only {SCHEDULED_QUERY!r}.")
+    if not config.get("displayName"):
+        raise invalid("A transfer config needs a displayName.")
+    if not config.get("params", {}).get("query"):
+        raise invalid("A scheduled query needs params.query.")
+    if config.get("destinationDatasetId"):
+        raise invalid("A destination dataset is not supported here: write the query as DML, a script or a CALL.")
     if "emailPreferences" in config:
-        return {**config, "emailPreferences": {"enableFailureEmail": False, **(config["emailPreferences"] or {})}}
+        # always said: the provider does not send `false`, and would read an empty object as no block at all
+        config["emailPreferences"] = {"enableFailureEmail": False, **(config["emailPreferences"] or {})}
     return config
+
+
+def _requested_run_time(body: Any) -> datetime:
+    requested = body.get("requestedRunTime") if isinstance(body, dict) else None
+    if not isinstance(requested, str):
+        raise invalid("Name one requestedRunTime; a time range is not supported here.")
+    try:
+        run_time = datetime.fromisoformat(requested)
+    except ValueError:
+        raise invalid(f"The requested run time {requested!r} is no RFC 3339 time.") from None
+    if run_time.tzinfo is None:
+        raise invalid(f"The requested run time {requested!r} has no offset to UTC.")
+    if run_time > datetime.now(UTC):
+        raise invalid(f"The requested run time {requested} lies in the future.")
+    return run_time.astimezone(UTC)
+
+
+def _execute(store: Store, run: Resource, query: ScheduledQuery, run_query: RunQuery) -> None:
+    """Execute a run to its end; whatever the query raises is the run's outcome."""
+    _note(store, run["name"], state="RUNNING", startTime=timestamp())
+    try:
+        run_query(query)
+    except Exception as error:  # noqa: BLE001 - see above
+        logging.getLogger(__name__).warning("Run %s failed: %s", run["name"], error)
+        status = {"code": 3, "message": str(error)}
+        _note(store, run["name"], state="FAILED", endTime=timestamp(), errorStatus=status)
+    else:
+        _note(store, run["name"], state="SUCCEEDED", endTime=timestamp())
+
+
+def _note(store: Store, name: str, **changes: Any) -> None:
+    """Write down how a run stands, on the run and on its config, as far as they still exist."""
+    with store.transaction():
+        if run := store.get(RUN, name):
+            store.put(RUN, name, {**run, **changes, "updateTime": timestamp()})
+        config_name = name.partition("/runs/")[0]
+        if config := store.get(CONFIG, config_name):
+            store.put(CONFIG, config_name, {**config, "state": changes["state"]})
+
+
+def _end_interrupted_runs(store: Store) -> None:
+    """No run outlives the server: those that it left behind have failed."""
+    for run in store.list(RUN):
+        if run["state"] in {"PENDING", "RUNNING"}:
+            status = {"code": 10, "message": "The server ended while the query ran. Start the run again."}
+            _note(store, run["name"], state="FAILED", endTime=timestamp(), errorStatus=status)

@@ -5,29 +5,63 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from local import LocalError
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 Resource = dict[str, Any]
 
 
 class Store:
-    """Resources by kind and name. ``lock`` makes a read-modify-write of a caller one step."""
+    """Resources by kind and name, as Google's JSON has them.
+
+    Raises:
+        LocalError: on construction, when the file cannot be used; it is left as it is.
+    """
 
     def __init__(self, file: Path) -> None:
-        self.lock = threading.RLock()
-        self._connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute(
-            "CREATE TABLE IF NOT EXISTS resources "
-            "(kind TEXT, name TEXT, body TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID"
-        )
+        self._lock = threading.RLock()
+        try:
+            self._connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+            # a killed process loses nothing with WAL; only a power cut could lose the last moments
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS resources "
+                "(kind TEXT, name TEXT, body TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID"
+            )
+            damage = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.Error as error:
+            damage = str(error)
+        if damage != "ok":
+            raise LocalError(
+                f"{file}: the control plane's file cannot be used: {damage}\n"
+                "Nothing was changed. Move the file away to begin anew, or put a copy of it back."
+            )
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is one step for all other threads, and happens wholly or not at all."""
+        with self._lock:
+            if self._connection.in_transaction:
+                yield
+                return
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
 
     def get(self, kind: str, name: str) -> Resource | None:
         """A resource, or None."""
-        with self.lock:
+        with self._lock:
             row = self._connection.execute(
                 "SELECT body FROM resources WHERE kind = ? AND name = ?", (kind, name)
             ).fetchone()
@@ -35,18 +69,18 @@ class Store:
 
     def put(self, kind: str, name: str, body: Resource) -> Resource:
         """Keep a resource, in the place of one that was there."""
-        with self.lock:
+        with self._lock:
             self._connection.execute("REPLACE INTO resources VALUES (?, ?, ?)", (kind, name, json.dumps(body)))
         return body
 
     def delete(self, kind: str, name: str) -> None:
         """Forget a resource."""
-        with self.lock:
+        with self._lock:
             self._connection.execute("DELETE FROM resources WHERE kind = ? AND name = ?", (kind, name))
 
     def list(self, kind: str, prefix: str = "") -> list[Resource]:
         """The resources of a kind whose name begins so, by name."""
-        with self.lock:
+        with self._lock:
             rows = self._connection.execute(
                 "SELECT body FROM resources WHERE kind = ? AND substr(name, 1, ?) = ? ORDER BY name",
                 (kind, len(prefix), prefix),
@@ -55,12 +89,12 @@ class Store:
 
     def next_number(self) -> int:
         """A number that was never given before."""
-        with self.lock:
+        with self.transaction():
             number = int((self.get("counter", "all") or {"value": 0})["value"]) + 1
             self.put("counter", "all", {"value": number})
         return number
 
     def close(self) -> None:
         """Close the file."""
-        with self.lock:
+        with self._lock:
             self._connection.close()

@@ -1,0 +1,126 @@
+"""The commands of ``python -m local``."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from local import LocalError, process
+from local.terraform_variables import DATA, NOT_UP, print_variables
+from stacks.environment import EnvironmentFileError, load_environment
+
+if TYPE_CHECKING:
+    from stacks.environment import Environment
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+console = Console(highlight=False)
+
+
+class StatusFormat(StrEnum):
+    """How ``status`` prints."""
+
+    table = "table"
+    json = "json"
+
+
+@app.command()
+def up() -> None:
+    """Start the embedded environment and wait until it answers."""
+    endpoint = str(_embedded().endpoint)
+    server = process.running(DATA)
+    if server is None:
+        server = process.start(DATA, int(endpoint.rpartition(":")[2]), REPOSITORY)
+        console.print(f"up at {server.endpoint}")
+    elif server.endpoint == endpoint:
+        console.print(f"already up at {server.endpoint}")
+    else:
+        raise LocalError(
+            f"up at {server.endpoint}, but the environment's endpoint is {endpoint}: run `python -m local down` first"
+        )
+
+
+@app.command()
+def down() -> None:
+    """Stop it and wait for its end; data and state stay."""
+    console.print("stopped; data and state stay" if process.stop(DATA) else "was not up")
+
+
+@app.command()
+def status(
+    output: Annotated[StatusFormat, typer.Option("--format", help="table or json")] = StatusFormat.table,
+) -> None:
+    """Whether it is up, and where; exit code 1 when it is not."""
+    server = process.running(DATA)
+    if server is None:
+        console.print("{}" if output is StatusFormat.json else NOT_UP)
+        raise typer.Exit(1)
+    found = {
+        "bigquery": server.endpoint,
+        "project": server.project,
+        "dataset": server.dataset,
+        "data_transfer": f"{server.endpoint}/bigquerydatatransfer/v1/",
+        "iam": f"{server.endpoint}/iam/v1/",
+        "resource_manager": f"{server.endpoint}/cloudresourcemanager/v1/",
+        "provider": server.provider,
+        "pid": server.pid,
+        "data": server.data,
+    }
+    if output is StatusFormat.json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    table = Table(show_header=False, box=None)
+    for name, value in found.items():
+        table.add_row(name, str(value))
+    console.print(table)
+
+
+@app.command()
+def env() -> None:
+    """Print the variables that lead Terraform here, as export lines for a shell; exit code 1 when it is not up."""
+    raise typer.Exit(print_variables())
+
+
+@app.command()
+def seed() -> None:
+    """Create the objects that others own, with sample data, unless they are there."""
+    from local.sample_data import seed as create  # noqa: PLC0415 - the heaviest imports of all commands
+
+    console.print(create(_embedded()))
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(help="TCP port on 127.0.0.1; 0 takes any free one.")],
+    data: Annotated[Path, typer.Option(help="Folder of everything that is kept.")] = DATA,
+) -> None:
+    """Serve in the foreground until SIGTERM or SIGINT."""
+    from local.server import serve as run  # noqa: PLC0415 - DuckDB, FastAPI and grpc, which only this command needs
+
+    run(_embedded(), port, data.resolve())
+
+
+def _embedded() -> Environment:
+    environment = load_environment()
+    if environment.endpoint is None:
+        raise LocalError(
+            f"environment {environment.name!r} names no `endpoint`, it is a real project: "
+            "set EROS_ENV to an embedded one, such as local"
+        )
+    return environment
+
+
+def main() -> None:
+    """Run the command line; what cannot be done is said in words, with exit code 2."""
+    try:
+        app()
+    except (EnvironmentFileError, LocalError) as error:
+        typer.echo(str(error), err=True)
+        raise SystemExit(2) from None

@@ -1,0 +1,69 @@
+"""Executes a scheduled query as the transfer service does: as a job of BigQuery, through the same API as everybody."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from local.control_plane.answers import timestamp
+
+if TYPE_CHECKING:
+    from local.control_plane.data_transfer import ScheduledQuery
+
+POLL_MILLISECONDS = 10_000
+
+
+class QueryFailedError(Exception):
+    """What BigQuery said of a query that failed."""
+
+
+def run_as_job(endpoint: str, query: ScheduledQuery) -> None:
+    """Execute a scheduled query and wait for its end.
+
+    Args:
+        endpoint: where BigQuery answers.
+        query: the query, the job's name, and the time that ``@run_time`` and ``@run_date`` stand for.
+
+    Raises:
+        QueryFailedError: with BigQuery's message.
+    """
+    run_date = query.run_time.astimezone(UTC).date().isoformat()
+    job = {
+        "jobReference": {"projectId": query.project, "jobId": query.job_id},
+        "configuration": {
+            "labels": {"data_source_id": "scheduled_query"},
+            "query": {
+                "query": query.query,
+                "useLegacySql": False,
+                "parameterMode": "NAMED",
+                "queryParameters": [
+                    _parameter("run_time", "TIMESTAMP", timestamp(query.run_time)),
+                    _parameter("run_date", "DATE", run_date),
+                ],
+            },
+        },
+    }
+    project = f"{endpoint}/bigquery/v2/projects/{query.project}"
+    with httpx.Client(timeout=httpx.Timeout(30, read=60), trust_env=False) as client:
+        _answer(client.post(f"{project}/jobs", json=job))
+        done = False
+        while not done:  # each call waits on the server until the job ends or the time is up
+            parameters = {"timeoutMs": POLL_MILLISECONDS, "maxResults": 0}
+            done = _answer(client.get(f"{project}/queries/{query.job_id}", params=parameters))["jobComplete"]
+
+
+def _parameter(name: str, kind: str, value: str) -> dict[str, Any]:
+    return {"name": name, "parameterType": {"type": kind}, "parameterValue": {"value": value}}
+
+
+def _answer(response: httpx.Response) -> dict[str, Any]:
+    if response.is_success:
+        answer: dict[str, Any] = response.json()
+        return answer
+    try:
+        message = response.json()["error"]["message"]
+    except (ValueError, LookupError, TypeError):
+        message = f"BigQuery answered {response.status_code}: {response.text}"
+    raise QueryFailedError(message)

@@ -1,0 +1,54 @@
+"""The variables that lead Terraform and its provider to the embedded environment.
+
+With ``EROS_PROVIDER=google`` the stand-in stays out and Terraform finds the real provider by its own means, a registry
+or a mirror. At each start that provider asks a userinfo address which has no setting; offline that fails and is only
+logged. No proxy variable is set against it: it would keep Terraform from the registry too.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local.process import running
+
+if TYPE_CHECKING:
+    from local.process import Server
+
+DATA = Path(__file__).resolve().parent.parent / ".local"
+NOT_UP = "The embedded environment is not up: start it with `python -m local up`."
+
+
+def terraform_variables(server: Server) -> dict[str, str]:
+    """The variables for a server, by name."""
+    variables = {
+        "GOOGLE_BIG_QUERY_CUSTOM_ENDPOINT": f"{server.endpoint}/bigquery/v2/",
+        "GOOGLE_BIGQUERY_DATA_TRANSFER_CUSTOM_ENDPOINT": f"{server.endpoint}/bigquerydatatransfer/v1/",
+        "GOOGLE_IAM_CUSTOM_ENDPOINT": f"{server.endpoint}/iam/v1/",
+        "GOOGLE_RESOURCE_MANAGER_CUSTOM_ENDPOINT": f"{server.endpoint}/cloudresourcemanager/v1/",
+        "GOOGLE_OAUTH_ACCESS_TOKEN": "local",
+        "CHECKPOINT_DISABLE": "1",
+    }
+    if os.environ.get("EROS_PROVIDER") != "google":
+        # nothing to lock: what runs already is not downloaded
+        variables |= {"TF_REATTACH_PROVIDERS": server.provider, "CDKTF_SKIP_PROVIDER_LOCK": "true"}
+    return variables
+
+
+def print_variables() -> int:
+    """Print the variables as lines for a shell; the exit code."""
+    server = running(DATA)
+    name = os.environ.get("EROS_ENV") or "local"
+    if server is None:
+        print(NOT_UP, file=sys.stderr)  # noqa: T201 - for a shell
+        return 1
+    if server.environment != name:
+        message = f"The server that is up belongs to the environment {server.environment!r}, not {name!r}."
+        print(message, file=sys.stderr)  # noqa: T201 - for a shell
+        return 2
+    for variable, value in terraform_variables(server).items():
+        print(f"export {variable}={shlex.quote(value)}")  # noqa: T201 - for a shell
+    return 0
