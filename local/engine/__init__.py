@@ -10,14 +10,20 @@ from local.engine import offline
 
 def close_differences() -> None:
     """Replace or wrap the package's functions; before the data folder is opened, once a process."""
-    from local.engine import expressions, functions, scripting  # noqa: PLC0415 - they import the package
+    from local.engine import expressions, failures, functions, information_schema, scripting, tables  # noqa: PLC0415 - they import the package
 
     offline.leave_out_geography()
+    failures.install()
     functions.install()
     expressions.install()
     scripting.install()
+    tables.install()
+    information_schema.install()
 
 
 def after_opening() -> None:
     """What needs the open data folder."""
+    from local.engine import failures  # noqa: PLC0415 - as above
+
     offline.never_ask_the_network()
+    failures.end_jobs_of_a_dead_process()

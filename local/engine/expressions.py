@@ -23,7 +23,8 @@ WHITE_SPACE = (
 def install() -> None:
     """Add rules to the package's own and wrap the one for SAFE."""
     rules.STATEMENT_RULES.insert(0, struct_field_names)
-    rules.NODE_RULES.append(trim_white_space)
+    rules.NODE_RULES.insert(0, native_nfc)
+    rules.NODE_RULES.extend([trim_white_space, division_operands])
     position = rules.NODE_RULES.index(safe.safe_function)
     rules.NODE_RULES[position] = safe_of_constants(safe.safe_function)
     query._statement = flat_struct(query._statement)  # noqa: SLF001 - the place where a statement's text is known
@@ -33,6 +34,21 @@ def trim_white_space(node: exp.Expression, _context: Any) -> exp.Expression:
     """TRIM, LTRIM and RTRIM without characters remove all white space."""
     if isinstance(node, exp.Trim) and node.expression is None:
         node.set("expression", exp.Literal.string(WHITE_SPACE))
+    return node
+
+
+def division_operands(node: exp.Expression, _context: Any) -> exp.Expression:
+    """DIV(a - b, c) is written as an operator, which loses the parentheses that the call's commas were."""
+    if not isinstance(node, exp.IntDiv):
+        return node
+    return exp.Paren(this=exp.IntDiv(this=exp.paren(node.this), expression=exp.paren(node.expression)))
+
+
+def native_nfc(node: exp.Expression, _context: Any) -> exp.Expression:
+    """NORMALIZE(text, NFC) is a function of DuckDB too: ten times as fast as the package's Python one."""
+    form = node.args.get("form")
+    if isinstance(node, exp.Normalize) and not node.args.get("is_casefold") and (form is None or form.name == "NFC"):
+        return exp.Anonymous(this="nfc_normalize", expressions=[node.this])
     return node
 
 

@@ -91,7 +91,7 @@ def _struct(fields: list[tuple[str, exp.Expression]]) -> exp.Expression:
 def _value(node: exp.Expression, scope: Scope) -> exp.Expression:
     """The expression with its columns read from the rows in scope and its subqueries made bindings."""
     if isinstance(node, exp.Subquery) and not node.alias:
-        fields, bindings = _select(node.this, scope)
+        fields, bindings = _select(node.unnest(), scope)
         if len(fields) != 1:
             raise NotOneRowError
         return _nested(fields[0][1], bindings)
@@ -122,7 +122,7 @@ Fields = list[tuple[str, exp.Expression]]
 Bindings = list[tuple[str, exp.Expression]]
 
 
-def _select(query: exp.Expression, outer: Scope) -> tuple[Fields, Bindings]:
+def _select(query: Any, outer: Scope) -> tuple[Fields, Bindings]:
     """The columns of a SELECT of one row, and the bindings that they stand in: its CTEs and what its FROM computes."""
     if not isinstance(query, exp.Select) or any(v for k, v in query.args.items() if k not in PLAIN_SELECT):
         raise NotOneRowError

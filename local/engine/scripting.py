@@ -47,7 +47,7 @@ def install() -> None:
     interpreter.for_each = for_each
     interpreter.call = deliver_outputs(interpreter.call)
     interpreter.set = set_from_struct(interpreter.set)
-    interpreter.sql = keep_table_function_clauses(roll_back_twice(interpreter.sql))
+    interpreter.sql = keep_what_was_written(roll_back_twice(interpreter.sql))
     interpreter.procedure = keep_procedure_options(interpreter.procedure)
     interpreter.__init__ = row_count_from_the_start(interpreter.__init__)
     script.Parser.procedure = keep_whole_body(script.Parser.procedure)
@@ -120,7 +120,7 @@ def deliver_outputs(original: Callable[..., None]) -> Callable[..., None]:
         routine = (
             None if statement.text.upper().startswith("BQ.") else routines.load(*interpreter.reference(statement.text))
         )
-        arguments = (routine and routine.arguments) or []
+        arguments: list[Any] = (routine and routine.arguments) or []
         if not any(argument.mode in {"OUT", "INOUT"} for argument in arguments):
             original(interpreter, statement)
             return
@@ -130,7 +130,7 @@ def deliver_outputs(original: Callable[..., None]) -> Callable[..., None]:
             inner[argument.name.lower()] = interpreter.store(exp.cast(interpreter.expression(expression), kind))
         try:
             interpreter.context.variables = inner
-            interpreter.run(script.parse_script(routine.definitionBody))
+            interpreter.run(script.parse_script(routine.definitionBody if routine else ""))
         finally:
             interpreter.context.variables = saved
         for argument, (expression, _) in zip(arguments, statement.items, strict=True):
@@ -269,9 +269,8 @@ def table_function_clauses(original: Callable[..., Any]) -> Callable[..., Any]:
         texts = {words[a - start]: parser.text(a, b) for a, b in pairwise(clauses)}
         header, body = parser.text(start, arguments_end), parser.text(as_ + 1, parser.i)
         columns = _columns(texts.get("RETURNS", ""))
-        query = (
-            f"SELECT {', '.join(f'CAST(`{n}` AS {t}) AS `{n}`' for n, t in columns)} FROM ({body})" if columns else body
-        )  # noqa: S608
+        casts = ", ".join(f"CAST(`{name}` AS {kind}) AS `{name}`" for name, kind in columns)
+        query = f"SELECT {casts} FROM ({body})" if columns else body  # noqa: S608 - the statement's own text
         parsed.text = script.TABLE_FUNCTION.sub(r"\1\2", f"{header} AS {query}", count=1)
         parsed.branches = [(body, []), (texts.get("RETURNS", ""), []), (texts.get("OPTIONS", ""), [])]
         return parsed
@@ -297,30 +296,38 @@ def _columns(returns: str) -> list[tuple[str, str]]:
     return [(column.name, column.kind.sql(dialect=BigQueryDialect)) for column in struct.expressions]
 
 
-def keep_table_function_clauses(original: Callable[..., None]) -> Callable[..., None]:
-    """What CREATE TABLE FUNCTION says is what the routines API answers: body as written, columns, description."""
+def keep_what_was_written(original: Callable[..., None]) -> Callable[..., None]:
+    """What CREATE FUNCTION says is what the routines API answers: the body as written, columns, description."""
 
     @functools.wraps(original)
     def sql(interpreter: Any, statement: Any) -> None:
         original(interpreter, statement)
-        if statement.kind != "TABLE_FUNCTION" or not statement.branches:
+        if statement.kind == "TABLE_FUNCTION" and statement.branches:
+            (body, _), (returns, _), (options, _) = statement.branches
+        else:
+            body, returns, options = _scalar_body(statement.text), "", ""
+        if not body:
             return
-        (body, _), (returns, _), (options, _) = statement.branches
         (tree,) = parse(statement.text)
-        reference = names.reference(
-            tree.find(exp.Table), interpreter.context.project_id, interpreter.context.dataset_id
-        )
+        context = interpreter.context
+        reference = names.reference(tree.find(exp.Table), context.project_id, context.dataset_id)
         changes: dict[str, Any] = {"definitionBody": body}
-        if columns := _columns(returns):
-            types = [exp.DataType.build(kind, dialect=BigQueryDialect) for _, kind in columns]
-            changes["returnTableType"] = {
-                "columns": [
-                    {"name": name, "type": routines.data_type(kind).dump()}
-                    for (name, _), kind in zip(columns, types, strict=True)
-                ]
-            }
+        if columns := [(name, exp.DataType.build(kind, dialect=BigQueryDialect)) for name, kind in _columns(returns)]:
+            types = [{"name": name, "type": routines.data_type(kind).dump()} for name, kind in columns]
+            changes["returnTableType"] = {"columns": types}
         if description := _description(options):
             changes["description"] = description
         routines.save(*reference, routines.load(*reference).replace(**changes))
 
     return sql
+
+
+def _scalar_body(text: str) -> str | None:
+    """What stands between the parentheses of CREATE FUNCTION … AS ( … )."""
+    parser = script.Parser(text)
+    words = [parser.word(index) for index in range(len(parser.tokens))]
+    if words[:1] != ["CREATE"] or "FUNCTION" not in words[1:4] or "TEMP" in words[1:4] or "LANGUAGE" in words:
+        return None
+    start = words.index("AS", _closing(parser.tokens)) + 2
+    end = start - 1 + _closing(parser.tokens[start - 1 :])
+    return text[parser.tokens[start - 1].end + 1 : parser.tokens[end - 1].start].strip()

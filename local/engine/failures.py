@@ -1,0 +1,44 @@
+"""Failures as BigQuery reports them: a status of the 400s with a reason; also for the jobs of a process that died."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from typing import TYPE_CHECKING, Any
+
+from local_bigquery import errors
+from local_bigquery.engine import database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LOG = logging.getLogger(__name__)
+
+
+def install() -> None:
+    """Wrap the package's one class of errors."""
+    errors.BigQueryError.__init__ = never_internal(errors.BigQueryError.__init__)
+
+
+def never_internal(original: Callable[..., None]) -> Callable[..., None]:
+    """What goes wrong inside is the query's failure: on a 500 Google's client would try again for ten minutes."""
+
+    @functools.wraps(original)
+    def construct(error: Any, reason: str, message: str, location: str | None = None) -> None:
+        if reason in {"dontRetry", "notImplemented"}:
+            LOG.error("%s", message, exc_info=reason == "dontRetry")
+            reason = "invalidQuery"
+        original(error, reason, message, location)
+
+    return construct
+
+
+def end_jobs_of_a_dead_process() -> None:
+    """A job that ran when the process was killed has stopped: whoever waits for it is told so."""
+    stopped = '{"reason": "stopped", "message": "The server was stopped while the job ran."}'
+    database.execute(
+        "UPDATE emulator.jobs SET state = 'DONE', resource = json_merge_patch(resource, json_object("
+        "'status', json_object('state', 'DONE', 'errorResult', json(?), 'errors', json_array(json(?))))) "
+        "WHERE state <> 'DONE'",
+        [stopped, stopped],
+    )
