@@ -60,6 +60,8 @@ class Guards(_Settings):
 
     protect_data: bool
     allow_full_rollback: bool = False
+    #: Whether destroying the dataset takes what others keep in it along; only where this repository made that too.
+    delete_dataset_contents: bool = False
 
 
 class Members(_Settings):
@@ -96,6 +98,11 @@ class Environment(_Settings):
     def service_account(self) -> str:
         """E-mail address of the service account that runs the scheduled queries."""
         return f"eros-etl@{self.project}.iam.gserviceaccount.com"
+
+    @property
+    def transfer_agent(self) -> str:
+        """E-mail address of Google's transfer service in this project."""
+        return f"service-{self.project_number}@gcp-sa-bigquerydatatransfer.iam.gserviceaccount.com"
 
 
 def load_environment(name: str | None = None, folder: Path = ENVIRONMENTS) -> Environment:

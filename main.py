@@ -1,0 +1,40 @@
+"""The CDKTF app: environment in, stacks out. ``EROS_ENV=prod .venv/bin/python main.py`` writes cdktf.out/."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+# jsii starts the first `node` of the PATH: the one that is installed beside this interpreter
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+
+from catalog import SQL, CatalogError
+from stacks.environment import EnvironmentFileError, load_environment
+
+
+def synthesize(environment_name: str | None = None, sql: Path = SQL) -> None:
+    """Write the Terraform configuration of every stack of an environment.
+
+    Args:
+        environment_name: the environment; by default EROS_ENV, else ``local``.
+        sql: the folder of SQL files.
+
+    Raises:
+        EnvironmentFileError: the environment's file, or the one that EROS_ADOPT names, cannot be used.
+        CatalogError: SQL files that do not parse or compile.
+    """
+    environment = load_environment(environment_name)
+    from stacks import app  # noqa: PLC0415 - jsii starts with the import: not for a broken file
+
+    app.synthesize(environment, sql)
+
+
+if __name__ == "__main__":
+    try:
+        synthesize()
+    except EnvironmentFileError as error:
+        sys.exit(f"{error}")
+    except CatalogError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the findings, a line each
+        sys.exit(1)

@@ -1,0 +1,103 @@
+"""Access: the service account of the scheduled queries, the operators' four roles, and audit logging."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from stacks.base import Deployment, new_stack, resource_id
+from stacks.google import (
+    BigqueryDatasetIamMember,
+    ProjectIamAuditConfig,
+    ProjectIamAuditConfigAuditLogConfig,
+    ProjectIamMember,
+    ServiceAccount,
+    ServiceAccountIamMember,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cdktf import App, TerraformStack
+
+    from stacks.environment import Environment
+
+#: Who may do what on the dataset, and on the project, by the operators' roles.
+DATASET_ROLES = {
+    "viewers": "roles/bigquery.dataViewer",
+    "etl": "roles/bigquery.dataEditor",
+    "developers": "roles/bigquery.dataViewer",
+}
+PROJECT_ROLES = {
+    "etl": "roles/bigquery.jobUser",
+    "developers": "roles/bigquery.user",
+    "admins": "roles/bigquery.admin",
+}
+#: With it the transfer service acts as the service account.
+TOKEN_MINTER = "roles/iam.serviceAccountShortTermTokenMinter"
+AUDITED = ("ADMIN_READ", "DATA_READ", "DATA_WRITE")
+
+
+def access(app: App, deployment: Deployment) -> TerraformStack:
+    """The stack ``eros-<env>-access``."""
+    environment = deployment.environment
+    stack = new_stack(app, deployment, "access")
+    account = ServiceAccount(
+        stack,
+        "etl",
+        account_id=environment.service_account.split("@")[0],
+        display_name="EROS scheduled queries",
+        description="Runs the scheduled queries of the EROS Scheduling System.",
+        create_ignore_already_exists=True,
+    )
+    resource_id(account, "etl")
+    for role, member in members_of(environment, DATASET_ROLES):
+        grant = BigqueryDatasetIamMember(
+            stack,
+            f"dataset {role} {member}",
+            dataset_id=environment.dataset,
+            role=role,
+            member=member,
+            depends_on=[account],
+        )
+        resource_id(grant, grant_name(role, member))
+    for role, member in members_of(environment, PROJECT_ROLES):
+        project_grant = ProjectIamMember(
+            stack,
+            f"project {role} {member}",
+            project=environment.project,
+            role=role,
+            member=member,
+            depends_on=[account],
+        )
+        resource_id(project_grant, grant_name(role, member))
+    minter = ServiceAccountIamMember(
+        stack,
+        "token minter",
+        service_account_id=f"projects/{environment.project}/serviceAccounts/{environment.service_account}",
+        role=TOKEN_MINTER,
+        member=f"serviceAccount:{environment.transfer_agent}",
+        depends_on=[account],
+    )
+    resource_id(minter, "transfer_agent_token_minter")
+    audit = ProjectIamAuditConfig(
+        stack,
+        "audit",
+        project=environment.project,
+        service="bigquery.googleapis.com",
+        audit_log_config=[ProjectIamAuditConfigAuditLogConfig(log_type=kind) for kind in AUDITED],
+    )
+    resource_id(audit, "bigquery")
+    return stack
+
+
+def members_of(environment: Environment, roles: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Each (role, member) once, whichever lists a member stands in; the service account is one of the ETL members."""
+    lists = environment.members.model_dump()
+    lists["etl"] = (f"serviceAccount:{environment.service_account}", *lists["etl"])
+    yield from dict.fromkeys((role, member) for group, role in roles.items() for member in lists[group])
+
+
+def grant_name(role: str, member: str) -> str:
+    """A resource name made of role and member, so that the order of a list of members changes nothing."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", f"{role.removeprefix('roles/')}_{member}").strip("_")

@@ -1,0 +1,46 @@
+"""All stacks of an environment, in the order of their deployment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cdktf import App
+
+from catalog import load_catalog, retarget
+from stacks.access import access
+from stacks.automation import automation
+from stacks.base import PARTS, Deployment, adopt
+from stacks.routines import routines
+from stacks.warehouse import warehouse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stacks.environment import Environment
+
+BUILDERS = {"warehouse": warehouse, "routines": routines, "access": access, "automation": automation}
+
+
+def synthesize(environment: Environment, sql: Path, outdir: str | None = None) -> None:
+    """Write the configuration of every stack.
+
+    Args:
+        environment: the environment's settings.
+        sql: the folder of SQL files.
+        outdir: where to write; by default what cdktf asks for, else cdktf.out.
+
+    Raises:
+        CatalogError: SQL files that do not parse or compile.
+        EnvironmentFileError: EROS_ADOPT names what cannot be adopted.
+    """
+    catalog = retarget(load_catalog(sql), environment.project, environment.dataset)
+    deployment = Deployment(environment, catalog)
+    app = App(outdir=outdir, analytics_reporting=False)
+    before = None
+    for part in PARTS:
+        stack = BUILDERS[part](app, deployment)
+        if before is not None:
+            stack.add_dependency(before)
+        adopt(stack, deployment.stack_name(part))
+        before = stack
+    app.synth()

@@ -1,0 +1,97 @@
+"""The automation: procedures, scheduled queries and the holiday seed. Destroying this stack touches no data."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from cdktf import DataResource, Postcondition, TerraformResourceLifecycle
+
+from stacks.base import Deployment, new_stack, resource_id
+from stacks.google import BigqueryDataTransferConfig, BigqueryJob, BigqueryJobQuery
+from stacks.routines import routine_resource
+from stacks.schedules import SCHEDULES
+
+if TYPE_CHECKING:
+    from cdktf import App, ITerraformDependable, TerraformStack
+
+FIRST_SEEDED_YEAR = 2025
+SEEDED_YEARS_AHEAD = 2
+
+
+def automation(app: App, deployment: Deployment) -> TerraformStack:
+    """The stack ``eros-<env>-automation``."""
+    stack = new_stack(app, deployment, "automation")
+    procedures: dict[str, ITerraformDependable] = {}
+    for procedure in deployment.catalog.procedures.values():
+        needed = [procedures[name] for name in sorted(procedure.calls) if name in procedures]
+        procedures[procedure.name] = routine_resource(stack, deployment, procedure, needed)
+    _scheduled_queries(stack, deployment, procedures)
+    _holiday_seed(stack, deployment, procedures["seed_holiday_calendar"])
+    return stack
+
+
+def _scheduled_queries(
+    stack: TerraformStack, deployment: Deployment, procedures: dict[str, ITerraformDependable]
+) -> None:
+    """One transfer config a schedule. A script wants no destination dataset; failure mail would go to nobody."""
+    for schedule in SCHEDULES:
+        query = deployment.catalog.schedules[schedule.name]
+        config = BigqueryDataTransferConfig(
+            stack,
+            f"schedule {schedule.name}",
+            data_source_id="scheduled_query",
+            display_name=schedule.display_name,
+            location=deployment.environment.location.lower(),  # as the service writes it: a change of case replaces
+            schedule=schedule.schedule,
+            service_account_name=deployment.environment.service_account,
+            params={"query": query.query},
+            depends_on=[procedures[name] for name in sorted(query.calls) if name in procedures] or None,
+        )
+        resource_id(config, schedule.name)
+
+
+def _holiday_seed(stack: TerraformStack, deployment: Deployment, procedure: ITerraformDependable) -> None:
+    """A job that runs again when the rules, the procedure or the table change.
+
+    A job id is used up by its first run, so it is taken from a resource that is made anew with each change, and with
+    each deployment after a rollback.
+    """
+    catalog, environment = deployment.catalog, deployment.environment
+    seeded = (
+        catalog.table_functions["us_holidays"].body,
+        catalog.procedures["seed_holiday_calendar"].body,
+        catalog.tables["holiday_calendar"].ddl,
+    )
+    digest = hashlib.sha256("\0".join(seeded).encode()).hexdigest()
+    trigger = DataResource(stack, "seed trigger", triggers_replace={"rules": digest})
+    resource_id(trigger, "holiday_rules")
+    job = BigqueryJob(
+        stack,
+        "seed",
+        job_id=f"seed_holiday_calendar_{trigger.id}",
+        location=environment.location,
+        query=BigqueryJobQuery(
+            query=(
+                f"CALL `{environment.project}.{environment.dataset}.seed_holiday_calendar`({FIRST_SEEDED_YEAR}, "
+                f"EXTRACT(YEAR FROM CURRENT_DATE('America/Los_Angeles')) + {SEEDED_YEARS_AHEAD});"
+            ),
+            use_legacy_sql=False,
+            # a script has no destination to create or write
+            create_disposition="",
+            write_disposition="",
+        ),
+        lifecycle=TerraformResourceLifecycle(
+            postcondition=[
+                Postcondition(
+                    condition="${length(self.status[0].error_result) == 0}",
+                    error_message=(
+                        "The holiday seed failed; BigQuery's job history says why (job seed_holiday_calendar_…). "
+                        "Deploy again once it is mended."
+                    ),
+                )
+            ]
+        ),
+        depends_on=[procedure],
+    )
+    resource_id(job, "seed_holiday_calendar")

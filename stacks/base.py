@@ -1,0 +1,86 @@
+"""What every stack has: its name, the provider, where its state is kept, and imports of what stands already."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cdktf import GcsBackend, LocalBackend, TerraformElement, TerraformStack
+
+from stacks.environment import EnvironmentFileError
+from stacks.google import GoogleProvider
+
+if TYPE_CHECKING:
+    from cdktf import App
+
+    from catalog import Catalog
+    from stacks.environment import Environment
+
+PARTS = ("warehouse", "routines", "access", "automation")
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What is deployed where: an environment, and the catalog under its names."""
+
+    environment: Environment
+    catalog: Catalog
+
+    def stack_name(self, part: str) -> str:
+        """The name of a stack, e.g. ``eros-prod-warehouse``."""
+        return f"eros-{self.environment.name}-{part}"
+
+
+def new_stack(app: App, deployment: Deployment, part: str) -> TerraformStack:
+    """An empty stack with provider and backend."""
+    environment, name = deployment.environment, deployment.stack_name(part)
+    stack = TerraformStack(app, name)
+    stack.add_override("terraform.required_version", ">= 1.7")
+    GoogleProvider(stack, "google", project=environment.project)
+    if environment.state.backend == "gcs":
+        GcsBackend(stack, bucket=environment.state.bucket or "", prefix=f"eros/{name}")
+    else:
+        # relative to the folder in which Terraform runs, so that no machine's path is in the configuration
+        LocalBackend(stack, path=f"../../../.local/state/{name}.tfstate")
+    return stack
+
+
+def resource_id(element: TerraformElement, name: str) -> None:
+    """Give a resource its plain address, without the hash that cdktf would append."""
+    element.override_logical_id(name)
+
+
+def adopt(stack: TerraformStack, name: str) -> None:
+    """Emit import blocks for the stack's resources that the file named by EROS_ADOPT lists.
+
+    Raises:
+        EnvironmentFileError: the file cannot be read, or lists what the stack does not declare.
+    """
+    wanted = _adoption_file().get(name, {})
+    if not wanted:
+        return
+    declared = {
+        f"{kind}.{resource}" for kind, resources in stack.to_terraform()["resource"].items() for resource in resources
+    }
+    unknown = sorted(set(wanted) - declared)
+    if unknown:
+        raise EnvironmentFileError(f"EROS_ADOPT: stack {name} declares no {', '.join(unknown)}")
+    stack.add_override("import", [{"to": address, "id": identity} for address, identity in sorted(wanted.items())])
+
+
+@cache
+def _adoption_file() -> dict[str, dict[str, str]]:
+    path = os.environ.get("EROS_ADOPT")
+    if not path:
+        return {}
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EnvironmentFileError(f"EROS_ADOPT: {path} cannot be read as JSON: {error}") from None
+    if not isinstance(content, dict) or not all(isinstance(addresses, dict) for addresses in content.values()):
+        raise EnvironmentFileError(f'EROS_ADOPT: {path} must hold {{"stack": {{"resource address": "import id"}}}}')
+    return content

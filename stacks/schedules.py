@@ -1,0 +1,60 @@
+"""When the scheduled queries run: data for the stacks, the verifier and the operators' commands.
+
+The transfer service's schedules are in UTC, so a Los Angeles time moves twice a year. Each query is therefore scheduled
+at its minute of every hour that could be meant, and its SQL goes on only when the hour of ``@run_time`` in Los Angeles
+is one of its hours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+LOS_ANGELES = ZoneInfo("America/Los_Angeles")
+EVERY_HOUR = tuple(range(24))
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A scheduled query of sql/schedules/.
+
+    ``schedule`` is in the transfer service's words, in UTC; ``hours_la`` are the hours of Los Angeles in which the
+    query does something, ``minute`` the minute at which it is due.
+    """
+
+    name: str
+    schedule: str
+    minute: int
+    hours_la: tuple[int, ...] = EVERY_HOUR
+
+    @property
+    def display_name(self) -> str:
+        """The transfer config's name, which is how it is found again."""
+        return f"eros {self.name}"
+
+
+SCHEDULES = (
+    # 'from … to …' puts an hourly schedule at its minute; every hour of Los Angeles is an hour of UTC
+    Schedule("sweep_expired_caption_locks", "every 1 hours from 00:20 to 23:20", minute=20),
+    # 12:00 UTC on 1 January is always 04:00 in Los Angeles: there is no daylight saving time in winter
+    Schedule("seed_holiday_calendar", "1 of january 12:00", minute=0, hours_la=(4,)),
+)
+
+
+def last_run_time(schedule: Schedule, now: datetime) -> datetime:
+    """The last instant, not after ``now``, at which a schedule's query would have done its work.
+
+    Args:
+        schedule: the schedule; a yearly one is looked at by its hour alone, so that it can be run at any time.
+        now: an instant with a time zone.
+
+    Returns:
+        The instant in UTC, on the schedule's minute.
+    """
+    moment = now.astimezone(UTC).replace(minute=schedule.minute, second=0, microsecond=0)
+    if moment > now:
+        moment -= timedelta(hours=1)
+    while moment.astimezone(LOS_ANGELES).hour not in schedule.hours_la:
+        moment -= timedelta(hours=1)
+    return moment

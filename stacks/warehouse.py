@@ -1,0 +1,92 @@
+"""The warehouse: the dataset and the tables that this system owns."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from cdktf import TerraformResourceLifecycle
+
+from stacks.base import Deployment, new_stack, resource_id
+from stacks.google import BigqueryDataset, BigqueryTable, BigqueryTableTimePartitioning
+
+if TYPE_CHECKING:
+    from cdktf import App, TerraformStack
+
+    from catalog import Column, SqlType, Table
+
+DAY_MILLISECONDS = 24 * 60 * 60 * 1000
+#: The tables API's names of types, where they are not GoogleSQL's.
+API_TYPES = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN", "STRUCT": "RECORD"}
+
+
+def warehouse(app: App, deployment: Deployment) -> TerraformStack:
+    """The stack ``eros-<env>-warehouse``."""
+    environment = deployment.environment
+    stack = new_stack(app, deployment, "warehouse")
+    guarded = environment.guards.protect_data and not environment.guards.allow_full_rollback
+    lifecycle = TerraformResourceLifecycle(prevent_destroy=True) if guarded else None
+    dataset = BigqueryDataset(
+        stack,
+        "dataset",
+        dataset_id=environment.dataset,
+        location=environment.location,
+        description="The EROS Scheduling System: its tables, functions, view and procedures.",
+        labels={"system": "eros", "environment": environment.name},
+        delete_contents_on_destroy=environment.guards.delete_dataset_contents,
+        lifecycle=lifecycle,
+    )
+    resource_id(dataset, environment.dataset)
+    for table in deployment.catalog.tables.values():
+        resource = BigqueryTable(
+            stack,
+            table.name,
+            dataset_id=environment.dataset,
+            table_id=table.name,
+            description=table.description,
+            labels=dict(table.labels),
+            schema=schema_json(table.columns),
+            time_partitioning=_partitioning(table),
+            clustering=list(table.clustering) or None,
+            deletion_protection=guarded,
+            lifecycle=lifecycle,
+            depends_on=[dataset],
+        )
+        resource_id(resource, table.name)
+    return stack
+
+
+def schema_json(columns: tuple[Column, ...]) -> str:
+    """A table's columns as the tables API writes them."""
+    return json.dumps([_field(column) for column in columns], ensure_ascii=False)
+
+
+def _field(column: Column) -> dict[str, Any]:
+    field = {"name": column.name, **_typed(column.type)}
+    field.setdefault("mode", "REQUIRED" if column.required else "NULLABLE")
+    if column.description:
+        field["description"] = column.description
+    if column.default:
+        field["defaultValueExpression"] = column.default
+    return field
+
+
+def _typed(kind: SqlType) -> dict[str, Any]:
+    """Type, mode and inner fields; an array is a mode of its elements' type."""
+    if kind.kind == "ARRAY" and kind.element is not None:
+        return {**_typed(kind.element), "mode": "REPEATED"}
+    if kind.kind == "STRUCT":
+        fields = [{"name": name, "mode": "NULLABLE", **_typed(inner)} for name, inner in kind.fields]
+        return {"type": "RECORD", "fields": fields}
+    return {"type": API_TYPES.get(kind.kind, kind.kind)}
+
+
+def _partitioning(table: Table) -> BigqueryTableTimePartitioning | None:
+    if table.partitioning is None:
+        return None
+    days = table.partitioning.expiration_days
+    return BigqueryTableTimePartitioning(
+        type=table.partitioning.granularity,
+        field=table.partitioning.column,
+        expiration_ms=None if days is None else days * DAY_MILLISECONDS,
+    )
