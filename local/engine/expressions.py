@@ -46,10 +46,12 @@ def division_operands(node: exp.Expression, _context: Any) -> exp.Expression:
 
 def native_nfc(node: exp.Expression, _context: Any) -> exp.Expression:
     """NORMALIZE(text, NFC) is a function of DuckDB too: ten times as fast as the package's Python one."""
+    if not isinstance(node, exp.Normalize) or node.args.get("is_casefold"):
+        return node
     form = node.args.get("form")
-    if isinstance(node, exp.Normalize) and not node.args.get("is_casefold") and (form is None or form.name == "NFC"):
-        return exp.Anonymous(this="nfc_normalize", expressions=[node.this])
-    return node
+    if isinstance(form, exp.Expression) and form.name != "NFC":
+        return node
+    return exp.Anonymous(this="nfc_normalize", expressions=[node.this])
 
 
 def struct_field_names(tree: exp.Expression, _context: Any) -> exp.Expression:

@@ -1,0 +1,50 @@
+"""The data folder: in use, damaged, and after the process was killed."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.local.bigquery_process import DATASET, PROJECT, Server, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TABLE = f"`{PROJECT}.{DATASET}.kept`"
+
+
+def test_folder_in_use(tmp_path: Path) -> None:
+    with serving(tmp_path), pytest.raises(AssertionError, match="another process has the data open") as refused:
+        Server(tmp_path).wait_until_ready()
+    assert "Traceback" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["emulator.duckdb", f"{PROJECT}.ducklake"])
+def test_damaged_file_is_left_alone(tmp_path: Path, name: str) -> None:
+    with serving(tmp_path):
+        pass
+    damaged = b"not a database" * 1000
+    (tmp_path / name).write_bytes(damaged)
+    with pytest.raises(AssertionError, match="cannot be opened") as refused:
+        Server(tmp_path).wait_until_ready()
+    assert "Traceback" not in str(refused.value)
+    assert (tmp_path / name).read_bytes() == damaged
+
+
+def test_killed_process_loses_nothing_that_was_committed(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        server.rows(f"CREATE TABLE {TABLE} (n INT64); INSERT {TABLE} VALUES (1), (2)")
+        endless = "SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 300000)) a, UNNEST(GENERATE_ARRAY(1, 300000)) b"
+        running = server.client.query(
+            f"BEGIN TRANSACTION; INSERT {TABLE} VALUES (3); {endless} WHERE a * b = 0; COMMIT TRANSACTION"
+        )
+        server.stop(signal.SIGKILL)
+    with serving(tmp_path) as server:
+        assert server.rows(f"SELECT n FROM {TABLE} ORDER BY n") == [(1,), (2,)]
+        job = server.client.get_job(running.job_id)
+        assert job.state == "DONE"
+        assert job.error_result["reason"] == "stopped"
+        server.rows(f"INSERT {TABLE} VALUES (4)")
+        assert server.rows(f"SELECT COUNT(*) FROM {TABLE}") == [(3,)]

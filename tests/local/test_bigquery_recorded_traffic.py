@@ -1,0 +1,81 @@
+"""What the real Terraform provider sent and got, played again: the same statuses, answers of the same shape."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from tests.local.bigquery_process import DATASET, PROJECT, Server, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TRANSCRIPTS = Path(__file__).parents[3] / "shared" / "provider" / "transcripts.json"
+RESOURCES = {
+    f"google_bigquery_{name}"
+    for name in ("dataset", "dataset_iam_member", "dataset_access", "table", "table_iam_member", "routine", "job")
+}
+NOT_OURS = {"etag", "user_email"}  # as the server of the recording chose to answer them
+
+
+def _cases() -> dict[str, list[dict[str, Any]]]:
+    cases: dict[str, list[dict[str, Any]]] = {}
+    for exchange in json.loads(TRANSCRIPTS.read_text()) if TRANSCRIPTS.exists() else []:
+        if exchange["resource"] in RESOURCES:
+            cases.setdefault(exchange["case"], []).append(exchange)
+    return cases
+
+
+CASES = _cases()
+if not CASES:
+    pytest.skip("the recorded traffic (../shared/provider) is not here", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("bigquery")) as running:
+        yield running
+
+
+def _differences(recorded: Any, got: Any, path: str = "") -> Iterator[str]:
+    """Fields that the recording has and the answer lacks, or has with another type."""
+    if isinstance(recorded, dict) and isinstance(got, dict):
+        for key, value in recorded.items():
+            if key in NOT_OURS:
+                continue
+            if key not in got:
+                yield f"{path}.{key} is missing"
+            else:
+                yield from _differences(value, got[key], f"{path}.{key}")
+    elif isinstance(recorded, list) and isinstance(got, list):
+        if len(recorded) != len(got):
+            yield f"{path} has {len(got)} elements, not {len(recorded)}"
+        for number, (one, other) in enumerate(zip(recorded, got, strict=False)):
+            yield from _differences(one, other, f"{path}[{number}]")
+    elif type(recorded) is not type(got):
+        yield f"{path} is {got!r}, not {recorded!r}"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_recorded_traffic(server: Server, case: str) -> None:
+    for dataset in (DATASET, "src"):
+        server.client.delete_dataset(dataset, delete_contents=True, not_found_ok=True)
+        if not case.startswith("dataset") or case == "dataset_iam":
+            server.client.create_dataset(dataset)
+    if not case.startswith("dataset") or case == "dataset_iam":
+        for table in ("t", "t2"):
+            server.rows(f"CREATE TABLE `{PROJECT}.{DATASET}.{table}` (id INT64, page STRING, score FLOAT64)")
+    for exchange in CASES[case]:
+        answer = requests.request(
+            exchange["method"], server.endpoint + exchange["path"], json=exchange["request_body"], timeout=60
+        )
+        where = f"{exchange['step']}: {exchange['method']} {exchange['path']}"
+        assert answer.status_code == exchange["status"], f"{where}: {answer.text}"
+        recorded, got = exchange["response_body"], answer.json() if answer.content else None
+        if isinstance(recorded, str):  # the recording says 'as before'
+            continue
+        assert not list(_differences(recorded, got)), where
