@@ -47,7 +47,9 @@ class Server:
             [sys.executable, "-c", SERVE, str(data), str(self.port)], stderr=subprocess.PIPE
         )
         self.client = bigquery.Client(
-            PROJECT, AnonymousCredentials(), client_options=ClientOptions(api_endpoint=self.endpoint)
+            PROJECT,
+            AnonymousCredentials(),  # type: ignore[no-untyped-call]
+            client_options=ClientOptions(api_endpoint=self.endpoint),
         )
 
     def wait_until_ready(self) -> None:
