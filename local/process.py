@@ -15,7 +15,7 @@ import subprocess
 import sys
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from local import LocalError
 
@@ -58,33 +58,30 @@ def recorded(server: Server, folder: Path) -> Iterator[None]:
         record.unlink(missing_ok=True)
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process alone; what a killed server left behind is cleared away.
+def lock(folder: Path) -> None:
+    """Hold a folder for this process alone until it ends; what a killed server left behind is cleared away.
 
     Raises:
         LocalError: another server holds it, or the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / LOCK_FILE).open("a+", encoding="utf-8")
+        file = os.open(
+            folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644
+        )  # never closed: the end of the process does it
     except OSError as error:
         raise LocalError(f"{folder}: not usable as a data folder: {error.strerror}") from None
-    with file:
-        if not _lock(file, fcntl.LOCK_EX, LOCK_SECONDS):
-            file.seek(0)
-            raise LocalError(
-                f"{folder}: the server with process id {file.read().strip()} has this data folder open. "
-                "Stop it, or name another folder."
-            )
-        (folder / RECORD_FILE).unlink(missing_ok=True)
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
+    if not _lock(file, fcntl.LOCK_EX, LOCK_SECONDS):
+        raise LocalError(
+            f"{folder}: the server with process id {os.read(file, 20).decode().strip()} has this data folder open. "
+            "Stop it, or name another folder."
+        )
+    (folder / RECORD_FILE).unlink(missing_ok=True)
+    os.truncate(file, 0)
+    os.write(file, f"{os.getpid()}\n".encode())
 
 
-def _lock(file: Any, mode: int, seconds: float) -> bool:
+def _lock(file: int, mode: int, seconds: float) -> bool:
     """Lock a file, waiting so long for whoever holds it; whether it was got. In the main thread only."""
 
     def give_up(_signal: int, _frame: object) -> None:
@@ -175,6 +172,6 @@ def stop(folder: Path) -> bool:
         for ending in (signal.SIGTERM, signal.SIGKILL):
             with suppress(ProcessLookupError):
                 os.kill(process, ending)
-            if _lock(file, fcntl.LOCK_SH, STOP_SECONDS):
+            if _lock(file.fileno(), fcntl.LOCK_SH, STOP_SECONDS):
                 return True
     raise LocalError(f"the server (process {process}) cannot be stopped: stop it by hand")

@@ -17,7 +17,7 @@ from local import LocalError
 from local.bigquery import create_bigquery_app
 from local.control_plane import Projects, Store, create_control_plane
 from local.control_plane.answers import ApiError
-from local.process import READY_LINE, Server, locked, recorded
+from local.process import READY_LINE, Server, lock, recorded
 from local.scheduled_query import run_as_job
 
 if TYPE_CHECKING:
@@ -50,12 +50,13 @@ def serve(environment: Environment, port: int, folder: Path) -> None:
         LocalError: the port or the folder cannot be used; nothing in the folder is touched.
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    lock(folder)
     with ExitStack() as stack:
-        stack.enter_context(locked(folder))
         listener = stack.enter_context(_listen(port))
         endpoint = f"http://{HOST}:{listener.getsockname()[1]}"
         bigquery = create_bigquery_app(folder / "data", environment.project)
         store = Store(folder / "control_plane.sqlite")
+        stack.callback(store.close)
         projects = Projects(environment.project, environment.project_number)
         control_plane = create_control_plane(store, projects, lambda query: run_as_job(endpoint, query))
         server = Server(
@@ -64,7 +65,7 @@ def serve(environment: Environment, port: int, folder: Path) -> None:
             environment=environment.name,
             project=environment.project,
             dataset=environment.dataset,
-            provider="",
+            provider=_provider(endpoint, stack),
             data=str(folder),
         )
 
@@ -87,6 +88,16 @@ def serve(environment: Environment, port: int, folder: Path) -> None:
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         AnnouncingServer(config).run(sockets=[listener])
+
+
+def _provider(endpoint: str, stack: ExitStack) -> str:
+    try:
+        from local.provider import serve_provider  # noqa: PLC0415 - until it is there
+    except ImportError:
+        return ""
+    provider = serve_provider(endpoint)
+    stack.callback(provider.stop)
+    return provider.reattach
 
 
 def application(bigquery: ASGIApp, control_plane: ASGIApp) -> ASGIApp:

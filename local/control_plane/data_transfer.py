@@ -20,6 +20,7 @@ from local.control_plane.store import Resource, Store
 CONFIG = "transfer_config"
 RUN = "transfer_run"
 SCHEDULED_QUERY = "scheduled_query"
+THREAD_NAME = "scheduled query"
 #: Who owns a config that no service account was named for.
 CALLER = "local@example.com"
 CONFIG_FIELDS = frozenset(
@@ -164,7 +165,7 @@ def data_transfer(store: Store, projects: Projects, run_query: RunQuery) -> APIR
             found["params"]["query"],
             run_time,
         )
-        threading.Thread(target=_execute, args=(store, run, query, run_query), daemon=True).start()
+        threading.Thread(target=_execute, args=(store, run, query, run_query), name=THREAD_NAME, daemon=True).start()
         return {"runs": [run]}
 
     @router.get("/transferConfigs/{config}/runs")

@@ -1,0 +1,90 @@
+"""The control plane answers the real provider's recorded requests as the recorded server did."""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from local.control_plane import Projects, Store, create_control_plane
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TRANSCRIPTS = Path(__file__).resolve().parents[3] / "shared" / "provider" / "transcripts.json"
+#: The recorded server's base paths, the version as the provider doubles it, and ours.
+BASES = {
+    "/crm/v1/v1/": "/cloudresourcemanager/v1/",
+    "/iam/v1/v1/": "/iam/v1/",
+    "/bqdts/v1/": "/bigquerydatatransfer/v1/",
+}
+RESOURCES = (
+    "google_project_iam_member",
+    "google_project_iam_audit_config",
+    "google_service_account",
+    "google_service_account_iam_member",
+    "google_bigquery_data_transfer_config",
+)
+SAME_AS_EARLIER = str
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[TestClient]:
+    store = Store(tmp_path / "control_plane.sqlite")
+    with TestClient(create_control_plane(store, Projects("eros-local", 100000000001), lambda _query: None)) as client:
+        account = {"accountId": "runner-sa", "serviceAccount": {"displayName": "Runner"}}
+        assert client.post("/iam/v1/projects/eros-local/serviceAccounts", json=account).is_success
+        yield client
+    store.close()
+
+
+@pytest.mark.skipif(not TRANSCRIPTS.exists(), reason="the real provider's recorded traffic is not beside this checkout")
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_recorded_requests_get_answers_of_the_recorded_form(resource: str, client: TestClient) -> None:
+    exchanges = [exchange for exchange in json.loads(TRANSCRIPTS.read_text()) if exchange["resource"] == resource]
+    assert len(exchanges) > 5
+    ours: dict[str, str] = {}
+    for step, of_step in groupby(exchanges, key=lambda exchange: exchange["step"]):
+        for exchange in of_step:
+            expected = exchange["response_body"]
+            answer = client.request(
+                exchange["method"], _translated(_path(exchange["path"]), ours), **_body(exchange["request_body"], ours)
+            )
+            assert answer.status_code == exchange["status"], (step, exchange["method"], exchange["path"], answer.text)
+            if not isinstance(expected, SAME_AS_EARLIER):
+                assert _form(answer.json()) == _form(expected), (step, exchange["method"], exchange["path"])
+                ours |= _identities(expected, answer.json())
+
+
+def _path(recorded: str) -> str:
+    base = next(base for base in BASES if recorded.startswith(base))
+    return BASES[base] + recorded.removeprefix(base)
+
+
+def _body(recorded: Any, ours: dict[str, str]) -> dict[str, Any]:
+    return {} if recorded is None else {"json": json.loads(_translated(json.dumps(recorded), ours))}
+
+
+def _translated(text: str, ours: dict[str, str]) -> str:
+    for theirs, replacement in ours.items():
+        text = text.replace(theirs, replacement)
+    return text
+
+
+def _identities(expected: dict[str, Any], found: dict[str, Any]) -> dict[str, str]:
+    """Names and etags that the server chose: requests that follow hold them."""
+    return {expected[key]: found[key] for key in ("name", "etag") if key in expected}
+
+
+def _form(value: Any) -> Any:
+    """The keys and types of a JSON value; the values themselves where they are the caller's, not the server's."""
+    match value:
+        case dict():
+            return {key: _form(item) for key, item in sorted(value.items())}
+        case list():
+            return [_form(item) for item in value]
+    return type(value).__name__
