@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 DEADLINE_SECONDS = 300.0
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
 
 class UsageError(Exception):
     """A request that cannot be carried out; the message says how it is written."""
@@ -101,6 +103,7 @@ def _give_up(message: str) -> NoReturn:
     os._exit(2)
 
 
+@app.command()
 def main(
     env: Annotated[str | None, typer.Option("--env", help="environment; by default EROS_ENV, else local")] = None,
     suite: Annotated[list[str] | None, typer.Option(help=f"{', '.join(SUITES)}; by default all")] = None,
@@ -129,6 +132,4 @@ def main(
 
 
 if __name__ == "__main__":
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(main)
     app()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from verification.results import Outcome, Subject, failed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from typing import Any
 
     from catalog import SqlObject
 
@@ -32,6 +33,16 @@ def body_difference(subject: Subject, declared: SqlObject, expected: str, found:
                 f"Run `{subject.deploy}`; if the change was meant, write it into {declared.path} first.",
             )
             return
+
+
+def declared_labels(resource: Mapping[str, Any]) -> dict[str, str]:
+    """The labels of an API resource that somebody gave it: not the goog-… ones, which Terraform and Google add."""
+    return {key: value for key, value in resource.get("labels", {}).items() if not key.startswith("goog-")}
+
+
+def label_pairs(labels: Mapping[str, str]) -> str:
+    """Labels as one line, in an order that depends on nothing else."""
+    return ", ".join(f"{key}={value}" for key, value in sorted(labels.items())) or "no labels"
 
 
 def _lines(text: str) -> list[str]:

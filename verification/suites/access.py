@@ -8,7 +8,7 @@ from verification.live import RequestRefusedError
 from verification.results import Check, Outcome, Subject, compared, failed, passed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from stacks.environment import Environment
 
@@ -21,7 +21,18 @@ BASIC_ROLES = {
 MEMBER_KEYS = {"groupByEmail": "group", "domain": "domain"}
 TOKEN_MINTER = "roles/iam.serviceAccountShortTermTokenMinter"  # noqa: S105 - a role's name
 AUDITED = "bigquery.googleapis.com"
-AUDIT_LOGS = ("DATA_READ", "DATA_WRITE")
+AUDIT_LOGS = ("ADMIN_READ", "DATA_READ", "DATA_WRITE")
+#: The predefined roles of each list of members; the service account is one of the ETL members.
+DATASET_ROLES = {
+    "viewers": "roles/bigquery.dataViewer",
+    "etl": "roles/bigquery.dataEditor",
+    "developers": "roles/bigquery.dataViewer",
+}
+PROJECT_ROLES = {
+    "etl": "roles/bigquery.jobUser",
+    "developers": "roles/bigquery.user",
+    "admins": "roles/bigquery.admin",
+}
 
 
 def service_account(subject: Subject) -> Iterator[Outcome]:
@@ -39,36 +50,26 @@ def service_account(subject: Subject) -> Iterator[Outcome]:
 
 def dataset_roles(subject: Subject) -> Iterator[Outcome]:
     """Roles on the dataset."""
-    members, account = subject.environment.members, f"serviceAccount:{subject.environment.service_account}"
-    declared = {
-        "roles/bigquery.dataViewer": (*members.viewers, *members.developers),
-        "roles/bigquery.dataEditor": (account, *members.etl),
-    }
+    declared = _members(subject.environment, DATASET_ROLES)
     granted = {_grant(entry) for entry in (subject.live.dataset or {}).get("access", [])}
     yield from _granted(subject, subject.environment.dataset, declared, granted)
 
 
 def project_roles(subject: Subject) -> Iterator[Outcome]:
     """Roles on the project."""
-    members, account = subject.environment.members, f"serviceAccount:{subject.environment.service_account}"
-    declared = {
-        "roles/bigquery.jobUser": (account, *members.etl),
-        "roles/bigquery.user": members.developers,
-        "roles/bigquery.admin": members.admins,
-    }
-    policy = _project_policy(subject)
-    yield from _granted(subject, subject.environment.project, declared, _bindings(policy))
+    declared = _members(subject.environment, PROJECT_ROLES)
+    yield from _granted(subject, subject.environment.project, declared, _bindings(_project_policy(subject)))
 
 
 def token_minter(subject: Subject) -> Iterator[Outcome]:
     """Without this role the transfer service cannot run a query as the service account."""
     environment = subject.environment
-    agent = f"serviceAccount:service-{environment.project_number}@gcp-sa-bigquerydatatransfer.iam.gserviceaccount.com"
+    agent = f"serviceAccount:{environment.transfer_agent}"
     try:
         policy = subject.api.iam("POST", f"{_account_path(environment)}:getIamPolicy", {})
     except RequestRefusedError:
         policy = {}
-    yield from _granted(subject, environment.service_account, {TOKEN_MINTER: (agent,)}, _bindings(policy))
+    yield from _granted(subject, environment.service_account, {(TOKEN_MINTER, agent)}, _bindings(policy))
 
 
 def audit_log(subject: Subject) -> Iterator[Outcome]:
@@ -115,16 +116,22 @@ def _bindings(policy: Mapping[str, Any]) -> set[tuple[str, str]]:
     }
 
 
+def _members(environment: Environment, roles: Mapping[str, str]) -> set[tuple[str, str]]:
+    """Role and member, each pair once, of the environment's lists of members."""
+    lists = environment.members.model_dump()
+    lists["etl"] = (*lists["etl"], f"serviceAccount:{environment.service_account}")
+    return {(role, member) for group, role in roles.items() for member in lists[group]}
+
+
 def _granted(
-    subject: Subject, name: str, declared: Mapping[str, Iterable[str]], granted: set[tuple[str, str]]
+    subject: Subject, name: str, declared: set[tuple[str, str]], granted: set[tuple[str, str]]
 ) -> Iterator[Outcome]:
-    for role, members in declared.items():
-        for member in members:
-            expected = f"{role} for {member}"
-            if (role, member) in granted:
-                yield passed(name, expected)
-            else:
-                yield failed(name, expected, f"{role} not granted to {member}", f"Run `{subject.deploy}`.")
+    for role, member in sorted(declared):
+        expected = f"{role} for {member}"
+        if (role, member) in granted:
+            yield passed(name, expected)
+        else:
+            yield failed(name, expected, f"{role} not granted to {member}", f"Run `{subject.deploy}`.")
 
 
 CHECKS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from catalog import RoutineKind
-from verification.comparison import body_difference
+from verification.comparison import body_difference, declared_labels, label_pairs
 from verification.live import standard_type
 from verification.results import Check, Outcome, Subject, compared, passed_unless
 
@@ -66,9 +66,18 @@ def descriptions(subject: Subject) -> Iterator[Outcome]:
             yield compared(name, declared.description or "no description", found, f"Run `{subject.deploy}`.")
 
 
+def view_labels(subject: Subject) -> Iterator[Outcome]:
+    """Labels of views; the tables' are test 3.4."""
+    for name, view in subject.catalog.views.items():
+        if resource := subject.live.tables.get(name):
+            found = label_pairs(declared_labels(resource))
+            yield compared(name, label_pairs(view.labels), found, f"Run `{subject.deploy}`.")
+
+
 CHECKS = (
     Check("drift.1", "texts of functions and table functions", routine_texts),
     Check("drift.2", "signatures of functions and table functions", signatures),
     Check("drift.3", "queries of views", view_queries),
     Check("drift.4", "descriptions of routines and views", descriptions),
+    Check("drift.5", "labels of views", view_labels),
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from verification.comparison import declared_labels, label_pairs
 from verification.live import column_types
-from verification.results import Check, Outcome, Subject, compared, failed, passed_unless
+from verification.results import Check, Outcome, Subject, failed, passed_unless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,23 +32,28 @@ def _each_table(
 
 def _columns(subject: Subject, table: Table, resource: Mapping[str, Any]) -> Iterator[Outcome]:
     types = column_types(resource)
-    required = {field["name"] for field in resource["schema"]["fields"] if field.get("mode") == "REQUIRED"}
+    fields = {field["name"]: field for field in resource["schema"]["fields"]}
+    live = {
+        name: _described(types[name], field.get("mode") == "REQUIRED", field.get("defaultValueExpression"))
+        for name, field in fields.items()
+    }
     declared = {column.name: column for column in table.columns}
     for name, column in declared.items():
-        expected = _described(column.type.sql, column.required)
-        if name not in types:
+        expected = _described(column.type.sql, column.required, column.default)
+        if name not in live:
             action = f"Run `{subject.deploy}`: it adds the column; the values that were lost are in a snapshot only."
             yield failed(f"{table.name}.{name}", expected, "missing", action)
-        elif (found := _described(types[name], name in required)) != expected:
+        elif (found := live[name]) != expected:
             action = f"A type or mode is never changed in place: copy into a new table by {table.path}, then swap."
             yield failed(f"{table.name}.{name}", expected, found, action)
-    for name in types.keys() - declared.keys():
+    for name in live.keys() - declared.keys():
         action = f"Declare it in {table.path}, or drop it when nobody reads it."
-        yield failed(f"{table.name}.{name}", "no such column", _described(types[name], name in required), action)
+        yield failed(f"{table.name}.{name}", "no such column", live[name], action)
 
 
-def _described(kind: str, required: bool) -> str:
-    return f"{kind} NOT NULL" if required else kind
+def _described(kind: str, required: bool, default: str | None) -> str:
+    """Type, mode and default as DDL writes them."""
+    return kind + (" NOT NULL" if required else "") + (f" DEFAULT {default.upper()}" if default else "")
 
 
 def _layout(subject: Subject, table: Table, resource: Mapping[str, Any]) -> Iterator[Outcome]:
@@ -105,19 +111,14 @@ def _descriptions(subject: Subject, table: Table, resource: Mapping[str, Any]) -
 
 
 def _labels(subject: Subject, table: Table, resource: Mapping[str, Any]) -> Iterator[Outcome]:
-    """Terraform's own attribution labels (goog-…) are not declared and not compared."""
-    live = {key: value for key, value in resource.get("labels", {}).items() if not key.startswith("goog-")}
-    if (expected := _pairs(table.labels)) != _pairs(live):
-        yield compared(table.name, expected, _pairs(live), f"Run `{subject.deploy}`.")
-
-
-def _pairs(labels: Mapping[str, str]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in sorted(labels.items())) or "no labels"
+    expected, found = label_pairs(table.labels), label_pairs(declared_labels(resource))
+    if expected != found:
+        yield failed(table.name, expected, found, f"Run `{subject.deploy}`.")
 
 
 CHECKS = (
     Check("3.1", "columns, types and modes", _each_table(_columns, lambda table: f"{len(table.columns)} columns")),
     Check("3.2", "partitioning, clustering and expiry", _each_table(_layout, _layout_summary)),
     Check("3.3", "descriptions", _each_table(_descriptions, lambda table: f"{len(table.columns) + 1} descriptions")),
-    Check("3.4", "labels", _each_table(_labels, lambda table: _pairs(table.labels))),
+    Check("3.4", "labels", _each_table(_labels, lambda table: label_pairs(table.labels))),
 )
