@@ -63,9 +63,8 @@ def binding_schemas(types: Iterable[str], cache: Path = _CACHE) -> dict[str, Sch
     Reading the tarball takes seconds, so the result is kept on disk, by the tarball's name and size and this code.
     """
     names, source = sorted(types), tarball()
-    key = hashlib.sha256(
-        f"{source.name} {source.stat().st_size} {names} {hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}".encode()
-    ).hexdigest()[:16]
+    code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    key = hashlib.sha256(f"{source.name} {source.stat().st_size} {names} {code}".encode()).hexdigest()[:16]
     kept = cache / f"provider-schema-{key}.json"
     try:
         return {name: Schema(block_from_json(block)) for name, block in json.loads(kept.read_text()).items()}

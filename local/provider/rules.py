@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.provider.values import Value, same
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 VIRTUAL = ""
 """The `api` of an attribute that the provider keeps for itself: never sent, never read back."""

@@ -133,7 +133,7 @@ class _Calls(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
 
 
 def _bytes(answer: Any) -> bytes:
-    return answer if isinstance(answer, bytes) else answer.SerializeToString()  # type: ignore[no-any-return]
+    return answer if isinstance(answer, bytes) else answer.SerializeToString()
 
 
 def _nothing(_request: bytes, _context: Any) -> Iterable[bytes]:

@@ -50,7 +50,7 @@ def changes_in_place(old: list[dict[str, Any]], new: list[dict[str, Any]], *, to
     """
     before, after = ({column["name"]: column for column in columns} for columns in (old, new))
     dropped, added = before.keys() - after.keys(), after.keys() - before.keys()
-    if dropped and (added or not top) or any(after[name]["mode"] == "REQUIRED" for name in added):
+    if (dropped and (added or not top)) or any(after[name]["mode"] == "REQUIRED" for name in added):
         return False
     return all(_column_changes_in_place(before[name], after[name]) for name in before.keys() & after.keys())
 
