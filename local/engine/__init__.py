@@ -10,7 +10,7 @@ from local.engine import offline
 
 def close_differences() -> None:
     """Replace or wrap the package's functions; before the data folder is opened, once a process."""
-    from local.engine import expressions, failures, functions, information_schema, scripting, tables  # noqa: PLC0415 - they import the package
+    from local.engine import cost, expressions, failures, functions, information_schema, scripting, tables  # noqa: PLC0415 - they import the package
 
     offline.leave_out_geography()
     failures.install()
@@ -19,6 +19,7 @@ def close_differences() -> None:
     scripting.install()
     tables.install()
     information_schema.install()
+    cost.install()
 
 
 def after_opening() -> None:

@@ -324,3 +324,53 @@ def test_errors_carry_bigquery_reasons(server: Server) -> None:
         server.rows(f"SELECT * FROM `{D}.no_such_table`")
     assert raised.value.code == 404
     assert raised.value.errors[0]["reason"] == "notFound"
+
+
+def _bytes(server: Server, sql: str) -> int:
+    dry = server.client.query(sql, job_config=bigquery.QueryJobConfig(dry_run=True))
+    return int(dry.total_bytes_processed)
+
+
+@pytest.fixture(scope="module")
+def measured(server: Server) -> str:
+    """A table of ten days, 24 rows each, of a string of 8 bytes and an integer."""
+    server.rows(f"CREATE TABLE `{D}.measured` (at TIMESTAMP, page STRING, n INT64) PARTITION BY DATE(at)")
+    server.rows(f"""INSERT `{D}.measured` SELECT TIMESTAMP_ADD(TIMESTAMP '2026-01-01 00:00:00+00', INTERVAL i HOUR),
+    FORMAT('page%04d', MOD(i, 100)), i FROM UNNEST(GENERATE_ARRAY(0, 239)) AS i""")
+    return f"`{D}.measured`"
+
+
+@pytest.mark.parametrize(
+    ("sql", "size"),
+    [
+        ("SELECT n FROM {}", 240 * 8),
+        ("SELECT page FROM {} WHERE n > 5", 240 * (2 + 8 + 8)),
+        ("SELECT n FROM {} WHERE DATE(at) = '2026-01-05'", 24 * (8 + 8)),
+        ("SELECT n FROM {} WHERE at >= '2026-01-05' AND at < '2026-01-07' AND page = 'page0001'", 48 * (8 + 8 + 10)),
+        ("SELECT COUNT(*) FROM {}", 0),
+        ("UPDATE {} SET n = 0 WHERE page = 'page0001'", 240 * (8 + 8 + 10)),
+    ],
+)
+def test_bytes_of_a_dry_run(server: Server, measured: str, sql: str, size: int) -> None:
+    assert _bytes(server, sql.format(measured)) == size
+
+
+def test_maximum_bytes_billed(server: Server, measured: str) -> None:
+    too_few = bigquery.QueryJobConfig(maximum_bytes_billed=1_000_000)
+    for sql in (f"SELECT n FROM {measured}", f"DECLARE x INT64; SELECT n FROM {measured}"):
+        with pytest.raises(GoogleAPICallError, match="10485760 or higher required") as refused:
+            server.rows(sql, too_few)
+        assert refused.value.errors[0]["reason"] == "bytesBilledLimitExceeded"
+    assert (
+        len(server.rows(f"SELECT n FROM {measured}", bigquery.QueryJobConfig(maximum_bytes_billed=10_485_760))) == 240
+    )
+
+
+def test_bytes_of_a_job(server: Server, measured: str) -> None:
+    job = server.client.query(f"SELECT n FROM {measured}")
+    job.result()
+    job.reload()
+    assert (job.total_bytes_processed, job.total_bytes_billed) == (1920, 10_485_760)
+    assert server.rows(
+        f"SELECT total_bytes_processed FROM `region-us`.INFORMATION_SCHEMA.JOBS WHERE job_id = '{job.job_id}'"
+    ) == [(1920,)]
