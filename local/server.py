@@ -18,6 +18,7 @@ from local.bigquery import create_bigquery_app
 from local.control_plane import Projects, Store, create_control_plane
 from local.control_plane.answers import ApiError
 from local.process import READY_LINE, Server, lock, recorded
+from local.provider import serve_provider
 from local.scheduled_query import run_as_job
 
 if TYPE_CHECKING:
@@ -59,13 +60,15 @@ def serve(environment: Environment, port: int, folder: Path) -> None:
         stack.callback(store.close)
         projects = Projects(environment.project, environment.project_number)
         control_plane = create_control_plane(store, projects, lambda query: run_as_job(endpoint, query))
+        provider = serve_provider(endpoint)
+        stack.callback(provider.stop)
         server = Server(
             pid=os.getpid(),
             endpoint=endpoint,
             environment=environment.name,
             project=environment.project,
             dataset=environment.dataset,
-            provider=_provider(endpoint, stack),
+            provider=provider.reattach,
             data=str(folder),
         )
 
@@ -88,16 +91,6 @@ def serve(environment: Environment, port: int, folder: Path) -> None:
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         AnnouncingServer(config).run(sockets=[listener])
-
-
-def _provider(endpoint: str, stack: ExitStack) -> str:
-    try:
-        from local.provider import serve_provider  # noqa: PLC0415 - until it is there
-    except ImportError:
-        return ""
-    provider = serve_provider(endpoint)
-    stack.callback(provider.stop)
-    return provider.reattach
 
 
 def application(bigquery: ASGIApp, control_plane: ASGIApp) -> ASGIApp:
