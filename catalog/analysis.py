@@ -173,8 +173,8 @@ class _FileAnalysis:
     def _resolve(self, node: Any, scope: _Scope, expression: bool = False, wanted: SqlType | None = None) -> Any:
         """The resolved form of a parsed node; None, and a finding, where the analyzer refuses it."""
         start, end = span(node)
-        # everything before the node is blanked, so that the analyzer's positions are the file's
-        text = re.sub(r"[^\n\t]", " ", self.source.data[:start].decode()) + self.source.data[start:end].decode()
+        # everything before the node is blanked byte by byte, so that the analyzer's positions are the file's
+        text = re.sub(rb"[^\n\t]", b" ", self.source.data[:start]).decode() + self.source.data[start:end].decode()
         options = zetasql.analyzer_options()
         for name, kind in self.parameters.items():
             options.query_parameters.add(name=name).type.CopyFrom(zetasql.type_proto(kind))

@@ -34,7 +34,7 @@ PROJECT_ROLES = {
     "admins": "roles/bigquery.admin",
 }
 #: With it the transfer service acts as the service account.
-TOKEN_MINTER = "roles/iam.serviceAccountShortTermTokenMinter"
+TOKEN_MINTER = "roles/iam.serviceAccountShortTermTokenMinter"  # noqa: S105 - a role
 AUDITED = ("ADMIN_READ", "DATA_READ", "DATA_WRITE")
 
 

@@ -35,7 +35,7 @@ def synthesize(environment: Environment, sql: Path, outdir: str | None = None) -
     """
     catalog = retarget(load_catalog(sql), environment.project, environment.dataset)
     deployment = Deployment(environment, catalog)
-    app = App(outdir=outdir, analytics_reporting=False)
+    app = App(outdir=outdir)
     before = None
     for part in PARTS:
         stack = BUILDERS[part](app, deployment)

@@ -1,0 +1,43 @@
+"""No regular expression with ASCII-only classes on user text."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from catalog.rules.base import calls, once, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from catalog.analysis import AnalyzedFile
+    from catalog.findings import Finding
+
+#: What RE2 takes for ASCII only: Perl's classes, POSIX classes, word boundaries, ranges of letters or digits.
+ASCII_CLASS = re.compile(r"\\[wWdDsSbB]|\[:\^?[a-z]+:\]|a-z|A-Z|0-9")
+ESCAPED_BACKSLASH = re.compile(r"\\\\")
+
+
+class UnicodeExpressions:
+    r"""A pattern says what it means in every script: \pL, \pM, \p{Nd} and the like.
+
+    Every STRING of this system may hold user text, so the rule looks at each literal pattern, whatever it is
+    applied to. A pattern that is not a literal is data, and passes.
+    """
+
+    name = "ascii-pattern"
+
+    def check(self, file: AnalyzedFile) -> Iterator[Finding]:
+        """Literal patterns of REGEXP_… functions with a class that knows ASCII only."""
+        yield from once(self._findings(file))
+
+    def _findings(self, file: AnalyzedFile) -> Iterator[Finding]:
+        for call in calls(file):
+            if not call.function.startswith("regexp_") or call.kind(0) != "STRING":
+                continue
+            pattern = written(file, call.arguments[1])
+            if not pattern.lstrip("rRbB").startswith(("'", '"')):
+                continue
+            if found := ASCII_CLASS.search(ESCAPED_BACKSLASH.sub("", pattern)):
+                message = f"{found[0]} in {pattern} knows ASCII only: use Unicode classes such as \\pL, \\p{{Nd}}, \\pZ"
+                yield file.source.finding(call.arguments[1], self.name, message)
