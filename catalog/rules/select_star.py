@@ -30,5 +30,10 @@ class NamedColumns:
 
     def _findings(self, file: AnalyzedFile) -> Iterator[Finding]:
         for node, parents in parsed_nodes(file):
-            if kind_of(node) in STARS and not any(kind_of(parent) == "ASTFunctionCall" for parent in parents[-3:]):
+            if kind_of(node) not in STARS:
+                continue
+            above = next(
+                kind for kind in map(kind_of, reversed(parents)) if kind in {"ASTFunctionCall", "ASTSelectColumn"}
+            )
+            if above == "ASTSelectColumn":
                 yield file.source.finding(node, self.name, "name the columns instead of *")
