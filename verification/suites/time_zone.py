@@ -16,12 +16,11 @@ from catalog.loading import CACHE
 from verification.results import Check, Outcome, Subject, compared, failed, passed_unless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from catalog import Catalog, Finding, View
 
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")
-RULE = "time-zone"
 
 
 def stored_texts(subject: Subject) -> Iterator[Outcome]:
@@ -81,18 +80,19 @@ def _findings(texts: Mapping[str, str]) -> dict[str, list[str]]:
 
 def _analyzed(texts: Mapping[str, str]) -> dict[str, list[str]]:
     from catalog.loading import analyze_files, read_files  # noqa: PLC0415 - ZetaSQL only where the cache does not answer
-    from catalog.rules import ALL_RULES  # noqa: PLC0415 - the same
+    from catalog.rules.time_zone import NamedTimeZone  # noqa: PLC0415 - the same
 
-    rules = [rule for rule in ALL_RULES if rule.name == RULE]
+    rule = NamedTimeZone()
     files = [(path, texts.get(path.stem, text)) for path, text in read_files(load_catalog().folder)]
     try:
         analyzed = analyze_files(files)
     except CatalogError as error:
         return _by_object(error.findings)
-    return _by_object(finding for file in analyzed for rule in rules for finding in rule.check(file))
+    # what does not compile is not understood, so nothing can be said for its zones either
+    return _by_object(finding for file in analyzed for finding in file.findings or rule.check(file))
 
 
-def _by_object(findings: Iterator[Finding] | list[Finding]) -> dict[str, list[str]]:
+def _by_object(findings: Iterable[Finding]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for finding in findings:
         found.setdefault(finding.path.stem, []).append(f"line {finding.line}: {finding.message}")
