@@ -158,7 +158,7 @@ BEGIN
           ROLLBACK TRANSACTION;
         EXCEPTION WHEN ERROR THEN
           -- the error had already ended the transaction
-          SET v_has_lease = NULL;
+          SET v_outcome = NULL;
         END;
         IF v_attempt >= 5 THEN
           RAISE USING MESSAGE = v_error;
@@ -199,10 +199,11 @@ BEGIN
       FALSE
     );
 
-    -- last, for the error may be that there are no leases; left as it is, it ends by itself
-    UPDATE `of-scheduler-proj.eros_scheduling_brain.leases` AS lease
-    SET holder = NULL, expires_at = NULL
-    WHERE lease.lease_name = 'sweep_expired_caption_locks' AND lease.holder = v_job_id;
+    IF v_has_lease THEN
+      UPDATE `of-scheduler-proj.eros_scheduling_brain.leases` AS lease
+      SET holder = NULL, expires_at = NULL
+      WHERE lease.lease_name = 'sweep_expired_caption_locks' AND lease.holder = v_job_id;
+    END IF;
 
     RAISE USING MESSAGE = CONCAT('sweep_expired_caption_locks: ', v_error);
   END;

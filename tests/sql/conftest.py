@@ -54,9 +54,12 @@ class Embedded:
             self.query(item.ddl)
 
     def reset(self) -> None:
-        """Empty every table."""
+        """Empty every table that is not empty."""
         tables = [item.name for item in self.catalog if isinstance(item, Table)]
-        self.query("".join(f"TRUNCATE TABLE `{{d}}.{name}`;" for name in tables))
+        counts = " UNION ALL ".join(f"SELECT '{name}', COUNT(*) FROM `{{d}}.{name}`" for name in tables)
+        filled = [name for name, count in self.query(counts) if count]
+        if filled:
+            self.query("".join(f"TRUNCATE TABLE `{{d}}.{name}`;" for name in filled))
 
     def call(self, procedure: str, arguments: str = "", now: str | None = None) -> None:
         """Call a procedure, at another time where ``now`` (an instant, with its zone) says so."""
