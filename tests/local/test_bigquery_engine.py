@@ -348,7 +348,7 @@ def measured(server: Server) -> str:
         ("SELECT n FROM {} WHERE DATE(at) = '2026-01-05'", 24 * (8 + 8)),
         ("SELECT n FROM {} WHERE at >= '2026-01-05' AND at < '2026-01-07' AND page = 'page0001'", 48 * (8 + 8 + 10)),
         ("SELECT COUNT(*) FROM {}", 0),
-        ("UPDATE {} SET n = 0 WHERE page = 'page0001'", 240 * (8 + 8 + 10)),
+        ("UPDATE {} SET n = 0 WHERE page = 'page0001'", 240 * (8 + 10)),
     ],
 )
 def test_bytes_of_a_dry_run(server: Server, measured: str, sql: str, size: int) -> None:
