@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import sqlglot
+import sqlglot.errors
 from local_bigquery import errors
 from local_bigquery.api import jobs
 from local_bigquery.catalog import metadata
@@ -142,7 +143,7 @@ def _scan(cursor: Any, scan: dict[str, Any], context: Any) -> tuple[str, int]:
     if place is None:
         return table, 0
     types = {column: kind for project, dataset, column, kind in known if (project, dataset) == place}
-    filters: list[Any] = [sqlglot.parse_one(text, dialect="duckdb") for text in _texts(scan.get("Filters"))]
+    filters: list[Any] = [condition for text in _texts(scan.get("Filters")) for condition in _conditions(text)]
     read = {text for text in _texts(scan.get("Projections")) if text in types}
     read |= {column.name for condition in filters for column in condition.find_all(exp.Column)} & set(types)
     if not read:
@@ -151,6 +152,15 @@ def _scan(cursor: Any, scan: dict[str, Any], context: Any) -> tuple[str, int]:
     where = _partitions(metadata.load(Table, *place, table), filters, quote(*place, table))
     (size,) = cursor.execute(f"SELECT CAST({sizes} AS BIGINT) FROM {quote(*place, table)}{where}").fetchone()  # noqa: S608 - quoted names
     return table, size
+
+
+def _conditions(text: str) -> list[Any]:
+    """The parts of a filter; none of what is a note of DuckDB's rather than SQL ('optional: … Dynamic Filter …')."""
+    try:
+        condition = sqlglot.parse_one(text, dialect="duckdb").unnest()
+    except sqlglot.errors.SqlglotError:
+        return []
+    return list(condition.flatten()) if isinstance(condition, exp.And) else [condition]
 
 
 def _texts(value: str | list[str] | None) -> list[str]:
@@ -171,8 +181,7 @@ def _partitions(table: Any, filters: list[Any], name: str) -> str:
     column = partitioning.field
     pruning = [
         part.sql(dialect="duckdb")
-        for condition in filters
-        for part in condition.flatten()
+        for part in filters
         if {found.name for found in part.find_all(exp.Column)} == {column}
     ]
     if not pruning:
