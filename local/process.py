@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
-LOCK_SECONDS = 1.0
+LOCK_SECONDS = 2.0
 LOCK_FILE = "server.lock"
 RECORD_FILE = "server.json"
 LOG_FILE = "server.log"
@@ -154,6 +154,8 @@ def start(folder: Path, port: int, repository: Path) -> Server:
     with suppress(ProcessLookupError):
         process.kill()
     process.wait()
+    if server := running(folder):  # two were started at the same time, and the other was first
+        return server
     said = log.read_bytes()[begin:].decode(errors="replace").strip()
     reason = "it ended" if answered else f"no answer within {START_SECONDS:.0f} s"
     raise LocalError(said or f"the server did not come up: {reason}; it wrote nothing into {log}")
