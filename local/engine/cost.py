@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -24,6 +25,7 @@ from sqlglot import exp
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+LOG = logging.getLogger(__name__)
 MEGABYTE = 1024 * 1024
 SMALLEST_BILL = 10 * MEGABYTE  # BigQuery bills at least this much for each table that a query reads
 MEASURED = (exp.Query, exp.Insert, exp.Update, exp.Delete)
@@ -49,7 +51,11 @@ def measured(original: Callable[..., Any]) -> Callable[..., Any]:
             scripted and not config.maximumBytesBilled
         ):  # planning each statement of a script twice would double its time
             return original(cursor, tree, context, destination, config, *rest)
-        scans = list(_scans_of(cursor, tree, context))
+        try:
+            scans = list(_scans_of(cursor, tree, context))
+        except duckdb.Error:  # the model's failure is not the query's
+            LOG.warning("The bytes of a statement could not be measured", exc_info=True)
+            scans = []
         read = sum(size for _, size in scans)
         billed = -(-max(read, SMALLEST_BILL * len({table for table, _ in scans})) // MEGABYTE) * MEGABYTE
         if config.maximumBytesBilled and billed > int(config.maximumBytesBilled):
