@@ -94,8 +94,15 @@ class GoogleApi:
         """A routine's API resource, or None where there is none."""
         return self._found(self._bigquery.get_routine, f"{self._dataset}.{name}")
 
-    def query(self, sql: str, parameters: Iterable[bigquery.query._AbstractQueryParameter] = ()) -> list[Any]:
+    def query(
+        self, about: str, sql: str, parameters: Iterable[bigquery.query._AbstractQueryParameter] = ()
+    ) -> list[Any]:
         """The rows of a query; it reads a bounded number of bytes and nothing from the cache.
+
+        Args:
+            about: the object that the query asks about, for the message when it fails.
+            sql: the query.
+            parameters: its parameters.
 
         Raises:
             RequestRefusedError: the query fails.
@@ -103,7 +110,7 @@ class GoogleApi:
         config = bigquery.QueryJobConfig(
             query_parameters=list(parameters), maximum_bytes_billed=MAXIMUM_BYTES, use_query_cache=False
         )
-        with self._explained("query"):
+        with self._explained(f"query of {about}"):
             rows = self._bigquery.query_and_wait(
                 sql,
                 job_config=config,
@@ -190,6 +197,9 @@ def _google_credentials() -> Any:
 
 
 def _refusal(status: int, message: str) -> LiveSystemError:
+    message = " ".join(
+        "".join(character for character in message if character.isprintable() or character == "\n").split()
+    )
     return RequestRefusedError(message) if status in REFUSALS else LiveSystemError(message)
 
 

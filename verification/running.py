@@ -67,5 +67,5 @@ def _fields(outcome: Outcome) -> tuple[str, Status, str, str, str]:
 def _refused(subject: Subject, message: str) -> Outcome:
     """A check that was refused; the object is the first one of ours that the message names."""
     named = (item.name for item in subject.catalog if item.name in message)
-    name = max(named, key=len, default=subject.environment.dataset)
+    name = min(named, key=lambda name: (message.index(name), -len(name)), default=subject.environment.dataset)
     return Outcome(name, Status.ERROR, "the check can be done", message, "Mend what the message names; run this again.")

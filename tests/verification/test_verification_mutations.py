@@ -100,6 +100,15 @@ def test_a_dropped_column(deployed: Deployed) -> None:
         found_by(deployed, "schema", "lock_sweep_log.total_locks_cleaned")
 
 
+def test_a_check_that_is_refused_names_its_object(deployed: Deployed) -> None:
+    with recreated_table(deployed, "caption_bandit_stats"):
+        deployed.query("ALTER TABLE `{d}.caption_bandit_stats` DROP COLUMN exploration_score")
+        report = verify(deployed.environment, ["integrity"])
+        (refused,) = (result for result in report.results if result.status is not Status.PASS)
+        assert (refused.status, refused.object) == (Status.ERROR, "caption_bandit_stats")
+        assert not report.well
+
+
 def test_a_column_of_another_type(deployed: Deployed) -> None:
     with recreated_table(deployed, "etl_job_runs"):
         deployed.query("ALTER TABLE `{d}.etl_job_runs` DROP COLUMN creators_failed")

@@ -58,14 +58,14 @@ def _caption_keys(name: str) -> Callable[[Subject], Iterator[Outcome]]:
     def ask(subject: Subject) -> Iterator[Outcome]:
         texts = bigquery.ArrayQueryParameter("texts", "STRING", list(CAPTIONS))
         sql = f"SELECT {subject.path(name)}(text) AS key FROM UNNEST(@texts) AS text WITH OFFSET AS n ORDER BY n"  # noqa: S608 - own names only
-        keys = [row["key"] for row in subject.api.query(sql, [texts])]
+        keys = [row["key"] for row in subject.api.query(name, sql, [texts])]
         wrong = [
             failed(name, f"{text!r} → {expected}", f"{text!r} → {key}", f"Run `{subject.deploy}`; compare with drift.")
             for (text, normalised), key in zip(CAPTIONS.items(), keys, strict=True)
             if key != (expected := hashlib.sha256(normalised.encode()).hexdigest())
         ]
         yield from wrong or [passed(name, f"{len(CAPTIONS)} known keys")]
-        no_key = [row["key"] for row in subject.api.query(f"SELECT {subject.path(name)}(NULL) AS key")]
+        no_key = [row["key"] for row in subject.api.query(name, f"SELECT {subject.path(name)}(NULL) AS key")]
         yield compared(name, "NULL → [None]", f"NULL → {no_key}", f"Run `{subject.deploy}`.")
 
     return _of(name, ask)
@@ -75,9 +75,10 @@ def _bounds(subject: Subject) -> Iterator[Outcome]:
     name = "wilson_score_bounds"
     counts = ", ".join(f"({_sql(successes)}, {_sql(failures)})" for successes, failures in BOUNDS)
     rows = subject.api.query(
+        name,
         f"SELECT bounds.lower_bound, bounds.upper_bound, bounds.exploration_bonus FROM ("  # noqa: S608 - own names only
         f"SELECT n, {subject.path(name)}(given.s, given.f) AS bounds "
-        f"FROM UNNEST([STRUCT<s INT64, f INT64>{counts}]) AS given WITH OFFSET AS n) ORDER BY n"
+        f"FROM UNNEST([STRUCT<s INT64, f INT64>{counts}]) AS given WITH OFFSET AS n) ORDER BY n",
     )
     for given, row in zip(BOUNDS, rows, strict=True):
         found = tuple(round(value, 6) for value in row.values())
@@ -92,8 +93,9 @@ def _sample(subject: Subject) -> Iterator[Outcome]:
     name = "wilson_sample"
     lower, upper, _ = BOUNDS[50, 50]
     (row,) = subject.api.query(
+        name,
         "SELECT MIN(draw) AS least, MAX(draw) AS most, COUNT(DISTINCT draw) AS different "  # noqa: S608 - own names only
-        f"FROM (SELECT {subject.path(name)}(50, 50) AS draw FROM UNNEST(GENERATE_ARRAY(1, {DRAWS})))"
+        f"FROM (SELECT {subject.path(name)}(50, 50) AS draw FROM UNNEST(GENERATE_ARRAY(1, {DRAWS})))",
     )
     within = f"draws of (50, 50) within {lower} and {upper}"
     if row["least"] >= lower - MICRO and row["most"] <= upper + MICRO:
@@ -110,7 +112,7 @@ def _sample(subject: Subject) -> Iterator[Outcome]:
 def _sample_at(subject: Subject) -> Iterator[Outcome]:
     name = "wilson_sample_at"
     points = ", ".join(f"{subject.path(name)}(50, 50, {share})" for share in SHARES)
-    (row,) = subject.api.query(f"SELECT [{points}] AS points")
+    (row,) = subject.api.query(name, f"SELECT [{points}] AS points")
     for share, point in zip(SHARES, row["points"], strict=True):
         asked = f"(50, 50, {share})"
         found = f"{asked} → {round(point, 6)}"

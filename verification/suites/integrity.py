@@ -20,13 +20,14 @@ def holidays(subject: Subject) -> Iterator[Outcome]:
         return
     seed = f"Run `CALL {subject.path('seed_holiday_calendar')}(2025, {{year}});`"
     rows = subject.api.query(
+        name,
         f"""
         SELECT year, COUNT(holiday_date) AS holidays
         FROM UNNEST([0, 1]) AS ahead
         CROSS JOIN UNNEST([EXTRACT(YEAR FROM CURRENT_DATE('America/Los_Angeles')) + ahead]) AS year
         LEFT JOIN {subject.path(name)} ON EXTRACT(YEAR FROM holiday_date) = year
         GROUP BY year ORDER BY year
-        """  # noqa: S608 - own names only
+        """,  # noqa: S608 - own names only
     )
     for row in rows:
         year, count = row["year"], row["holidays"]
@@ -36,12 +37,13 @@ def holidays(subject: Subject) -> Iterator[Outcome]:
         else:
             yield failed(name, expected, f"{count} in {year}", seed.format(year=year + 1))
     twice = subject.api.query(
+        name,
         f"""
         SELECT FORMAT_DATE('%F', holiday_date) AS day, holiday_name, COUNT(*) AS times
         FROM {subject.path(name)}
         GROUP BY holiday_date, holiday_name HAVING COUNT(*) > 1
         ORDER BY holiday_date, holiday_name LIMIT 5
-        """  # noqa: S608 - own names only
+        """,  # noqa: S608 - own names only
     )
     unique = "each (holiday_date, holiday_name) once"
     for row in twice:
@@ -73,12 +75,11 @@ def statistics(subject: Subject) -> Iterator[Outcome]:
         return
     counts = ", ".join(f"COUNTIF(NOT ({rule})) AS rule_{n}" for n, rule in enumerate(STATISTICS_RULES.values()))
     (row,) = subject.api.query(
+        name,
         f"SELECT {counts}, COUNT(*) - COUNT(DISTINCT CONCAT(page_name, '/', CAST(caption_id AS STRING))) AS repeated "  # noqa: S608 - own names only
-        f"FROM {subject.path(name)}"
+        f"FROM {subject.path(name)}",
     )
-    action = (
-        "Run `CALL update_caption_performance()`, which computes each row anew; then look at who else writes there."
-    )
+    action = "Find out who else writes there; the next performance update computes each row anew."
     for n, rule in enumerate(STATISTICS_RULES):
         broken = row[f"rule_{n}"]
         yield failed(name, rule, f"{broken} rows break it", action) if broken else passed(name, rule)

@@ -106,6 +106,7 @@ def clock_changes(subject: Subject) -> Iterator[Outcome]:
         instants = [midnight + timedelta(hours=hour) for hour in range(26)]
         expected = [local.hour for local in (i.astimezone(LOS_ANGELES) for i in instants) if local.date() == day]
         rows = subject.api.query(
+            "the time zone",
             "SELECT EXTRACT(HOUR FROM instant AT TIME ZONE 'America/Los_Angeles') AS hour "
             "FROM UNNEST(@instants) AS instant WHERE DATE(instant, 'America/Los_Angeles') = @day ORDER BY instant",
             [
