@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from catalog.rules.base import calls, once, written
+from catalog.zetasql import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,9 +36,10 @@ class UnicodeExpressions:
         for call in calls(file):
             if not call.function.startswith("regexp_") or call.kind(0) != "STRING":
                 continue
-            pattern = written(file, call.arguments[1])
-            if not pattern.lstrip("rRbB").startswith(("'", '"')):
+            if kind_of(call.arguments[1]) != "ResolvedLiteral":
                 continue
+            pattern = call.arguments[1].value.value.string_value
             if found := ASCII_CLASS.search(ESCAPED_BACKSLASH.sub("", pattern)):
-                message = f"{found[0]} in {pattern} knows ASCII only: use Unicode classes such as \\pL, \\p{{Nd}}, \\pZ"
+                text = written(file, call.arguments[1])
+                message = f"{found[0]} in {text} knows ASCII only: use Unicode classes such as \\pL, \\p{{Nd}}, \\pZ"
                 yield file.source.finding(call.arguments[1], self.name, message)

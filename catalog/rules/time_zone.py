@@ -22,6 +22,7 @@ FROM_INSTANT = {"date", "datetime", "time", "string", "$extract", "$extract_date
 BEFORE_ZONE = {"format_timestamp": 2, "parse_timestamp": 2, "current_datetime": 0, "current_time": 0}
 #: Parts of a day that begin at the same instants in every zone that this system meets.
 WITHIN_A_DAY = {"MICROSECOND", "MILLISECOND", "SECOND", "MINUTE", "HOUR"}
+PART = re.compile(r",\s*(\w+)\s*\)$")
 ZONED_LITERAL = re.compile(r"(Z|[+-]\d{1,2}(:?\d{2})?|\s[A-Za-z]+/[A-Za-z_/]+|\sUTC)$")
 CLOCK_TYPES = {"DATE", "DATETIME", "TIME", "STRING"}
 
@@ -75,8 +76,8 @@ class NamedTimeZone:
             case "timestamp":
                 return wants if call.kind(0) in CLOCK_TYPES and len(call.arguments) == 1 else None
             case "timestamp_trunc":
-                part = written(file, call.arguments[1]).upper()
-                return None if part in WITHIN_A_DAY or last == "STRING" else wants
+                part = PART.search(text)
+                return None if last == "STRING" or (part and part[1].upper() in WITHIN_A_DAY) else wants
             case name if name in FROM_INSTANT and call.kind(0) == "TIMESTAMP":
                 return None if len(call.arguments) > 1 and last == "STRING" else wants
             case _:

@@ -1,0 +1,276 @@
+"""Each house rule: what it catches, and where; what it lets pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from catalog.analysis import AnalyzedFile, analyze
+from catalog.declarations import declare
+from catalog.rules import ALL_RULES, Rule
+from catalog.rules.division import SafeDivision
+from catalog.rules.documentation import Documented
+from catalog.rules.names import DistinctNames, PrefixedNames
+from catalog.rules.qualified import QualifiedNames
+from catalog.rules.regular_expressions import UnicodeExpressions
+from catalog.rules.select_star import NamedColumns
+from catalog.rules.session_settings import NoSessionSettings
+from catalog.rules.time_zone import NamedTimeZone
+from catalog.source import SourceFile
+
+if TYPE_CHECKING:
+    from catalog import Finding
+
+DATASET = "of-scheduler-proj.eros_scheduling_brain"
+MESSAGES = f"""-- The messages.
+CREATE TABLE IF NOT EXISTS `{DATASET}.messages` (
+  page_name STRING, sent_at TIMESTAMP, sent_on DATE, clock DATETIME, price FLOAT64, sent INT64
+);
+"""
+
+
+def analyzed(folder: str, name: str, text: str) -> AnalyzedFile:
+    """A file, compiled beside the table ``messages``."""
+    sources = [
+        SourceFile(Path("sql/dependencies/messages.sql"), MESSAGES),
+        SourceFile(Path(f"sql/{folder}/{name}.sql"), text),
+    ]
+    files = analyze([(source, source.path.parent.name, declare(source, source.path.parent.name)) for source in sources])
+    assert files[1].findings == [], "the example must compile"
+    return files[1]
+
+
+def found(rule: Rule, folder: str, name: str, text: str) -> list[Finding]:
+    """What a rule finds in a file."""
+    return list(rule.check(analyzed(folder, name, text)))
+
+
+def procedure(body: str, arguments: str = "") -> tuple[str, str, str]:
+    """A procedure's file."""
+    text = f"-- A step.\nCREATE OR REPLACE PROCEDURE `{DATASET}.step`({arguments})\nBEGIN\n{body}\nEND;\n"
+    return "procedures", "step", text
+
+
+def view(query: str) -> tuple[str, str, str]:
+    """A view's file; the query begins in line 3."""
+    return "views", "shown", f"-- Shown.\nCREATE OR REPLACE VIEW `{DATASET}.shown` AS\n{query};\n"
+
+
+def function(expression: str, arguments: str = "p_text STRING", returns: str = "STRING") -> tuple[str, str, str]:
+    """A function's file; the expression stands in line 3."""
+    head = f"-- Made.\nCREATE OR REPLACE FUNCTION `{DATASET}.made`({arguments}) RETURNS {returns} AS (\n"
+    return "functions", "made", f"{head}{expression}\n);\n"
+
+
+FROM = f"FROM `{DATASET}.messages`"
+
+
+def test_every_rule_has_a_name_of_its_own() -> None:
+    assert len({rule.name for rule in ALL_RULES}) == len(ALL_RULES) == 9
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT price FROM messages",
+        "SELECT price FROM `eros_scheduling_brain.messages`",
+        "SELECT price FROM `messages` AS m",
+    ],
+)
+def test_a_table_without_project_or_dataset_is_caught(query: str) -> None:
+    (finding,) = found(QualifiedNames(), *view(query))
+    assert (finding.line, finding.column) == (3, 19)
+    assert f"`{DATASET}.messages`" in finding.message
+
+
+def test_an_unqualified_target_of_dml_is_caught() -> None:
+    assert len(found(QualifiedNames(), *procedure("DELETE FROM messages WHERE TRUE;"))) == 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"SELECT price {FROM}",
+        f"WITH cheap AS (SELECT price {FROM}) SELECT cheap.price FROM cheap",
+        "SELECT n FROM UNNEST([1, 2]) AS n",
+        f"SELECT ABS(price) AS price {FROM}",
+    ],
+)
+def test_qualified_names_ctes_arrays_and_built_in_functions_pass(query: str) -> None:
+    assert found(QualifiedNames(), *view(query)) == []
+
+
+def test_a_temporary_table_needs_no_project() -> None:
+    body = f"CREATE TEMP TABLE kept AS SELECT price {FROM};\nDELETE FROM kept WHERE price = 0;"
+    assert found(QualifiedNames(), *procedure(body)) == []
+
+
+def test_a_session_setting_is_caught_where_it_stands() -> None:
+    source = SourceFile(Path("sql/procedures/step.sql"), procedure("SET @@query_timeout_ms = 5;")[2])
+    file = AnalyzedFile(source, "procedures", declare(source, "procedures"))
+    (finding,) = [f for f in NoSessionSettings().check(file) if "SET" in f.message]
+    assert (finding.line, finding.rule) == (4, "session-settings")
+    reading = SourceFile(source.path, procedure("SELECT @@maximum_bytes_billed;")[2])
+    (read,) = NoSessionSettings().check(AnalyzedFile(reading, "procedures", declare(reading, "procedures")))
+    assert "@@maximum_bytes_billed" in read.message
+
+
+def test_what_a_script_reads_of_its_own_course_passes() -> None:
+    body = "BEGIN\nSELECT @@row_count, @@script.job_id;\nEXCEPTION WHEN ERROR THEN\nSELECT @@error.message;\nEND;"
+    assert found(NoSessionSettings(), *procedure(body)) == []
+
+
+@pytest.mark.parametrize("expression", ["price / sent", "1 / 2", "DIV(sent, sent)", "MOD(sent, 0)", "mod(sent, sent)"])
+def test_a_division_that_may_fail_is_caught(expression: str) -> None:
+    (finding,) = found(SafeDivision(), *view(f"SELECT {expression} AS share {FROM}"))
+    assert (finding.line, finding.column) == (3, 8)
+
+
+@pytest.mark.parametrize("expression", ["SAFE_DIVIDE(price, sent)", "DIV(sent, 7)", "MOD(sent, 0x10)", "price * 0.5"])
+def test_safe_divisions_pass(expression: str) -> None:
+    assert found(SafeDivision(), *view(f"SELECT {expression} AS share {FROM}")) == []
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "DATE(sent_at)",
+        "DATETIME(sent_at)",
+        "TIME(sent_at)",
+        "STRING(sent_at)",
+        "EXTRACT(HOUR FROM sent_at)",
+        "EXTRACT(DATE FROM sent_at)",
+        "FORMAT_TIMESTAMP('%F', sent_at)",
+        "PARSE_TIMESTAMP('%F', page_name)",
+        "TIMESTAMP(sent_on)",
+        "TIMESTAMP(page_name)",
+        "TIMESTAMP(clock)",
+        "TIMESTAMP_TRUNC(sent_at, DAY)",
+        "TIMESTAMP_TRUNC(sent_at, WEEK)",
+        "CAST(sent_at AS DATE)",
+        "CAST(sent_at AS STRING)",
+        "SAFE_CAST(page_name AS TIMESTAMP)",
+        "CURRENT_DATE()",
+        "CURRENT_DATE",
+        "CURRENT_DATE('UTC')",
+        "CURRENT_DATETIME()",
+        "CURRENT_TIME()",
+        "TIMESTAMP '2026-01-01 00:00:00'",
+    ],
+)
+def test_a_conversion_without_a_zone_is_caught(expression: str) -> None:
+    (finding,) = found(NamedTimeZone(), *view(f"SELECT {expression} AS moment {FROM}"))
+    assert (finding.line, finding.column, finding.rule) == (3, 8, "time-zone")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "DATE(sent_at, 'America/Los_Angeles')",
+        "DATETIME(sent_at, 'America/Los_Angeles')",
+        "DATE(2026, 1, 1)",
+        "DATE(clock)",
+        "EXTRACT(HOUR FROM sent_at AT TIME ZONE 'America/Los_Angeles')",
+        "EXTRACT(YEAR FROM sent_on)",
+        "FORMAT_TIMESTAMP('%F', sent_at, 'America/Los_Angeles')",
+        "PARSE_TIMESTAMP('%F', page_name, 'America/Los_Angeles')",
+        "TIMESTAMP(sent_on, 'America/Los_Angeles')",
+        "TIMESTAMP_TRUNC(sent_at, HOUR)",
+        "TIMESTAMP_TRUNC(sent_at, DAY, 'America/Los_Angeles')",
+        "CURRENT_DATE('America/Los_Angeles')",
+        "CURRENT_TIMESTAMP()",
+        "TIMESTAMP_DIFF(sent_at, sent_at, DAY)",
+        "TIMESTAMP_SUB(sent_at, INTERVAL 7 DAY)",
+        "CAST(sent_on AS STRING)",
+        "TIMESTAMP '2026-01-01 00:00:00+00'",
+        "TIMESTAMP '2026-01-01 00:00:00 America/Los_Angeles'",
+    ],
+)
+def test_a_conversion_with_its_zone_passes(expression: str) -> None:
+    assert found(NamedTimeZone(), *view(f"SELECT {expression} AS moment {FROM}")) == []
+
+
+def test_partitioning_by_the_date_of_an_instant_is_bigquerys_own() -> None:
+    text = f"-- Kept.\nCREATE TABLE IF NOT EXISTS `{DATASET}.kept` (moment TIMESTAMP) PARTITION BY DATE(moment);\n"
+    assert found(NamedTimeZone(), "tables", "kept", text) == []
+
+
+@pytest.mark.parametrize("star", ["*", "m.*", "* EXCEPT (price)", "m.* REPLACE (1 AS sent)"])
+def test_a_star_is_caught(star: str) -> None:
+    (finding,) = found(NamedColumns(), *view(f"SELECT {star} {FROM} AS m"))
+    assert (finding.line, finding.column) == (3, 8)
+
+
+@pytest.mark.parametrize("query", [f"SELECT COUNT(*) AS n {FROM}", f"SELECT price * 2 AS double_price {FROM}"])
+def test_counting_and_multiplying_pass(query: str) -> None:
+    assert found(NamedColumns(), *view(query)) == []
+
+
+def test_a_variable_that_a_column_hides_is_caught() -> None:
+    body = f"DECLARE price FLOAT64 DEFAULT 1;\nDELETE {FROM} WHERE price = 0;"
+    (finding,) = found(DistinctNames(), *procedure(body))
+    assert (finding.line, finding.column) == (5, 70)
+    assert "the column wins" in finding.message
+
+
+def test_an_argument_that_a_column_hides_is_caught() -> None:
+    expression = f"(SELECT MAX(page_name) {FROM} WHERE page_name = 'x')"
+    assert found(DistinctNames(), *function(expression, "page_name STRING"))
+
+
+def test_distinct_names_pass() -> None:
+    body = f"DECLARE v_price FLOAT64 DEFAULT 1;\nDELETE {FROM} AS m WHERE m.price = v_price;"
+    assert found(DistinctNames(), *procedure(body)) == []
+
+
+def test_names_without_their_prefix_are_caught() -> None:
+    findings = found(PrefixedNames(), *procedure("DECLARE total INT64;\nSET total = days;", "days INT64"))
+    assert [(finding.line, finding.message[:40]) for finding in findings] == [
+        (2, "an argument of a procedure begins with p"),
+        (4, "a variable begins with v_: v_total"),
+    ]
+
+
+def test_prefixed_and_frozen_names_pass() -> None:
+    assert found(PrefixedNames(), *procedure("DECLARE v_total INT64;\nSET v_total = p_days;", "p_days INT64")) == []
+    text = f"-- Key.\nCREATE OR REPLACE FUNCTION `{DATASET}.caption_key`(message STRING) RETURNS STRING AS (message);\n"
+    assert found(PrefixedNames(), "functions", "caption_key", text) == []
+
+
+@pytest.mark.parametrize("pattern", [r"r'[a-z]+'", r"r'\w'", r"r'[^0-9]'", r"'\\d'", r"r'[[:alpha:]]'", r'r"\bnew\b"'])
+def test_a_pattern_that_knows_ascii_only_is_caught(pattern: str) -> None:
+    (finding,) = found(UnicodeExpressions(), *function(f"REGEXP_REPLACE(p_text, {pattern}, '')"))
+    assert (finding.line, finding.column) == (3, 24)
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"r'[\pL\pM]+'", r"r'\p{Nd}'", r"r'[\pZ\t\n]+'", r"r'[\x{FE00}-\x{FE0F}]'", "p_text"]
+)
+def test_unicode_patterns_and_patterns_that_are_data_pass(pattern: str) -> None:
+    assert found(UnicodeExpressions(), *function(f"REGEXP_REPLACE(p_text, {pattern}, '')")) == []
+
+
+def test_what_says_nothing_of_itself_is_caught() -> None:
+    text = f"CREATE TABLE IF NOT EXISTS `{DATASET}.kept` (moment TIMESTAMP);\n"
+    messages = [finding.message for finding in found(Documented(), "tables", "kept", text)]
+    assert messages == [
+        "begin with a comment: what, inputs, guarantees, cost",
+        "kept has no OPTIONS (description = '…')",
+        "column moment has no description",
+        "kept has no label 'system'",
+        "kept has no label 'component'",
+        "kept has no label 'retention'",
+    ]
+
+
+def test_a_documented_table_passes_and_a_dependency_needs_its_comment_only() -> None:
+    text = (
+        f"-- Kept.\nCREATE TABLE IF NOT EXISTS `{DATASET}.kept` (moment TIMESTAMP OPTIONS (description = 'When.'))\n"
+        "OPTIONS (description = 'Kept.', "
+        "labels = [('system', 'eros'), ('component', 'test'), ('retention', 'none')]);\n"
+    )
+    assert found(Documented(), "tables", "kept", text) == []
+    dependency = f"-- Theirs.\nCREATE TABLE IF NOT EXISTS `{DATASET}.theirs` (moment TIMESTAMP);\n"
+    assert found(Documented(), "dependencies", "theirs", dependency) == []
