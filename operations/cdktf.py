@@ -16,10 +16,12 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 COMMAND = REPOSITORY / "operations" / "cdktf.sh"
 LOG = REPOSITORY / ".local" / "cdktf.log"
 
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-STACK_LINE = re.compile(r"^(eros-\S+) {2}(.*)$")
+ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+#: A line begins with the stack that it belongs to, or is indented to go on with the stack before.
+STACK_LINE = re.compile(r"^(eros-\S+)?(?: {2,}(.*))?$")
 PLAN = re.compile(r"Plan: (?:(\d+) to import, )?(\d+) to add, (\d+) to change, (\d+) to destroy")
 RESOURCE = re.compile(r"(\S+): (Creation|Modifications|Destruction|Import) complete")
+NO_CHANGES = "no changes"
 DONE = {"Creation": "created", "Modifications": "changed", "Destruction": "destroyed", "Import": "adopted"}
 
 
@@ -34,18 +36,17 @@ class StackOutcome:
     destroyed: list[str] = field(default_factory=list)
     adopted: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    box: list[str] = field(default_factory=list)  # the message that Terraform is writing, line by line
 
     @property
     def untouched(self) -> bool:
         """Whether nothing was, or would be, done."""
-        return self.planned in {None, (0, 0, 0, 0)} and not (
-            self.created or self.changed or self.destroyed or self.adopted
-        )
+        return self.planned in {None, (0, 0, 0, 0)} and str(self) == NO_CHANGES
 
     def __str__(self) -> str:
         """The outcome in a few words, e.g. ``12 created, 1 adopted``."""
         parts = [f"{len(getattr(self, word))} {word}" for word in DONE.values() if getattr(self, word)]
-        return ", ".join(parts) or "no changes"
+        return ", ".join(parts) or NO_CHANGES
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ def run_cdktf(
     if interactive:
         return CdktfRun(subprocess.run(command, env=dict(variables), check=False).returncode, {}, ())
     outcomes: dict[str, StackOutcome] = {}
+    stack = ""
     tail: deque[str] = deque(maxlen=40)
     LOG.parent.mkdir(exist_ok=True)
     with (
@@ -104,14 +106,17 @@ def run_cdktf(
     ):
         assert process.stdout is not None  # noqa: S101 - PIPE was asked for
         for raw in process.stdout:
-            line = COLOUR.sub("", raw.decode(errors="replace")).rstrip()
-            log.write(line + "\n")
+            line = ESCAPE.sub("", raw.decode(errors="replace")).rstrip()
             if line:
+                log.write(line + "\n")
+                log.flush()
                 tail.append(line)
-            if match := STACK_LINE.match(line):
-                stack, text = match.groups()
-                read_line(outcomes.setdefault(stack, StackOutcome(stack)), text.strip())
-                on_line(stack, text.strip())
+            match = STACK_LINE.match(line)
+            if match and line:
+                stack = match[1] or stack
+                text = match[2] or ""
+                read_line(outcomes.setdefault(stack, StackOutcome(stack)), text)
+                on_line(stack, text)
     return CdktfRun(process.returncode, outcomes, tuple(tail))
 
 
@@ -122,5 +127,9 @@ def read_line(outcome: StackOutcome, text: str) -> None:
         outcome.planned = (added, changed, destroyed, imported)
     elif match := RESOURCE.search(text):
         getattr(outcome, DONE[match[2]]).append(match[1])
-    elif text.startswith(("│", "╷", "╵", "Error:")):
-        outcome.errors.append(text)
+    elif text.startswith("╷"):
+        outcome.box = []
+    elif text.startswith("│"):
+        outcome.box.append(text.removeprefix("│").strip())
+    elif text.startswith("╵") and any(line.startswith("Error") for line in outcome.box):
+        outcome.errors += [line for line in outcome.box if line]
