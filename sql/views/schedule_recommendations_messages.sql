@@ -57,7 +57,12 @@ WITH
     QUALIFY
       ROW_NUMBER() OVER (
         PARTITION BY caption_id
-        ORDER BY preference, caption_text, price_tier, content_category, has_urgency
+        ORDER BY
+          preference,
+          caption_text NULLS LAST,
+          price_tier NULLS LAST,
+          content_category NULLS LAST,
+          has_urgency NULLS LAST
       ) = 1
   ),
   newest_stats_of_each_caption AS (

@@ -29,6 +29,7 @@ class Embedded:
         self.project = project
         self.dataset = dataset
         self.catalog: Catalog = retarget(load_catalog(), project, dataset)
+        self.moved: dict[str, str] = {}
         self.client = bigquery.Client(
             project=project,
             credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
@@ -63,13 +64,15 @@ class Embedded:
 
     def call(self, procedure: str, arguments: str = "", now: str | None = None) -> None:
         """Call a procedure, at another time where ``now`` (an instant, with its zone) says so."""
-        if now is not None:
+        if now is not None and self.moved.get(procedure) != now:
             text = self.catalog.procedures[procedure].ddl
-            for name, moved in zip(CLOCK, (f"TIMESTAMP '{now}'", f"DATE(TIMESTAMP '{now}', 'America/Los_Angeles')")):
-                text = text.replace(name, moved)
+            instant, day = CLOCK
+            text = text.replace(instant, f"TIMESTAMP '{now}'")
+            text = text.replace(day, f"DATE(TIMESTAMP '{now}', 'America/Los_Angeles')")
             self.query(text.replace(f".{procedure}`", f".{procedure}_at`"))
-            procedure += "_at"
-        self.query(f"CALL `{{d}}.{procedure}`({arguments})")
+            self.moved[procedure] = now
+        name = procedure if now is None else f"{procedure}_at"
+        self.query(f"CALL `{{d}}.{name}`({arguments})")
 
 
 @pytest.fixture(scope="session")
