@@ -18,7 +18,7 @@ LOG = REPOSITORY / ".local" / "cdktf.log"
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 #: A line begins with the stack that it belongs to, or is indented to go on with the stack before.
-STACK_LINE = re.compile(r"^(eros-\S+)?(?: {2,}(.*))?$")
+STACK_LINE = re.compile(r"^(eros-\S+)?(?: {2}(.*))?$")
 PLAN = re.compile(r"Plan: (?:(\d+) to import, )?(\d+) to add, (\d+) to change, (\d+) to destroy")
 RESOURCE = re.compile(r"(\S+): (Creation|Modifications|Destruction|Import) complete")
 NO_CHANGES = "no changes"
@@ -114,8 +114,8 @@ def run_cdktf(
             match = STACK_LINE.match(line)
             if match and line:
                 stack = match[1] or stack
-                text = match[2] or ""
-                read_line(outcomes.setdefault(stack, StackOutcome(stack)), text)
+                text = (match[2] or "") if match[1] else line[len(stack) + 2 :]
+                read_line(outcomes.setdefault(stack, StackOutcome(stack)), text.strip())
                 on_line(stack, text)
     return CdktfRun(process.returncode, outcomes, tuple(tail))
 

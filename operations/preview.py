@@ -9,6 +9,8 @@ from operations.deployment import cdktf_variables
 from operations.steps import StepFailedError, run_module, step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
     from stacks.environment import Environment
@@ -44,8 +46,19 @@ def plan(environment: Environment, console: Console, adopt: bool) -> dict[str, S
             outcomes[stack] = run.stacks.get(stack, StackOutcome(stack))
             notes.append(_planned(outcomes[stack]))
         if not outcomes[stack].untouched:
-            console.print("\n".join(lines), markup=False, highlight=False)
+            console.print("\n".join(_actions(lines)), markup=False, highlight=False, soft_wrap=True)
     return outcomes
+
+
+def _actions(lines: list[str]) -> Iterator[str]:
+    """Terraform's account of what it would do, without what it says before and after."""
+    shown = False
+    for line in lines:
+        shown = shown or line.strip().startswith("#")
+        if shown:
+            yield line
+        if line.startswith("Plan:"):
+            return
 
 
 def _planned(outcome: StackOutcome) -> str:

@@ -14,28 +14,10 @@ from stacks.google import (
     ServiceAccount,
     ServiceAccountIamMember,
 )
+from stacks.roles import AUDIT_LOGS, AUDITED_SERVICE, DATASET_ROLES, PROJECT_ROLES, TOKEN_MINTER, members_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from cdktf import App, TerraformStack
-
-    from stacks.environment import Environment
-
-#: Who may do what on the dataset, and on the project, by the operators' roles.
-DATASET_ROLES = {
-    "viewers": "roles/bigquery.dataViewer",
-    "etl": "roles/bigquery.dataEditor",
-    "developers": "roles/bigquery.dataViewer",
-}
-PROJECT_ROLES = {
-    "etl": "roles/bigquery.jobUser",
-    "developers": "roles/bigquery.user",
-    "admins": "roles/bigquery.admin",
-}
-#: With it the transfer service acts as the service account.
-TOKEN_MINTER = "roles/iam.serviceAccountShortTermTokenMinter"  # noqa: S105 - a role
-AUDITED = ("ADMIN_READ", "DATA_READ", "DATA_WRITE")
 
 
 def access(app: App, deployment: Deployment) -> TerraformStack:
@@ -84,18 +66,11 @@ def access(app: App, deployment: Deployment) -> TerraformStack:
         stack,
         "audit",
         project=environment.project,
-        service="bigquery.googleapis.com",
-        audit_log_config=[ProjectIamAuditConfigAuditLogConfig(log_type=kind) for kind in AUDITED],
+        service=AUDITED_SERVICE,
+        audit_log_config=[ProjectIamAuditConfigAuditLogConfig(log_type=kind) for kind in AUDIT_LOGS],
     )
     resource_id(audit, "bigquery")
     return stack
-
-
-def members_of(environment: Environment, roles: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Each (role, member) once, whichever lists a member stands in; the service account is one of the ETL members."""
-    lists = environment.members.model_dump()
-    lists["etl"] = (f"serviceAccount:{environment.service_account}", *lists["etl"])
-    yield from dict.fromkeys((role, member) for group, role in roles.items() for member in lists[group])
 
 
 def grant_name(role: str, member: str) -> str:

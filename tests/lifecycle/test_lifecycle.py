@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -129,9 +130,12 @@ def test_drift_is_shown_by_plan_and_put_right_by_deploy(checkout: Checkout) -> N
         assert name in verification
 
     printed = checkout.make("plan")
-    assert "google_bigquery_routine.wilson_sample will be updated in-place" in printed
-    assert "google_bigquery_table.caption_bandit_stats will be updated in-place" in printed
-    assert "google_bigquery_data_transfer_config.sweep_expired_caption_locks will be updated in-place" in printed
+    for address in (
+        "google_bigquery_routine.wilson_sample",
+        "google_bigquery_table.caption_bandit_stats",
+        "google_bigquery_data_transfer_config.sweep_expired_caption_locks",
+    ):
+        assert re.search(rf"# {address} .*will be updated in-place", printed), printed
 
     checkout.make("deploy")
     assert checkout.bigquery("GET", routine)["definitionBody"] == declared["definitionBody"]

@@ -15,9 +15,9 @@ from google.cloud import bigquery
 from catalog import Catalog, Routine, ScheduledQuery, Table, View, deployment_order, load_catalog, retarget
 from catalog.model import RoutineKind
 from stacks.environment import Environment, load_environment
+from stacks.roles import AUDIT_LOGS, AUDITED_SERVICE, TOKEN_MINTER
 from stacks.schedules import SCHEDULES
 from verification.live import NO_RETRY, GoogleApi
-from verification.suites.access import AUDIT_LOGS, AUDITED, TOKEN_MINTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -166,7 +166,7 @@ class Deployed:
             {"role": "roles/bigquery.user", "members": list(members.developers)},
             {"role": "roles/bigquery.admin", "members": list(members.admins)},
         ]
-        audit = {"service": AUDITED, "auditLogConfigs": [{"logType": kind} for kind in AUDIT_LOGS]}
+        audit = {"service": AUDITED_SERVICE, "auditLogConfigs": [{"logType": kind} for kind in AUDIT_LOGS]}
         self.api.resource_manager(
             "POST",
             f"{project}:setIamPolicy",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from stacks.roles import AUDIT_LOGS, AUDITED_SERVICE, DATASET_ROLES, PROJECT_ROLES, TOKEN_MINTER, members_of
 from verification.live import RequestRefusedError
 from verification.results import Check, Outcome, Subject, compared, failed, passed
 
@@ -19,20 +20,6 @@ BASIC_ROLES = {
     "OWNER": "roles/bigquery.dataOwner",
 }
 MEMBER_KEYS = {"groupByEmail": "group", "domain": "domain"}
-TOKEN_MINTER = "roles/iam.serviceAccountShortTermTokenMinter"  # noqa: S105 - a role's name
-AUDITED = "bigquery.googleapis.com"
-AUDIT_LOGS = ("ADMIN_READ", "DATA_READ", "DATA_WRITE")
-#: The predefined roles of each list of members; the service account is one of the ETL members.
-DATASET_ROLES = {
-    "viewers": "roles/bigquery.dataViewer",
-    "etl": "roles/bigquery.dataEditor",
-    "developers": "roles/bigquery.dataViewer",
-}
-PROJECT_ROLES = {
-    "etl": "roles/bigquery.jobUser",
-    "developers": "roles/bigquery.user",
-    "admins": "roles/bigquery.admin",
-}
 
 
 def service_account(subject: Subject) -> Iterator[Outcome]:
@@ -50,14 +37,14 @@ def service_account(subject: Subject) -> Iterator[Outcome]:
 
 def dataset_roles(subject: Subject) -> Iterator[Outcome]:
     """Roles on the dataset."""
-    declared = _members(subject.environment, DATASET_ROLES)
+    declared = set(members_of(subject.environment, DATASET_ROLES))
     granted = {_grant(entry) for entry in (subject.live.dataset or {}).get("access", [])}
     yield from _granted(subject, subject.environment.dataset, declared, granted)
 
 
 def project_roles(subject: Subject) -> Iterator[Outcome]:
     """Roles on the project."""
-    declared = _members(subject.environment, PROJECT_ROLES)
+    declared = set(members_of(subject.environment, PROJECT_ROLES))
     yield from _granted(subject, subject.environment.project, declared, _bindings(_project_policy(subject)))
 
 
@@ -78,12 +65,14 @@ def audit_log(subject: Subject) -> Iterator[Outcome]:
     logged = {
         log["logType"]
         for config in configs
-        if config.get("service") in {AUDITED, "allServices"}
+        if config.get("service") in {AUDITED_SERVICE, "allServices"}
         for log in config.get("auditLogConfigs", [])
     }
     for kind in AUDIT_LOGS:
-        found = f"{kind} of {AUDITED} {'logged' if kind in logged else 'not logged'}"
-        yield compared(subject.environment.project, f"{kind} of {AUDITED} logged", found, f"Run `{subject.deploy}`.")
+        found = f"{kind} of {AUDITED_SERVICE} {'logged' if kind in logged else 'not logged'}"
+        yield compared(
+            subject.environment.project, f"{kind} of {AUDITED_SERVICE} logged", found, f"Run `{subject.deploy}`."
+        )
 
 
 def _account_path(environment: Environment) -> str:
@@ -114,13 +103,6 @@ def _bindings(policy: Mapping[str, Any]) -> set[tuple[str, str]]:
         if not binding.get("condition")
         for member in binding.get("members", [])
     }
-
-
-def _members(environment: Environment, roles: Mapping[str, str]) -> set[tuple[str, str]]:
-    """Role and member, each pair once, of the environment's lists of members."""
-    lists = environment.members.model_dump()
-    lists["etl"] = (*lists["etl"], f"serviceAccount:{environment.service_account}")
-    return {(role, member) for group, role in roles.items() for member in lists[group]}
 
 
 def _granted(

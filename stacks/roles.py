@@ -1,0 +1,33 @@
+"""Who may do what, by the operators' roles: data for the access stack and for the verifier."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from stacks.environment import Environment
+
+#: The role of each list of members on the dataset, and on the project.
+DATASET_ROLES = {
+    "viewers": "roles/bigquery.dataViewer",
+    "etl": "roles/bigquery.dataEditor",
+    "developers": "roles/bigquery.dataViewer",
+}
+PROJECT_ROLES = {
+    "etl": "roles/bigquery.jobUser",
+    "developers": "roles/bigquery.user",
+    "admins": "roles/bigquery.admin",
+}
+#: With it the transfer service acts as the service account.
+TOKEN_MINTER = "roles/iam.serviceAccountShortTermTokenMinter"  # noqa: S105 - a role's name
+AUDITED_SERVICE = "bigquery.googleapis.com"
+AUDIT_LOGS = ("ADMIN_READ", "DATA_READ", "DATA_WRITE")
+
+
+def members_of(environment: Environment, roles: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Each (role, member) once, whichever lists a member stands in; the service account is one of the ETL members."""
+    lists = environment.members.model_dump()
+    lists["etl"] = (f"serviceAccount:{environment.service_account}", *lists["etl"])
+    yield from dict.fromkeys((role, member) for group, role in roles.items() for member in lists[group])
