@@ -39,7 +39,7 @@ class Embedded:
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query, or of a script's last statement."""
         text = sql.replace("{d}", f"{self.project}.{self.dataset}")
-        return [tuple(row.values()) for row in self.client.query_and_wait(text, job_retry=None)]
+        return [tuple(row.values()) for row in self.client.query_and_wait(text, job_retry=None)]  # type: ignore[arg-type]
 
     def value(self, sql: str) -> Any:
         """The one value of a query that has one row and one column."""

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import holidays
 import pytest
+from dateutil.easter import easter  # type: ignore[import-untyped]
 from google.api_core.exceptions import BadRequest
 
 if TYPE_CHECKING:
-    from conftest import Embedded
+    from tests.sql.conftest import Embedded
 
 YEARS = range(2020, 2036)
 #: The package's names where ours are shorter.
@@ -48,7 +49,7 @@ def computed(session_server: Embedded) -> dict[int, list[tuple[dt.date, str, str
             for year in YEARS
         )
     )
-    return {year: [row[1:] for row in rows if row[0] == year] for year in YEARS}  # type: ignore[misc]
+    return {year: [row[1:] for row in rows if row[0] == year] for year in YEARS}
 
 
 def reference(year: int) -> set[Day]:
@@ -116,9 +117,7 @@ def test_known_days(computed: dict[int, list[tuple[dt.date, str, str, bool, floa
 
 def test_easter_of_two_centuries(session_server: Embedded) -> None:
     """The rule against Gauss's algorithm as dateutil has it; every tenth year, and those of the exceptions."""
-    from dateutil.easter import easter  # noqa: PLC0415 - typed as Any
-
-    years = [*range(1905, 2100, 10), 1954, 1981, 2049, 2076]
+        years = [*range(1905, 2100, 10), 1954, 1981, 2049, 2076]
     query = " UNION ALL ".join(
         f"SELECT holiday_date FROM `{{d}}.us_holidays`({year}) WHERE holiday_name = 'Easter Sunday'" for year in years
     )

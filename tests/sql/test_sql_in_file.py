@@ -10,7 +10,7 @@ from google.api_core.exceptions import BadRequest
 from catalog import load_catalog
 
 if TYPE_CHECKING:
-    from conftest import Embedded
+    from tests.sql.conftest import Embedded
 
 TESTED = [item.name for item in load_catalog() if item.tests]
 

@@ -10,7 +10,7 @@ import pytest
 from google.api_core.exceptions import BadRequest
 
 if TYPE_CHECKING:
-    from conftest import Embedded
+    from tests.sql.conftest import Embedded
 
 SWEEP = "sweep_expired_caption_locks"
 NOON = "2026-06-15 12:00:00-07:00"
@@ -278,12 +278,13 @@ def test_rows_of_runs_that_were_cut_off_are_closed(embedded: Embedded) -> None:
     )
     embedded.call(SWEEP, now=NOON)
     found = embedded.query("SELECT job_id, job_status FROM `{d}.etl_job_runs` WHERE LENGTH(job_id) < 10")
-    assert dict(found) == {"done": "SUCCESS", "lost": "FAILED", "at work": "RUNNING", "another": "RUNNING"}  # type: ignore[comparison-overlap, arg-type]
+    assert dict(found) == {"done": "SUCCESS", "lost": "FAILED", "at work": "RUNNING", "another": "RUNNING"}
 
 
 def statement_ends(body: str) -> list[int]:
     """Where the procedure's changing statements end: a run may be cut off after each."""
-    changing = re.compile(r"^ *(?:INSERT|UPDATE|MERGE|BEGIN TRANSACTION|COMMIT TRANSACTION)\b.*?;$", re.M | re.S)
+    first_words = "INSERT|UPDATE|MERGE|BEGIN TRANSACTION|COMMIT TRANSACTION"
+    changing = re.compile(rf"^ *(?:{first_words})\b.*?;$", re.MULTILINE | re.DOTALL)
     return [match.end() for match in changing.finditer(body[: body.rindex("  EXCEPTION WHEN ERROR")])]
 
 

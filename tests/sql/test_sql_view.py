@@ -7,13 +7,28 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Embedded
+    from tests.sql.conftest import Embedded
 
-COLUMNS = (
-    "schedule_id, page_name, day_of_week, scheduled_send_time, message_type, caption_id, caption_text, price_tier, "
-    "content_category, has_urgency, performance_score, confidence_lower_bound, confidence_upper_bound, "
-    "total_observations, caption_last_updated, schedule_created_at, schedule_is_active, time_slot_rank"
-).split(", ")
+COLUMNS = [
+    "schedule_id",
+    "page_name",
+    "day_of_week",
+    "scheduled_send_time",
+    "message_type",
+    "caption_id",
+    "caption_text",
+    "price_tier",
+    "content_category",
+    "has_urgency",
+    "performance_score",
+    "confidence_lower_bound",
+    "confidence_upper_bound",
+    "total_observations",
+    "caption_last_updated",
+    "schedule_created_at",
+    "schedule_is_active",
+    "time_slot_rank",
+]
 SLOT_COLUMNS = "schedule_id, page_name, caption_id, is_active, time_slot_rank"
 
 
