@@ -53,3 +53,11 @@ BEGIN
     SET v_year = v_year + 1;
   END WHILE;
 END;
+
+-- Tests
+BEGIN
+  CALL `of-scheduler-proj.eros_scheduling_brain.seed_holiday_calendar`(2027, 2026);
+  ASSERT FALSE AS 'years in the wrong order must be refused';
+EXCEPTION WHEN ERROR THEN
+  ASSERT @@error.message LIKE '%years must be given in order%' AS 'years in the wrong order: a clear error';
+END;

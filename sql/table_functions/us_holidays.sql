@@ -198,3 +198,19 @@ ASSERT (
   SELECT COUNT(*) FROM `of-scheduler-proj.eros_scheduling_brain.us_holidays`(2019)
   WHERE holiday_date = DATE '2019-11-11'
 ) = 2 AS 'two holidays on one day both stand';
+ASSERT (
+  SELECT COUNT(*) FROM `of-scheduler-proj.eros_scheduling_brain.us_holidays`(2021)
+  WHERE (holiday_date, holiday_name) IN (
+    (DATE '2021-01-18', 'Martin Luther King Jr. Day'),
+    (DATE '2021-02-07', 'Super Bowl Sunday'),
+    (DATE '2021-05-31', 'Memorial Day'),
+    (DATE '2021-09-06', 'Labor Day'),
+    (DATE '2021-11-25', 'Thanksgiving Day'),
+    (DATE '2021-11-29', 'Cyber Monday')
+  )
+) = 6 AS 'the days that go by the weekday, 2021';
+ASSERT NOT EXISTS (
+  SELECT holiday_date FROM `of-scheduler-proj.eros_scheduling_brain.us_holidays`(2026)
+  WHERE holiday_name IN ('Labor Day', 'Memorial Day', 'Presidents\' Day', 'Cyber Monday')
+    AND EXTRACT(DAYOFWEEK FROM holiday_date) != 2
+) AS 'Mondays are Mondays';
