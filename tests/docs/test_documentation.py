@@ -15,7 +15,7 @@ TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 
 def test_every_make_target_exists() -> None:
-    named = set(re.findall(r"\bmake ([a-z][a-z-]+)", " ".join(re.findall(r"`[^`]+`|```sh.*?```", TEXT, re.DOTALL))))
+    named = set(re.findall(r"(?:^|`)make ([a-z][a-z-]+)", TEXT, re.MULTILINE))
     targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert {"deploy", "test", "plan", "rollback"} <= named <= targets
 
