@@ -42,7 +42,7 @@ def plan(environment: Environment, console: Console, adopt: bool) -> dict[str, S
                 lambda _stack, text, lines=lines: lines.append(text),  # type: ignore[misc]
             )
             if run.exit_code:
-                raise StepFailedError(f"{run.explanation}\n(the whole output: {LOG.relative_to(REPOSITORY)})", 1)
+                raise StepFailedError(f"{run.explanation}\n(the whole output: {LOG.relative_to(REPOSITORY)})", 2)
             outcomes[stack] = run.stacks.get(stack, StackOutcome(stack))
             notes.append(_planned(outcomes[stack]))
         if not outcomes[stack].untouched:

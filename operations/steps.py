@@ -90,6 +90,6 @@ def apply_with_cdktf(
             lambda stack, text: status.update(f"{title}: {stack} {text[:90]}"),
         )
         if run.exit_code:
-            raise StepFailedError(f"{run.explanation}\n(the whole output: {LOG.relative_to(REPOSITORY)})", 1)
+            raise StepFailedError(f"{run.explanation}\n(the whole output: {LOG.relative_to(REPOSITORY)})", 2)
         notes.append(describe(run))
     return run

@@ -1,0 +1,219 @@
+"""What cdktf prints is read as a person would; what must not be done is refused; outcomes are told apart."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from rich.console import Console
+
+from catalog import load_catalog, retarget
+from operations import rollback
+from operations.adoption import adoptable
+from operations.cdktf import CdktfRun, StackOutcome, read_line, run_cdktf
+from operations.deployment import Deployment, print_summary
+from operations.scheduled_runs import ScheduledRun, run_each_schedule
+from operations.steps import StepFailedError, run_module
+from stacks.environment import Environment, load_environment
+from stacks.schedules import SCHEDULES
+
+if TYPE_CHECKING:
+    from verification.live import GoogleApi
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+NOON = datetime(2026, 11, 24, 20, 0, tzinfo=UTC)
+
+
+def outcome_of(*lines: str) -> StackOutcome:
+    """The outcome that some lines of Terraform's output tell."""
+    outcome = StackOutcome("eros-local-warehouse")
+    for line in lines:
+        read_line(outcome, line)
+    return outcome
+
+
+def test_what_was_done_is_counted_by_kind() -> None:
+    outcome = outcome_of(
+        "Plan: 1 to import, 2 to add, 1 to change, 1 to destroy.",
+        "google_bigquery_table.leases: Creating...",
+        "google_bigquery_table.leases: Creation complete after 0s [id=projects/p/datasets/d/tables/leases]",
+        "google_bigquery_table.old: Destruction complete after 1s",
+        "google_bigquery_dataset.d: Modifications complete after 0s [id=projects/p/datasets/d]",
+        "google_bigquery_dataset.d: Import complete [id=projects/p/datasets/d]",
+    )
+    assert str(outcome) == "1 created, 1 changed, 1 destroyed, 1 adopted"
+    assert outcome.planned == (2, 1, 1, 1)
+    assert not outcome.untouched
+
+
+def test_a_stack_without_changes_is_untouched() -> None:
+    outcome = outcome_of(
+        "No changes. Your infrastructure matches the configuration.", "Apply complete! Resources: 0 added"
+    )
+    assert outcome.untouched
+    assert str(outcome) == "no changes"
+
+
+def test_an_error_box_is_kept_and_a_warning_box_is_not() -> None:
+    outcome = outcome_of("╷", "│ Warning: look here", "╵", "╷", "│ Error: no", "│", "│ because", "╵")
+    assert outcome.errors == ["Error: no", "because"]
+
+
+def test_a_run_is_untouched_only_when_it_named_its_stacks() -> None:
+    assert not CdktfRun(0, {}, ()).untouched
+    assert CdktfRun(0, {"a": StackOutcome("a")}, ()).untouched
+    assert not CdktfRun(0, {"a": StackOutcome("a"), "b": StackOutcome("b", created=["x"])}, ()).untouched
+
+
+def test_output_with_cursor_movements_and_continued_lines_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "cdktf.sh"
+    lines = [
+        "\\033[2K\\033[1A\\033[Geros-local-access  google_service_account.etl: Creation complete after 0s [id=x]",
+        "                    google_project_iam_member.a: Creation complete after 0s [id=y]",
+        "1 Stack deploying     3 Stacks done",
+        "eros-local-automation  Plan: 0 to add, 0 to change, 0 to destroy.",
+    ]
+    script.write_text("#!/bin/sh\nprintf '%b\\n' " + " ".join(f"'{line}'" for line in lines) + "\nexit 3\n")
+    script.chmod(0o755)
+    monkeypatch.setattr("operations.cdktf.COMMAND", script)
+    monkeypatch.setattr("operations.cdktf.LOG", tmp_path / "logs" / "cdktf.log")
+    run = run_cdktf(["deploy"], {"PATH": "/usr/bin:/bin"})
+    assert run.exit_code == 3
+    assert run.stacks["eros-local-access"].created == ["google_service_account.etl", "google_project_iam_member.a"]
+    assert run.stacks["eros-local-automation"].untouched
+    assert "Stacks done" in (tmp_path / "logs" / "cdktf.log").read_text()
+
+
+def test_a_guarded_warehouse_is_not_destroyed() -> None:
+    console = Console(file=io.StringIO())
+    for part in (None, "warehouse"):
+        with pytest.raises(StepFailedError, match="guards its data") as caught:
+            rollback.destroy(load_environment("prod"), console, part, auto_approve=True)
+        assert caught.value.exit_code == 2
+
+
+def test_an_unknown_stack_is_named_with_those_that_exist() -> None:
+    with pytest.raises(StepFailedError, match="no stack 'nope': there are warehouse, routines, access, automation"):
+        rollback.destroy(load_environment("prod"), Console(file=io.StringIO()), "nope", auto_approve=True)
+
+
+def test_a_failing_module_is_told_with_its_output_and_exit_code() -> None:
+    with pytest.raises(StepFailedError, match="nope") as caught:
+        run_module("verification", "--env", "local", "--suite", "nope")
+    assert caught.value.exit_code == 2
+
+
+class LiveSystem:
+    """A stand-in of the live system's reading side, with what the tests say that stands."""
+
+    def __init__(
+        self, tables: set[str], routines: set[str], configs: list[dict[str, Any]], dataset: bool = True
+    ) -> None:
+        self.tables, self.routines, self.configs, self.dataset = tables, routines, configs, dataset
+        self.started: list[tuple[str, Any]] = []
+
+    def dataset_exists(self) -> bool:
+        """Whether the dataset stands."""
+        return self.dataset
+
+    def table_names(self) -> set[str]:
+        """Tables and views that stand."""
+        return self.tables
+
+    def routine_names(self) -> set[str]:
+        """Routines that stand."""
+        return self.routines
+
+    def transfer_configs(self) -> list[dict[str, Any]]:
+        """Transfer configs that stand."""
+        return self.configs
+
+    def data_transfer(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        """A run that was started fails."""
+        if method == "POST":
+            self.started.append((path, body))
+            return {"runs": [{"name": "run", "state": "PENDING"}]}
+        return {"name": "run", "state": "FAILED", "errorStatus": {"message": "no table"}}
+
+
+@pytest.fixture
+def local() -> Environment:
+    """The settings of the embedded environment."""
+    return load_environment("local")
+
+
+def test_everything_that_stands_and_is_declared_can_be_adopted(local: Environment) -> None:
+    catalog = retarget(load_catalog(), local.project, local.dataset)
+    config = {"displayName": "eros sweep_expired_caption_locks", "name": "projects/1/locations/us/transferConfigs/7"}
+    live = LiveSystem({"leases", "mass_messages"}, {"caption_key", "sweep_expired_caption_locks"}, [config])
+    dataset = "projects/eros-local/datasets/eros_scheduling_brain"
+    assert adoptable(local, catalog, cast("GoogleApi", live)) == {
+        "eros-local-warehouse": {
+            "google_bigquery_dataset.eros_scheduling_brain": dataset,
+            "google_bigquery_table.leases": f"{dataset}/tables/leases",
+        },
+        "eros-local-routines": {"google_bigquery_routine.caption_key": f"{dataset}/routines/caption_key"},
+        "eros-local-automation": {
+            "google_bigquery_routine.sweep_expired_caption_locks": f"{dataset}/routines/sweep_expired_caption_locks",
+            "google_bigquery_data_transfer_config.sweep_expired_caption_locks": config["name"],
+        },
+    }
+
+
+def test_nothing_can_be_adopted_where_no_dataset_stands(local: Environment) -> None:
+    live = LiveSystem(set(), set(), [], dataset=False)
+    assert adoptable(local, load_catalog(), cast("GoogleApi", live)) == {}
+
+
+def test_a_run_that_fails_says_why_and_a_missing_config_is_an_outcome() -> None:
+    configs = [{"displayName": SCHEDULES[0].display_name, "name": "config"}]
+    live = LiveSystem(set(), set(), configs)
+    failed, missing = run_each_schedule(cast("GoogleApi", live), NOON)
+    assert (failed.state, failed.message, failed.succeeded) == ("FAILED", "no table", False)
+    assert live.started == [("config:startManualRuns", {"requestedRunTime": "2026-11-24T19:20:00+00:00"})]
+    assert missing.state == "MISSING"
+    assert "deploy the automation stack" in missing.message
+
+
+def test_the_summary_says_that_nothing_changed_only_when_nothing_did(local: Environment) -> None:
+    run = ScheduledRun(SCHEDULES[0], NOON, "SUCCEEDED", 1.0)
+    for stacks, expected in (({"a": StackOutcome("a")}, True), ({"a": StackOutcome("a", changed=["x"])}, False)):
+        console = Console(file=io.StringIO(), width=120)
+        print_summary(local, Deployment(CdktfRun(0, stacks, ()), "33 tests PASS", (run,)), console)
+        text = cast("io.StringIO", console.file).getvalue()
+        assert ("Nothing was changed" in text) is expected
+        assert "2026-11-24 12:00 PST" in text
+
+
+def test_production_without_credentials_ends_with_words_and_exit_code_2(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "operations", "deploy", "--env", "prod"],
+        cwd=REPOSITORY,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "NO_GCE_CHECK": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "credentials" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_an_unknown_environment_is_named_with_those_that_exist() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "operations", "plan", "--env", "nope"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "local, prod, staging" in " ".join(done.stderr.split())
