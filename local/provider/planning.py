@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from local.provider.rules import PLAIN, Rule, Rules
-from local.provider.values import UNKNOWN, Value, is_zero, without_zeros
+from local.provider.values import UNKNOWN, Value, is_zero, without_zeros, zero
 
 if TYPE_CHECKING:
     from local.provider.schema import Attribute, Block, NestedBlock
@@ -92,12 +92,20 @@ class _Planner:
 
     def _set(self, nested: NestedBlock, path: str, old: list[Value], configured: list[Value]) -> Value:
         fresh = _Planner(self.rules, creating=True, replace=[])
-        planned = [fresh.block(nested.block, f"{path}.", None, item, ()) for item in configured]
+        # An item of a set is compared whole, so what it leaves out is there as its zero, as in what is read back.
+        planned = [
+            _with_zeros(nested.block, fresh.block(nested.block, f"{path}.", None, item, ())) for item in configured
+        ]
         kept = {repr(without_zeros(item)): item for item in old}
         new = {repr(without_zeros(item)): item for item in planned}
         if kept.keys() == new.keys():
             return old
         return [kept.get(key, item) for key, item in new.items()]
+
+
+def _with_zeros(block: Block, item: dict[str, Value]) -> dict[str, Value]:
+    zeros = {name: zero(attribute.type) for name, attribute in block.attributes.items() if item[name] is None}
+    return {**item, **zeros}
 
 
 def plan(block: Block, rules: Rules, prior: Value, config: Value) -> Change:

@@ -1,0 +1,145 @@
+"""A Terraform workspace without Terraform: one resource's configuration planned and applied in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from local.process import READY_LINE
+from local.provider import mapping
+from local.provider.plugin import planned
+from local.provider.resources import load
+from local.provider.rest import Session, local_endpoints
+from local.provider.values import UNKNOWN, conform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local.provider.planning import Change
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PROJECT = "eros-local"
+PROVIDER, RESOURCES = load()
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve an embedded environment of its own; gives its base address."""
+    command = [sys.executable, "-m", "local", "serve", "--port", "0", "--data", str(folder)]
+    environment = {**os.environ, "EROS_ENV": "local"}
+    with subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            assert line.startswith(READY_LINE), f"the server did not start: {line}"
+            yield line.removeprefix(READY_LINE).strip()
+        finally:
+            process.terminate()
+
+
+@dataclass(frozen=True)
+class RecordingSession(Session):
+    """A session that keeps what it wrote: method, path and body."""
+
+    writes: list[tuple[str, str, Any]] = field(default_factory=list)
+
+    def call(self, api: str, method: str, path: str, body: Any = None) -> Any:
+        """Make one request and keep it, reads apart."""
+        if method != "GET" and not path.partition("?")[0].endswith(":getIamPolicy"):
+            self.writes.append((method, path, body))
+        return super().call(api, method, path, body)
+
+
+def session(endpoint: str, *, attribution: bool = False) -> RecordingSession:
+    """Configure a provider for a server."""
+    return RecordingSession(local_endpoints(endpoint), PROJECT, attribution_label=attribution)
+
+
+@dataclass
+class Managed:
+    """One resource under management: its type, its session and its state."""
+
+    type: str
+    session: RecordingSession
+    state: Any = None
+
+    def refresh(self) -> None:
+        """Read the state again, as each plan does first."""
+        if self.state is not None:
+            self.state = conform(self._block, RESOURCES[self.type].read(self.session, self.state))
+
+    def plan(self, config: dict[str, Any]) -> Change:
+        """Plan a configuration against the present state."""
+        self.refresh()
+        return self._planned(self.state, config)
+
+    def apply(self, config: dict[str, Any]) -> Change:
+        """Plan and apply a configuration; replaces where the plan says so."""
+        change, resource = self.plan(config), RESOURCES[self.type]
+        if self.state is not None and not changed(change):
+            return change
+        if self.state is not None and change.replace:
+            self.destroy()
+            change = self._planned(None, config)
+        plan = conform(self._block, change.plan)
+        if self.state is None:
+            known = _known(resource.create(self.session, plan))
+            known["id"] = resource.id_of(known)
+        else:
+            resource.update(self.session, self.state, plan)
+            known = plan
+        read = conform(self._block, resource.read(self.session, known))
+        self.state = mapping.settle(self._block, read, plan)
+        return change
+
+    def destroy(self) -> None:
+        """Delete the resource."""
+        RESOURCES[self.type].delete(self.session, self.state)
+        self.state = None
+
+    @property
+    def _block(self) -> Any:
+        return RESOURCES[self.type].schema.block
+
+    def _planned(self, prior: Any, config: dict[str, Any]) -> Change:
+        change = planned(RESOURCES[self.type], self.session, prior, conform(self._block, config))
+        change.plan = conform(self._block, change.plan)
+        return change
+
+
+def changed(change: Change) -> list[str]:
+    """Name the attributes and blocks that differ between the state and the plan, as Terraform compares them.
+
+    Of an object that is replaced, whatever is computed anew differs too.
+    """
+    plan = change.plan
+    if change.replace:
+        resource = next(
+            r for r in RESOURCES.values() if r.schema.block.attributes.keys() <= plan.keys() == change.prior.keys()
+        )
+        plan = conform(
+            resource.schema.block,
+            planned(resource, Session({}, PROJECT, attribution_label=False), None, change.config).plan,
+        )
+    return sorted(name for name in plan if plan[name] is UNKNOWN or plan[name] != change.prior.get(name))
+
+
+def line_of(write: tuple[str, str, Any]) -> str:
+    """Write a request in one line, without what a server makes up."""
+    method, path, _ = write
+    path = re.sub(r"^projects/[^/?:]+", "", path)
+    return f"{method} " + re.sub(r"(transferConfigs/)[^?]+", r"\1…", path)
+
+
+def _known(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _known(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_known(item) for item in value]
+    return None if value is UNKNOWN else value

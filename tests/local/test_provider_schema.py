@@ -1,0 +1,69 @@
+"""The stand-in's schema is the real provider's, attribute by attribute."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local.provider.bindings import binding_schemas
+from tests.local.provider_workspace import PROVIDER, RESOURCES
+
+if TYPE_CHECKING:
+    from local.provider.schema import Block
+
+RECORDED = Path(__file__).resolve().parents[3] / "shared" / "provider" / "provider-schema.json"
+FLAGS = ("required", "optional", "computed", "sensitive", "write_only")
+
+
+def original() -> dict[str, Any]:
+    if not RECORDED.exists():
+        pytest.skip("the record of the real provider is not on this machine")
+    schemas: dict[str, Any] = json.loads(RECORDED.read_text())["provider_schemas"]
+    return schemas if "resource_schemas" in schemas else next(iter(schemas.values()))
+
+
+def rows(block: Block, path: str = "") -> set[str]:
+    """List what a block holds, one line an attribute or a nested block."""
+    out = set()
+    for name, attribute in block.attributes.items():
+        flags = [flag for flag in FLAGS if getattr(attribute, flag)]
+        out.add(f"{path}{name} {json.dumps(attribute.type, sort_keys=True)} {flags}")
+    for name, nested in block.blocks.items():
+        out.add(f"{path}{name} {{}} {nested.nesting} {nested.min_items}..{nested.max_items}")
+        out |= rows(nested.block, f"{path}{name}.")
+    return out
+
+
+def original_rows(block: dict[str, Any], path: str = "") -> set[str]:
+    """The same of Terraform's own listing of the real provider."""
+    out = set()
+    for name, attribute in block.get("attributes", {}).items():
+        flags = [flag for flag in FLAGS if attribute.get(flag)]
+        out.add(f"{path}{name} {json.dumps(attribute['type'], sort_keys=True)} {flags}")
+    for name, nested in block.get("block_types", {}).items():
+        items = f"{nested.get('min_items', 0)}..{nested.get('max_items', 0)}"
+        out.add(f"{path}{name} {{}} {nested['nesting_mode']} {items}")
+        out |= original_rows(nested["block"], f"{path}{name}.")
+    return out
+
+
+@pytest.mark.parametrize("name", RESOURCES)
+def test_resource_schema_is_the_original_one(name: str) -> None:
+    schema = original()["resource_schemas"][name]
+    assert rows(RESOURCES[name].schema.block) == original_rows(schema["block"])
+    assert RESOURCES[name].schema.version == schema["version"]
+
+
+def test_provider_schema_is_the_original_one() -> None:
+    assert rows(PROVIDER.block) == original_rows(original()["provider"]["block"])
+
+
+def test_a_cut_off_cache_file_is_made_again(tmp_path: Path) -> None:
+    made = binding_schemas(["google_service_account"], tmp_path)
+    (kept,) = tmp_path.iterdir()
+    kept.write_text(kept.read_text()[:100])
+    assert binding_schemas(["google_service_account"], tmp_path) == made
+    assert binding_schemas(["google_service_account"], tmp_path) == made  # and from the disk
