@@ -33,8 +33,9 @@ def synthesize(environment_name: str | None = None, sql: Path = SQL) -> None:
 if __name__ == "__main__":
     try:
         synthesize()
-    except EnvironmentFileError as error:
-        sys.exit(f"{error}")
     except CatalogError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the findings, a line each
         sys.exit(1)
+    except EnvironmentFileError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the problems, a line each
+        sys.exit(2)

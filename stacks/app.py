@@ -9,7 +9,8 @@ from cdktf import App
 from catalog import load_catalog, retarget
 from stacks.access import access
 from stacks.automation import automation
-from stacks.base import PARTS, Deployment, adopt
+from stacks.base import PARTS, Deployment, adopt, adoption_file
+from stacks.environment import EnvironmentFileError
 from stacks.routines import routines
 from stacks.warehouse import warehouse
 
@@ -35,12 +36,15 @@ def synthesize(environment: Environment, sql: Path, outdir: str | None = None) -
     """
     catalog = retarget(load_catalog(sql), environment.project, environment.dataset)
     deployment = Deployment(environment, catalog)
+    adoption = adoption_file()
+    if unknown := sorted(set(adoption) - {deployment.stack_name(part) for part in PARTS}):
+        raise EnvironmentFileError(f"EROS_ADOPT: environment {environment.name} has no stack {', '.join(unknown)}")
     app = App(outdir=outdir)
     before = None
     for part in PARTS:
         stack = BUILDERS[part](app, deployment)
         if before is not None:
             stack.add_dependency(before)
-        adopt(stack, deployment.stack_name(part))
+        adopt(stack, adoption.get(deployment.stack_name(part), {}))
         before = stack
     app.synth()

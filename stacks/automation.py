@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from cdktf import DataResource, Postcondition, TerraformResourceLifecycle
 
-from stacks.base import Deployment, new_stack, resource_id
+from catalog import Routine, RoutineKind, deployment_order
+from stacks.base import Deployment, literal, new_stack, resource_id
 from stacks.google import BigqueryDataTransferConfig, BigqueryJob, BigqueryJobQuery
 from stacks.routines import routine_resource
 from stacks.schedules import SCHEDULES
@@ -23,9 +24,10 @@ def automation(app: App, deployment: Deployment) -> TerraformStack:
     """The stack ``eros-<env>-automation``."""
     stack = new_stack(app, deployment, "automation")
     procedures: dict[str, ITerraformDependable] = {}
-    for procedure in deployment.catalog.procedures.values():
-        needed = [procedures[name] for name in sorted(procedure.calls) if name in procedures]
-        procedures[procedure.name] = routine_resource(stack, deployment, procedure, needed)
+    for item in deployment_order(deployment.catalog):
+        if isinstance(item, Routine) and item.kind is RoutineKind.PROCEDURE:
+            needed = [procedures[name] for name in sorted(item.calls) if name in procedures]
+            procedures[item.name] = routine_resource(stack, deployment, item, needed)
     _scheduled_queries(stack, deployment, procedures)
     _holiday_seed(stack, deployment, procedures["seed_holiday_calendar"])
     return stack
@@ -45,7 +47,7 @@ def _scheduled_queries(
             location=deployment.environment.location.lower(),  # as the service writes it: a change of case replaces
             schedule=schedule.schedule,
             service_account_name=deployment.environment.service_account,
-            params={"query": query.query},
+            params={"query": literal(query.query)},
             depends_on=[procedures[name] for name in sorted(query.calls) if name in procedures] or None,
         )
         resource_id(config, schedule.name)

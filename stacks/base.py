@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,8 @@ from stacks.environment import EnvironmentFileError
 from stacks.google import GoogleProvider
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cdktf import App
 
     from catalog import Catalog
@@ -40,7 +41,8 @@ def new_stack(app: App, deployment: Deployment, part: str) -> TerraformStack:
     environment, name = deployment.environment, deployment.stack_name(part)
     stack = TerraformStack(app, name)
     stack.add_override("terraform.required_version", ">= 1.7")
-    GoogleProvider(stack, "google", project=environment.project)
+    # labels are those that the SQL files give, so that adopting a table changes none
+    GoogleProvider(stack, "google", project=environment.project, add_terraform_attribution_label=False)
     if environment.state.backend == "gcs":
         GcsBackend(stack, bucket=environment.state.bucket or "", prefix=f"eros/{name}")
     else:
@@ -49,18 +51,26 @@ def new_stack(app: App, deployment: Deployment, part: str) -> TerraformStack:
     return stack
 
 
+def literal(text: str) -> str:
+    """A text that Terraform takes as it stands: ``${`` and ``%{`` would begin a template."""
+    return text.replace("${", "$${").replace("%{", "%%{")
+
+
 def resource_id(element: TerraformElement, name: str) -> None:
     """Give a resource its plain address, without the hash that cdktf would append."""
     element.override_logical_id(name)
 
 
-def adopt(stack: TerraformStack, name: str) -> None:
-    """Emit import blocks for the stack's resources that the file named by EROS_ADOPT lists.
+def adopt(stack: TerraformStack, wanted: Mapping[str, str]) -> None:
+    """Emit import blocks for resources of a stack.
+
+    Args:
+        stack: the stack, with all its resources.
+        wanted: import ids by resource address.
 
     Raises:
-        EnvironmentFileError: the file cannot be read, or lists what the stack does not declare.
+        EnvironmentFileError: an address that the stack does not declare.
     """
-    wanted = _adoption_file().get(name, {})
     if not wanted:
         return
     declared = {
@@ -68,12 +78,16 @@ def adopt(stack: TerraformStack, name: str) -> None:
     }
     unknown = sorted(set(wanted) - declared)
     if unknown:
-        raise EnvironmentFileError(f"EROS_ADOPT: stack {name} declares no {', '.join(unknown)}")
+        raise EnvironmentFileError(f"EROS_ADOPT: stack {stack.node.id} declares no {', '.join(unknown)}")
     stack.add_override("import", [{"to": address, "id": identity} for address, identity in sorted(wanted.items())])
 
 
-@cache
-def _adoption_file() -> dict[str, dict[str, str]]:
+def adoption_file() -> dict[str, dict[str, str]]:
+    """What is to be adopted: the file named by EROS_ADOPT, ``{stack: {resource address: import id}}``.
+
+    Raises:
+        EnvironmentFileError: the file cannot be read, or holds something else.
+    """
     path = os.environ.get("EROS_ADOPT")
     if not path:
         return {}
@@ -81,6 +95,7 @@ def _adoption_file() -> dict[str, dict[str, str]]:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise EnvironmentFileError(f"EROS_ADOPT: {path} cannot be read as JSON: {error}") from None
-    if not isinstance(content, dict) or not all(isinstance(addresses, dict) for addresses in content.values()):
+    stacks = content.values() if isinstance(content, dict) else [None]
+    if not all(isinstance(ids, dict) and all(isinstance(identity, str) for identity in ids.values()) for ids in stacks):
         raise EnvironmentFileError(f'EROS_ADOPT: {path} must hold {{"stack": {{"resource address": "import id"}}}}')
     return content

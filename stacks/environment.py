@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -17,7 +17,7 @@ ENVIRONMENTS = Path(__file__).resolve().parent.parent / "environments"
 
 PROJECT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 DATASET_ID = re.compile(r"[A-Za-z0-9_]{1,1024}")
-MEMBER = re.compile(r"(user|group|serviceAccount|domain):[^\s:@]+(@[^\s:@]+)?")
+MEMBER = re.compile(r"(user|group|serviceAccount):[^\s:@]+@[^\s:@]+|domain:[^\s:@]+")
 
 
 class EnvironmentFileError(Exception):
@@ -41,7 +41,9 @@ def _dataset_id(value: str) -> str:
 
 def _member(value: str) -> str:
     if not MEMBER.fullmatch(value):
-        raise ValueError(f"{value!r} is no IAM member: write user:…, group:…, serviceAccount:… or domain:…")
+        raise ValueError(
+            f"{value!r} is no IAM member: write user:, group: or serviceAccount: and an e-mail address, or domain:…"
+        )
     return value
 
 
@@ -63,6 +65,17 @@ class Guards(_Settings):
     #: Whether destroying the dataset takes what others keep in it along; only where this repository made that too.
     delete_dataset_contents: bool = False
 
+    @property
+    def on(self) -> bool:
+        """Whether destroying a table or the dataset is refused."""
+        return self.protect_data and not self.allow_full_rollback
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.protect_data and self.delete_dataset_contents:
+            raise ValueError("delete_dataset_contents says the opposite of protect_data: leave one of them out")
+        return self
+
 
 class Members(_Settings):
     """IAM members of each of the operators' roles; the ETL role also gets this environment's own service account."""
@@ -78,6 +91,12 @@ class State(_Settings):
 
     backend: Literal["local", "gcs"]
     bucket: str | None = None
+
+    @model_validator(mode="after")
+    def _bucket_for_gcs_only(self) -> Self:
+        if (self.backend == "gcs") != (self.bucket is not None):
+            raise ValueError("a bucket belongs to backend gcs, and only to it")
+        return self
 
 
 class Environment(_Settings):
@@ -117,15 +136,20 @@ def load_environment(name: str | None = None, folder: Path = ENVIRONMENTS) -> En
     """
     name = name or os.environ.get("EROS_ENV") or "local"
     path = folder / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "none"
-        raise EnvironmentFileError(f"no environment {name!r}: there is no file {path.name} (there are: {known})")
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
+    if name not in known:
+        names = ", ".join(known) or "none"
+        raise EnvironmentFileError(f"no environment {name!r} in {folder.name}/ (there are: {names})")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise EnvironmentFileError(f"{path.name}: not readable as YAML: {' '.join(str(error).split())}") from None
+    except OSError as error:
+        raise EnvironmentFileError(f"{path.name}: not readable: {error.strerror}") from None
     if not isinstance(content, dict):
         raise EnvironmentFileError(f"{path.name}: must hold keys and values, holds {type(content).__name__}")
+    if "name" in content:
+        raise EnvironmentFileError(f"{path.name}: unknown key 'name' (an environment has its file's name)")
     try:
         return Environment.model_validate({"name": name, **content})
     except ValidationError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalog import RoutineKind, deployment_order
 from catalog.model import Routine, View
-from stacks.base import Deployment, new_stack, resource_id
+from stacks.base import Deployment, literal, new_stack, resource_id
 from stacks.google import BigqueryRoutine, BigqueryRoutineArguments, BigqueryTable, BigqueryTableView
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def routine_resource(
         routine_id=routine.name,
         routine_type=API_KINDS[routine.kind],
         language="SQL",  # left out, it would be a difference for ever
-        description=routine.description,
-        definition_body=routine.body,
+        description=literal(routine.description or "") or None,
+        definition_body=literal(routine.body),
         arguments=[
             BigqueryRoutineArguments(
                 name=argument.name, argument_kind="FIXED_TYPE", mode=argument.mode, data_type=_json(argument.type.api)
@@ -80,9 +80,9 @@ def _view_resource(
         view.name,
         dataset_id=deployment.environment.dataset,
         table_id=view.name,
-        description=view.description,
+        description=literal(view.description or "") or None,
         labels=dict(view.labels),
-        view=BigqueryTableView(query=view.query, use_legacy_sql=False),
+        view=BigqueryTableView(query=literal(view.query), use_legacy_sql=False),
         deletion_protection=False,  # a view holds no data
         depends_on=needed or None,
     )

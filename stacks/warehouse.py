@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cdktf import TerraformResourceLifecycle
 
-from stacks.base import Deployment, new_stack, resource_id
+from stacks.base import Deployment, literal, new_stack, resource_id
 from stacks.google import BigqueryDataset, BigqueryTable, BigqueryTableTimePartitioning
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ def warehouse(app: App, deployment: Deployment) -> TerraformStack:
     """The stack ``eros-<env>-warehouse``."""
     environment = deployment.environment
     stack = new_stack(app, deployment, "warehouse")
-    guarded = environment.guards.protect_data and not environment.guards.allow_full_rollback
-    lifecycle = TerraformResourceLifecycle(prevent_destroy=True) if guarded else None
+    lifecycle = TerraformResourceLifecycle(prevent_destroy=True) if environment.guards.on else None
     dataset = BigqueryDataset(
         stack,
         "dataset",
@@ -43,12 +42,12 @@ def warehouse(app: App, deployment: Deployment) -> TerraformStack:
             table.name,
             dataset_id=environment.dataset,
             table_id=table.name,
-            description=table.description,
+            description=literal(table.description or "") or None,
             labels=dict(table.labels),
-            schema=schema_json(table.columns),
+            schema=literal(schema_json(table.columns)),
             time_partitioning=_partitioning(table),
             clustering=list(table.clustering) or None,
-            deletion_protection=guarded,
+            deletion_protection=environment.guards.on,
             lifecycle=lifecycle,
             depends_on=[dataset],
         )
