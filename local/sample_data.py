@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from google.api_core.exceptions import GoogleAPICallError
+from google.api_core.retry import Retry
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from stacks.environment import Environment
 
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")
+#: An embedded environment answers at once or not at all.
+NO_RETRY = Retry(predicate=lambda _error: False)
 #: Loaded last: while it is empty, the loading was not finished.
 LAST_TABLE = "mass_messages"
 
@@ -43,10 +46,24 @@ CATEGORIES = (
     "archive",
     "preview",
 )
-OPENINGS = ("Last chance", "New today", "Just for you", "Early access", "Back in stock", "Only this week", "Fresh drop")
+OPENINGS: tuple[str, ...] = (
+    "Last chance",
+    "New today",
+    "Just for you",
+    "Early access",
+    "Back in stock",
+    "Only this week",
+    "Fresh drop",
+)
 OPENINGS += ("Weekend special", "Thank you", "Good morning", "Late night deal", "Member bonus", "Editor's pick")
 OFFERS = (*tuple(f"{percent} % off" for percent in range(5, 75, 5)), "two for one", "free shipping", "a free preview")
-SUBJECTS = ("the spring bundle", "our photo course", "the studio tour", "every poster", "the summer calendar")
+SUBJECTS: tuple[str, ...] = (
+    "the spring bundle",
+    "our photo course",
+    "the studio tour",
+    "every poster",
+    "the summer calendar",
+)
 SUBJECTS += ("the recipe book", "all tutorials", "the archive", "live tickets", "the winter collection", "gift cards")
 CLOSINGS = (
     "tonight",
@@ -61,34 +78,9 @@ URGENT = {"tonight", "until midnight", "while it lasts"}
 
 #: How much is bought, by weekday (Monday first) and by hour of Los Angeles, against the average.
 WEEKDAY_DEMAND = np.array([0.85, 0.9, 0.95, 1.0, 1.15, 1.2, 1.1])
-HOUR_DEMAND = np.array(
-    [
-        0.9,
-        0.6,
-        0.4,
-        0.3,
-        0.3,
-        0.4,
-        0.6,
-        0.8,
-        0.9,
-        1.0,
-        1.0,
-        1.05,
-        1.1,
-        1.05,
-        1.0,
-        1.0,
-        1.05,
-        1.1,
-        1.2,
-        1.35,
-        1.5,
-        1.6,
-        1.5,
-        1.2,
-    ]
-)
+_MORNING = (0.9, 0.6, 0.4, 0.3, 0.3, 0.4, 0.6, 0.8, 0.9, 1.0, 1.0, 1.05)
+_EVENING = (1.1, 1.05, 1.0, 1.0, 1.05, 1.1, 1.2, 1.35, 1.5, 1.6, 1.5, 1.2)
+HOUR_DEMAND = np.array([*_MORNING, *_EVENING])
 
 
 @dataclass(frozen=True)
@@ -140,8 +132,8 @@ def _seed(client: bigquery.Client, environment: Environment, size: Size, number:
     standing = {table.table_id for table in client.list_tables(dataset)}
     for item in views_last:
         if item.name not in standing:
-            client.query_and_wait(item.ddl, retry=None)
-    (row,) = client.query_and_wait(f"SELECT COUNT(*) FROM `{dataset.reference}.{LAST_TABLE}`", retry=None)  # noqa: S608
+            client.query_and_wait(item.ddl, retry=NO_RETRY)
+    (row,) = client.query_and_wait(f"SELECT COUNT(*) FROM `{dataset.reference}.{LAST_TABLE}`", retry=NO_RETRY)  # noqa: S608
     if row[0]:
         return f"{len(catalog.dependencies)} objects of others stand, {row[0]:,} messages: left as they are"
     tables = generate(size, number, today)
@@ -161,7 +153,7 @@ def _load(client: bigquery.Client, name: str, table: pa.Table) -> None:
     config = bigquery.LoadJobConfig(
         source_format=bigquery.SourceFormat.PARQUET, write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE
     )
-    client.load_table_from_file(file, name, job_config=config).result(retry=None)
+    client.load_table_from_file(file, name, job_config=config).result(retry=NO_RETRY)
 
 
 def generate(size: Size, number: int, today: date) -> dict[str, pa.Table]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from local_bigquery.jobs import query
 from local_bigquery.sql import rules
-from local_bigquery.sql.rules import safe
+from local_bigquery.sql.rules import datetime, safe, strings
 from sqlglot import exp
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ def install() -> None:
     rules.NODE_RULES.extend([trim_white_space, division_operands])
     position = rules.NODE_RULES.index(safe.safe_function)
     rules.NODE_RULES[position] = safe_of_constants(safe.safe_function)
+    position = rules.NODE_RULES.index(strings.format_)
+    rules.NODE_RULES[position] = format_of_nulls(strings.format_)
+    datetime._extract = parenthesised(datetime._extract)  # noqa: SLF001 - the one place that knows the part
     query._statement = flat_struct(query._statement)  # noqa: SLF001 - the place where a statement's text is known
 
 
@@ -42,6 +45,35 @@ def division_operands(node: exp.Expression, _context: Any) -> exp.Expression:
     if not isinstance(node, exp.IntDiv):
         return node
     return exp.Paren(this=exp.IntDiv(this=exp.paren(node.this), expression=exp.paren(node.expression)))
+
+
+def parenthesised(original: Callable[..., exp.Expression | None]) -> Callable[..., exp.Expression | None]:
+    """EXTRACT that becomes a sum keeps together: 2 - EXTRACT(DAYOFWEEK FROM d) is not 2 - dayofweek(d) + 1."""
+
+    @functools.wraps(original)
+    def extract(node: exp.Extract) -> exp.Expression | None:
+        rewritten = original(node)
+        return exp.paren(rewritten, copy=False) if isinstance(rewritten, exp.Add) else rewritten
+
+    return extract
+
+
+def format_of_nulls(original: Callable[..., exp.Expression]) -> Callable[..., exp.Expression]:
+    """FORMAT writes a NULL for %t as NULL; printf would give NULL for the whole text."""
+
+    @functools.wraps(original)
+    def rule(node: exp.Expression, context: Any) -> exp.Expression:
+        rewritten = original(node, context)
+        if isinstance(node, exp.Format) and isinstance(rewritten, exp.Anonymous):
+            template, *values = rewritten.expressions
+            texts = [
+                exp.func("COALESCE", value, exp.Literal.string("NULL")) if isinstance(value, exp.Cast) else value
+                for value in values
+            ]
+            rewritten.set("expressions", [template, *texts])
+        return rewritten
+
+    return rule
 
 
 def native_nfc(node: exp.Expression, _context: Any) -> exp.Expression:

@@ -35,6 +35,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         ("TO_JSON_STRING(STRUCT(a, b))", '{"a":1,"b":20}'),
         ("b - DIV(b - DIV(b + 8, 25) + 1, 3)", 14),
         ("3 * DIV(b, 7)", 6),
+        ("2 - EXTRACT(DAYOFWEEK FROM DATE '2021-09-01')", -2),
+        ("FORMAT('%t to %t', NULL, a)", "NULL to 1"),
         (r"NORMALIZE('cafe\u0301') = 'caf\u00e9'", True),
         (r"NORMALIZE('\ufb01', NFKC)", "fi"),
         (r"REGEXP_REPLACE('Привет, कि 7!', r'[^\pL\pM\p{Nd} ]', '')", "Привет कि 7"),

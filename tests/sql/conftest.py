@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,8 @@ class Embedded:
         self.project = project
         self.dataset = dataset
         self.catalog: Catalog = retarget(load_catalog(), project, dataset)
+        self.tables = {item.name for item in self.catalog if isinstance(item, Table)}
+        self.named: set[str] = set()
         self.moved: dict[str, str] = {}
         self.client = bigquery.Client(
             project=project,
@@ -39,6 +42,8 @@ class Embedded:
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query, or of a script's last statement."""
         text = sql.replace("{d}", f"{self.project}.{self.dataset}")
+        names = set(re.findall(rf"`{self.project}\.{self.dataset}\.(\w+)`", text))
+        self.named |= names & self.tables
         return [tuple(row.values()) for row in self.client.query_and_wait(text, job_retry=None)]  # type: ignore[arg-type]
 
     def value(self, sql: str) -> Any:
@@ -55,12 +60,10 @@ class Embedded:
             self.query(item.ddl)
 
     def reset(self) -> None:
-        """Empty every table that is not empty."""
-        tables = [item.name for item in self.catalog if isinstance(item, Table)]
-        counts = " UNION ALL ".join(f"SELECT '{name}', COUNT(*) FROM `{{d}}.{name}`" for name in tables)
-        filled = [name for name, count in self.query(counts) if count]
-        if filled:
-            self.query("".join(f"TRUNCATE TABLE `{{d}}.{name}`;" for name in filled))
+        """Empty every table that a query has named, or a called procedure may write, since the last reset."""
+        if self.named:
+            self.query("".join(f"TRUNCATE TABLE `{{d}}.{name}`;" for name in sorted(self.named)))
+        self.named.clear()
 
     def call(self, procedure: str, arguments: str = "", now: str | None = None) -> None:
         """Call a procedure, at another time where ``now`` (an instant, with its zone) says so."""
@@ -71,6 +74,7 @@ class Embedded:
             text = text.replace(day, f"DATE(TIMESTAMP '{now}', 'America/Los_Angeles')")
             self.query(text.replace(f".{procedure}`", f".{procedure}_at`"))
             self.moved[procedure] = now
+        self.named |= self.catalog.procedures[procedure].writes
         name = procedure if now is None else f"{procedure}_at"
         self.query(f"CALL `{{d}}.{name}`({arguments})")
 

@@ -117,7 +117,7 @@ def test_known_days(computed: dict[int, list[tuple[dt.date, str, str, bool, floa
 
 def test_easter_of_two_centuries(session_server: Embedded) -> None:
     """The rule against Gauss's algorithm as dateutil has it; every tenth year, and those of the exceptions."""
-        years = [*range(1905, 2100, 10), 1954, 1981, 2049, 2076]
+    years = [*range(1905, 2100, 10), 1954, 1981, 2049, 2076]
     query = " UNION ALL ".join(
         f"SELECT holiday_date FROM `{{d}}.us_holidays`({year}) WHERE holiday_name = 'Easter Sunday'" for year in years
     )

@@ -17,7 +17,7 @@ TESTED = [item.name for item in load_catalog() if item.tests]
 
 @pytest.mark.parametrize("name", TESTED)
 def test_asserts_of_the_file(session_server: Embedded, name: str) -> None:
-    (tests,) = [item.tests for item in session_server.catalog if item.name == name]
+    (tests,) = [item.tests for item in session_server.catalog if item.tests and item.name == name]
     session_server.query(tests)
 
 

@@ -37,7 +37,8 @@ SPECIFIED = {
     "schedule_export_log": (
         (
             "schedule_id STRING!, page_name STRING!, export_timestamp TIMESTAMP!, message_count INT64, "
-            "execution_time_seconds FLOAT64, status STRING, error_message STRING, export_format STRING, exported_by STRING"
+            "execution_time_seconds FLOAT64, status STRING, error_message STRING, "
+            "export_format STRING, exported_by STRING"
         ),
         ("export_timestamp", "DAY", 90),
         "page_name, status",
