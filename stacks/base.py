@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cdktf import GcsBackend, LocalBackend, TerraformElement, TerraformStack
 
@@ -98,4 +98,4 @@ def adoption_file() -> dict[str, dict[str, str]]:
     stacks = content.values() if isinstance(content, dict) else [None]
     if not all(isinstance(ids, dict) and all(isinstance(identity, str) for identity in ids.values()) for ids in stacks):
         raise EnvironmentFileError(f'EROS_ADOPT: {path} must hold {{"stack": {{"resource address": "import id"}}}}')
-    return content
+    return cast("dict[str, dict[str, str]]", content)
