@@ -1,0 +1,266 @@
+"""The synthesized configuration, by address and attribute."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog import load_catalog
+from stacks.base import literal
+from stacks.environment import load_environment
+from stacks.warehouse import schema_json
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+PARTS = ("warehouse", "routines", "access", "automation")
+Stacks = dict[str, dict[str, Any]]
+
+
+def run_main(
+    folder: Path, environment: str, checkout: Path = REPOSITORY, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the CDKTF app of a checkout; it writes to cdktf.out of ``folder``."""
+    return subprocess.run(
+        [sys.executable, checkout / "main.py"],
+        cwd=folder,
+        env={**os.environ, "EROS_ENV": environment, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def read_stacks(folder: Path, environment: str) -> Stacks:
+    """The configuration of each stack, by its part."""
+    place = folder / "cdktf.out" / "stacks"
+    return {part: json.loads((place / f"eros-{environment}-{part}" / "cdk.tf.json").read_text()) for part in PARTS}
+
+
+@pytest.fixture(scope="module")
+def synthesized(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stacks]:
+    """Local and prod, synthesized once."""
+    found = {}
+    for name in ("local", "prod"):
+        folder = tmp_path_factory.mktemp(name)
+        done = run_main(folder, name)
+        assert done.returncode == 0, done.stderr
+        found[name] = read_stacks(folder, name)
+    return found
+
+
+@pytest.fixture
+def prod(synthesized: dict[str, Stacks]) -> Stacks:
+    """Production."""
+    return synthesized["prod"]
+
+
+def resources(stacks: Stacks, part: str, kind: str) -> dict[str, Any]:
+    """The resources of a type in a stack, by name."""
+    found: dict[str, Any] = stacks[part]["resource"].get(kind, {})
+    return found
+
+
+def test_production_guards_its_data_and_local_does_not(synthesized: dict[str, Stacks]) -> None:
+    for name, guarded in (("prod", True), ("local", False)):
+        stacks = synthesized[name]
+        for table in resources(stacks, "warehouse", "google_bigquery_table").values():
+            assert table["deletion_protection"] is guarded
+            assert (table.get("lifecycle", {}).get("prevent_destroy") is True) is guarded
+        dataset = resources(stacks, "warehouse", "google_bigquery_dataset")["eros_scheduling_brain"]
+        assert dataset["delete_contents_on_destroy"] is not guarded
+        assert ("lifecycle" in dataset) is guarded
+
+
+def test_every_table_is_as_the_sql_declares_it(prod: Stacks) -> None:
+    tables = resources(prod, "warehouse", "google_bigquery_table")
+    declared = load_catalog().tables
+    assert set(tables) == set(declared)
+    for name, table in declared.items():
+        found = tables[name]
+        assert found["schema"] == schema_json(table.columns)
+        assert found.get("clustering", []) == list(table.clustering)
+        assert (found["description"], found["labels"]) == (table.description, table.labels)
+        assert found["depends_on"] == ["google_bigquery_dataset.eros_scheduling_brain"]
+    assert tables["caption_bandit_stats"]["time_partitioning"] == {
+        "type": "DAY",
+        "field": "last_updated",
+        "expiration_ms": 90 * 86_400_000,
+    }
+    assert tables["holiday_calendar"]["time_partitioning"]["type"] == "YEAR"
+    assert "time_partitioning" not in tables["leases"]
+
+
+def test_columns_are_in_the_apis_own_words(prod: Stacks) -> None:
+    columns = json.loads(resources(prod, "warehouse", "google_bigquery_table")["automation_alerts"]["schema"])
+    assert {column["type"] for column in columns} == {"STRING", "TIMESTAMP", "BOOLEAN"}
+    (acknowledged,) = [column for column in columns if column["name"] == "acknowledged"]
+    assert (acknowledged["mode"], acknowledged["defaultValueExpression"]) == ("REQUIRED", "FALSE")
+
+
+def test_routines_have_canonical_bodies_and_types(prod: Stacks) -> None:
+    routines = {
+        **resources(prod, "routines", "google_bigquery_routine"),
+        **resources(prod, "automation", "google_bigquery_routine"),
+    }
+    catalog = load_catalog()
+    assert set(routines) == set(catalog.routines)
+    for name, routine in routines.items():
+        assert routine["language"] == "SQL"
+        assert routine["definition_body"] == literal(catalog.routines[name].body)
+        assert not re.match(r"\s*CREATE", routine["definition_body"], re.IGNORECASE)
+        for kind in [routine.get("return_type"), *(argument["data_type"] for argument in routine["arguments"])]:
+            assert kind is None or kind == json.dumps(json.loads(kind), sort_keys=True, separators=(",", ":"))
+    assert routines["sweep_expired_caption_locks"]["definition_body"].startswith("BEGIN\n")
+    assert routines["sweep_expired_caption_locks"]["definition_body"].endswith("END")
+    assert json.loads(routines["us_holidays"]["return_table_type"])["columns"][0] == {
+        "name": "holiday_date",
+        "type": {"typeKind": "DATE"},
+    }
+
+
+def test_order_comes_from_the_sql(prod: Stacks) -> None:
+    routines = resources(prod, "routines", "google_bigquery_routine")
+    assert routines["caption_key"]["depends_on"] == ["google_bigquery_routine.caption_key_v2"]
+    assert routines["wilson_sample"]["depends_on"] == ["google_bigquery_routine.wilson_sample_at"]
+    configs = resources(prod, "automation", "google_bigquery_data_transfer_config")
+    for name, config in configs.items():
+        assert config["depends_on"] == [f"google_bigquery_routine.{name}"]
+
+
+def test_the_view_is_standard_sql(prod: Stacks) -> None:
+    (view,) = resources(prod, "routines", "google_bigquery_table").values()
+    assert view["view"]["use_legacy_sql"] is False
+    assert view["view"]["query"].startswith("WITH")
+
+
+def test_scheduled_queries_have_a_service_account_and_no_destination(prod: Stacks) -> None:
+    configs = resources(prod, "automation", "google_bigquery_data_transfer_config")
+    assert set(configs) == {"sweep_expired_caption_locks", "seed_holiday_calendar"}
+    for config in configs.values():
+        assert config["service_account_name"] == "eros-etl@of-scheduler-proj.iam.gserviceaccount.com"
+        assert "destination_dataset_id" not in config
+        assert config["location"] == "us"
+    guard = "EXTRACT(HOUR FROM @run_time AT TIME ZONE 'America/Los_Angeles') IN (4)"
+    assert guard in configs["seed_holiday_calendar"]["params"]["query"]
+
+
+def test_the_seed_job_has_a_fresh_id_and_says_when_it_failed(prod: Stacks) -> None:
+    job = resources(prod, "automation", "google_bigquery_job")["seed_holiday_calendar"]
+    assert job["job_id"] == "seed_holiday_calendar_${terraform_data.holiday_rules.id}"
+    assert "error_result" in job["lifecycle"]["postcondition"][0]["condition"]
+    assert "CURRENT_DATE('America/Los_Angeles')" in job["query"]["query"]
+    assert not re.search(r"20[3-9]\d|2026", job["query"]["query"])
+
+
+def test_access_grants_the_operators_roles(prod: Stacks) -> None:
+    environment = load_environment("prod")
+    account = f"serviceAccount:{environment.service_account}"
+    granted = {
+        kind: {(grant["role"], grant["member"]) for grant in resources(prod, "access", kind).values()}
+        for kind in ("google_bigquery_dataset_iam_member", "google_project_iam_member")
+    }
+    assert granted["google_bigquery_dataset_iam_member"] == {
+        ("roles/bigquery.dataViewer", "group:viewers@example.com"),
+        ("roles/bigquery.dataViewer", "group:developers@example.com"),
+        ("roles/bigquery.dataEditor", account),
+    }
+    assert granted["google_project_iam_member"] == {
+        ("roles/bigquery.jobUser", account),
+        ("roles/bigquery.user", "group:developers@example.com"),
+        ("roles/bigquery.admin", "group:admins@example.com"),
+    }
+    minter = resources(prod, "access", "google_service_account_iam_member")["transfer_agent_token_minter"]
+    assert minter["role"] == "roles/iam.serviceAccountShortTermTokenMinter"
+    assert minter["member"].startswith(f"serviceAccount:service-{environment.project_number}@")
+    audit = resources(prod, "access", "google_project_iam_audit_config")["bigquery"]
+    assert {"DATA_READ", "DATA_WRITE"} <= {entry["log_type"] for entry in audit["audit_log_config"]}
+
+
+def test_no_stack_refers_to_another_or_to_this_machine(synthesized: dict[str, Stacks]) -> None:
+    text = json.dumps(synthesized)
+    assert "terraform_remote_state" not in text
+    assert str(REPOSITORY) not in text
+
+
+def test_local_and_prod_differ_by_their_environment_files_only(synthesized: dict[str, Stacks]) -> None:
+    """With its file's values put in the place of the other's, one configuration is the other."""
+    local, prod = load_environment("local"), load_environment("prod")
+
+    guards = {"deletion_protection", "delete_contents_on_destroy", "backend"}
+
+    def without_guards(value: Any) -> Any:
+        if isinstance(value, list):
+            return [without_guards(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        guarded = {"prevent_destroy": True}
+        return {key: without_guards(item) for key, item in value.items() if key not in guards and item != guarded}
+
+    text = json.dumps(without_guards(synthesized["local"]))
+    for part in PARTS:
+        text = text.replace(f"eros-local-{part}", f"eros-prod-{part}")
+    for ours, theirs in (
+        (local.project, prod.project),
+        (local.project.replace("-", "_"), prod.project.replace("-", "_")),  # in the names of grants
+        (str(local.project_number), str(prod.project_number)),
+        ('"environment": "local"', '"environment": "prod"'),
+    ):
+        text = text.replace(ours, theirs)
+    # the trigger is a digest of bodies that hold the project's name
+    digest = re.compile(r'"rules": "[0-9a-f]{64}"')
+    assert json.loads(digest.sub('"rules": ""', text)) == json.loads(
+        digest.sub('"rules": ""', json.dumps(without_guards(synthesized["prod"])))
+    )
+
+
+def test_synthesis_gives_the_same_text_every_time(tmp_path: Path, synthesized: dict[str, Stacks]) -> None:
+    assert run_main(tmp_path, "local").returncode == 0
+    assert read_stacks(tmp_path, "local") == synthesized["local"]
+
+
+def test_adoption_gives_import_blocks(tmp_path: Path) -> None:
+    wanted = {"eros-local-warehouse": {"google_bigquery_table.leases": "projects/p/datasets/d/tables/leases"}}
+    (tmp_path / "adopt.json").write_text(json.dumps(wanted))
+    assert run_main(tmp_path, "local", EROS_ADOPT=str(tmp_path / "adopt.json")).returncode == 0
+    stacks = read_stacks(tmp_path, "local")
+    assert stacks["warehouse"]["import"] == [
+        {"id": "projects/p/datasets/d/tables/leases", "to": "google_bigquery_table.leases"}
+    ]
+    assert "import" not in stacks["routines"]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [{"eros-local-warehouse": {"google_bigquery_table.nope": "x"}}, {"eros-local-nope": {}}, ["x"], {"a": "b"}],
+)
+def test_an_adoption_of_what_is_not_declared_is_refused(tmp_path: Path, wanted: Any) -> None:
+    (tmp_path / "adopt.json").write_text(json.dumps(wanted))
+    done = run_main(tmp_path, "local", EROS_ADOPT=str(tmp_path / "adopt.json"))
+    assert done.returncode == 2
+    assert done.stderr.startswith("EROS_ADOPT: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_broken_sql_file_fails_synthesis_with_the_checks_message(tmp_path: Path) -> None:
+    for name in ("main.py", "catalog", "stacks", "environments", "sql"):
+        source = REPOSITORY / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, tmp_path / name)
+    (tmp_path / ".cache").symlink_to(REPOSITORY / ".cache")
+    broken = tmp_path / "sql" / "functions" / "caption_key.sql"
+    broken.write_text(broken.read_text().replace("caption_key_v2`(message)", "caption_key_v2`(massage)"))
+    done = run_main(tmp_path, "local", checkout=tmp_path)
+    assert done.returncode == 1
+    assert re.search(r"^sql/functions/caption_key\.sql:\d+:\d+ semantic .*massage", done.stderr, re.MULTILINE)
+    assert "Traceback" not in done.stderr
+
+
+def test_text_that_looks_like_a_template_reaches_terraform_as_it_stands() -> None:
+    assert literal("SELECT '${x}', '%{ if }', '$x'") == "SELECT '$${x}', '%%{ if }', '$x'"
