@@ -97,6 +97,8 @@ def test_deploy_ends_well_and_says_what_stands(checkout: Checkout) -> None:
     assert "eros-local-warehouse" in printed
     assert "SUCCEEDED" in printed
     assert checkout.query(f"SELECT COUNT(*) FROM `{_table('mass_messages')}`") == [["100000"]]
+    keys = f"SELECT COUNTIF(caption_key != `{_table('caption_key_v2')}`(caption_text)) FROM `{_table('caption_bank')}`"
+    assert checkout.query(keys) == [["0"]]
     assert int(checkout.query(f"SELECT COUNT(*) FROM `{_table('lock_sweep_log')}`")[0][0]) == 1
 
 

@@ -1,0 +1,355 @@
+"""From SQL text to typed objects: declarations, analysis, lineage, retargeting, loading, and the check command."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from catalog import (
+    Argument,
+    CatalogError,
+    Column,
+    Partitioning,
+    RoutineKind,
+    SqlType,
+    View,
+    deployment_order,
+    load_catalog,
+    retarget,
+)
+from catalog.model import Routine, Table
+
+if TYPE_CHECKING:
+    from catalog import Catalog
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+DATASET = "of-scheduler-proj.eros_scheduling_brain"
+INT64, STRING, FLOAT64 = SqlType("INT64"), SqlType("STRING"), SqlType("FLOAT64")
+
+
+def catalog_of(folder: Path, **files: str) -> Catalog:
+    """The catalog of some files: ``functions__f="…"`` is functions/f.sql; ``{d}`` stands for the dataset."""
+    for name, text in files.items():
+        room, _, item = name.partition("__")
+        path = folder / "sql" / room / f"{item}.sql"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace("{d}", DATASET), encoding="utf-8")
+    return load_catalog(folder / "sql")
+
+
+def findings_of(folder: Path, **files: str) -> list[str]:
+    """The findings of some files, as lines."""
+    with pytest.raises(CatalogError) as caught:
+        catalog_of(folder, **files)
+    return str(caught.value).splitlines()
+
+
+TABLE = """-- Kept.
+CREATE TABLE IF NOT EXISTS `{d}.kept` (
+  id INTEGER NOT NULL OPTIONS (description = 'The id.'),
+  tags ARRAY<STRING>,
+  place STRUCT<street STRING, spots ARRAY<FLOAT64>>,
+  seen BOOL DEFAULT FALSE NOT NULL,
+  moment TIMESTAMP
+)
+PARTITION BY DATE(moment)
+CLUSTER BY id, seen
+OPTIONS (description = 'Kept.', partition_expiration_days = 30, labels = [('system', 'eros')]);
+"""
+
+
+def test_a_table_is_read_whole(tmp_path: Path) -> None:
+    table = catalog_of(tmp_path, tables__kept=TABLE).tables["kept"]
+    place = SqlType("STRUCT", fields=(("street", STRING), ("spots", SqlType("ARRAY", FLOAT64))))
+    assert table.columns == (
+        Column("id", INT64, required=True, description="The id."),
+        Column("tags", SqlType("ARRAY", STRING)),
+        Column("place", place),
+        Column("seen", SqlType("BOOL"), required=True, default="FALSE"),
+        Column("moment", SqlType("TIMESTAMP")),
+    )
+    assert place.sql == "STRUCT<street STRING, spots ARRAY<FLOAT64>>"
+    assert table.partitioning == Partitioning("moment", "DAY", 30)
+    assert (table.clustering, table.labels, table.description) == (("id", "seen"), {"system": "eros"}, "Kept.")
+
+
+@pytest.mark.parametrize(
+    ("clause", "expected"),
+    [
+        ("PARTITION BY day", Partitioning("day", "DAY")),
+        ("PARTITION BY DATE_TRUNC(day, YEAR)", Partitioning("day", "YEAR")),
+        ("PARTITION BY TIMESTAMP_TRUNC(moment, HOUR)", Partitioning("moment", "HOUR")),
+        ("", None),
+    ],
+)
+def test_partitioning_in_its_forms(tmp_path: Path, clause: str, expected: Partitioning | None) -> None:
+    text = f"-- T.\nCREATE TABLE IF NOT EXISTS `{{d}}.t` (day DATE, moment TIMESTAMP) {clause};"
+    assert catalog_of(tmp_path, tables__t=text).tables["t"].partitioning == expected
+
+
+FUNCTION = """-- Twice.
+CREATE OR REPLACE FUNCTION `{d}.twice`(p_n INT64) RETURNS INT64 OPTIONS (description = 'Twice.') AS (
+  -- two of them
+  p_n + p_n
+);
+
+-- Tests
+ASSERT `{d}.twice`(2) = 4 AS 'two twos';
+"""
+PROCEDURE = """-- Count.
+CREATE OR REPLACE PROCEDURE `{d}.count_kept`(p_least INT64, OUT p_found INT64, INOUT p_all INT64)
+BEGIN
+  SET p_found = (SELECT COUNT(*) FROM `{d}.kept` AS k WHERE k.id > `{d}.twice`(p_least));
+  DELETE FROM `{d}.kept` WHERE FALSE;
+  SET p_all = p_all + p_found;
+END;
+"""
+TABLE_FUNCTION = """-- Numbers.
+CREATE OR REPLACE TABLE FUNCTION `{d}.numbers`(p_last INT64) RETURNS TABLE<n INT64> AS
+SELECT n FROM UNNEST(GENERATE_ARRAY(1, p_last)) AS n;
+"""
+VIEW = """-- Shown.
+CREATE OR REPLACE VIEW `{d}.shown` (id OPTIONS (description = 'The id.'), double_id) AS
+SELECT k.id, k.id * 2.0 AS double_id FROM `{d}.kept` AS k;
+"""
+ALL = {
+    "tables__kept": TABLE,
+    "functions__twice": FUNCTION,
+    "procedures__count_kept": PROCEDURE,
+    "table_functions__numbers": TABLE_FUNCTION,
+    "views__shown": VIEW,
+    "schedules__hourly": "-- Hourly.\nDECLARE v_found INT64;\nDECLARE v_all INT64 DEFAULT 0;\n"
+    "IF EXTRACT(HOUR FROM @run_time AT TIME ZONE 'UTC') = 3 THEN CALL `{d}.count_kept`(1, v_found, v_all); END IF;\n",
+}
+
+
+def test_routines_have_the_apis_canonical_bodies(tmp_path: Path) -> None:
+    catalog = catalog_of(tmp_path, **ALL)
+    twice, numbers, count = (catalog.routines[name] for name in ("twice", "numbers", "count_kept"))
+    assert (twice.kind, twice.body, twice.returns) == (RoutineKind.FUNCTION, "p_n + p_n", INT64)
+    assert twice.tests == f"ASSERT `{DATASET}.twice`(2) = 4 AS 'two twos';"
+    assert twice.ddl.endswith("p_n + p_n\n);")
+    assert numbers.body == "SELECT n FROM UNNEST(GENERATE_ARRAY(1, p_last)) AS n"
+    assert numbers.returns_table == (Column("n", INT64),)
+    assert (count.body[:5], count.body[-3:]) == ("BEGIN", "END")
+    assert count.arguments == (
+        Argument("p_least", INT64, "IN"),
+        Argument("p_found", INT64, "OUT"),
+        Argument("p_all", INT64, "INOUT"),
+    )
+
+
+def test_a_views_columns_come_from_the_analysis(tmp_path: Path) -> None:
+    view = catalog_of(tmp_path, **ALL).views["shown"]
+    assert view.columns == (Column("id", INT64, description="The id."), Column("double_id", FLOAT64))
+    assert view.query.startswith("SELECT k.id")
+
+
+def test_lineage_tells_what_needs_what(tmp_path: Path) -> None:
+    catalog = catalog_of(tmp_path, **ALL)
+    count = catalog.procedures["count_kept"]
+    assert [set(names) for names in (count.reads, count.writes, count.calls)] == [{"kept"}, {"kept"}, {"twice"}]
+    assert catalog.views["shown"].reads == {"kept"}
+    assert catalog.schedules["hourly"].calls == {"count_kept"}
+    assert catalog.functions["twice"].calls == frozenset()  # its tests call it, it does not
+    names = [item.name for item in deployment_order(catalog)]
+    assert names.index("kept") < names.index("shown")
+    assert names.index("twice") < names.index("count_kept")
+
+
+def test_views_of_views_may_stand_in_any_order(tmp_path: Path) -> None:
+    first = "-- A.\nCREATE OR REPLACE VIEW `{d}.a_last` AS SELECT double_id FROM `{d}.shown`;"
+    catalog = catalog_of(tmp_path, **{**ALL, "views__a_last": first})
+    assert catalog.views["a_last"].columns[0].type == FLOAT64
+
+
+def test_objects_that_need_each_other_are_told(tmp_path: Path) -> None:
+    def caller(name: str, other: str) -> str:
+        return f"-- P.\nCREATE OR REPLACE PROCEDURE `{{d}}.{name}`()\nBEGIN\n  CALL `{{d}}.{other}`();\nEND;"
+
+    catalog = catalog_of(tmp_path, procedures__one=caller("one", "two"), procedures__two=caller("two", "one"))
+    with pytest.raises(CatalogError, match="cycle objects need each other: one, two"):
+        deployment_order(catalog)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "functions__f",
+            FUNCTION.replace("twice", "f").replace("p_n + p_n", "p_m"),
+            "f.sql:4:3 semantic",
+        ),
+        ("functions__g", FUNCTION, "sql/functions/g.sql:2:28 file-name"),
+        ("functions__f", FUNCTION.replace("{d}.twice", "elsewhere.f"), "sql/functions/f.sql:2:28 qualified"),
+        ("functions__f", "-- F.\nCREATE FUNCTON f();", "sql/functions/f.sql:2:8 syntax"),
+        (
+            "functions__f",
+            VIEW,
+            "sql/functions/f.sql:2:1 declaration a file of functions/ begins with",
+        ),
+        ("functions__twice", FUNCTION + FUNCTION, "declaration one object a file"),
+        ("functions__twice", FUNCTION.replace("-- Tests", ""), "declaration tests stand after a line '-- Tests'"),
+        ("functions__twice", FUNCTION.replace("= 4", "= 'four'"), "sql/functions/twice.sql:8:8 semantic"),
+        ("views__shown", VIEW.replace("k.id *", "k.ID_ *"), "sql/views/shown.sql:3:16 semantic Name ID_ not found"),
+        ("views__shown", VIEW.replace("{d}.kept", "{d}.keep"), "sql/views/shown.sql:3:43 semantic Table not found"),
+        (
+            "procedures__count_kept",
+            PROCEDURE.replace("p_all + p_found", "'x'"),
+            "sql:6:15 semantic needs INT64",
+        ),
+        ("procedures__count_kept", PROCEDURE.replace("SET p_all", "SET v_all"), "undeclared variable v_all"),
+        (
+            "procedures__count_kept",
+            PROCEDURE.replace("(p_least))", "(p_least, 1))"),
+            "count_kept.sql:4:104 semantic No matching signature",
+        ),
+        (
+            "procedures__count_kept",
+            PROCEDURE.replace("DELETE", "SELECT @@error.message; DELETE"),
+            "count_kept.sql:5:10 semantic Unrecognized name: @@error",
+        ),
+        ("schedules__hourly", "-- H.\nSELECT @run_tme;\n", "sql/schedules/hourly.sql:2:8 semantic"),
+        ("schedules__hourly", "-- H.\nDECLARE v_n INT64;\nCALL `{d}.count_kept`(1, 2, v_n);\n", "must be a variable"),
+        ("schedules__hourly", "-- H.\nEXECUTE IMMEDIATE 'SELECT 1';\n", "dynamic SQL cannot be checked"),
+    ],
+)
+def test_what_is_wrong_is_told_where_it_is(tmp_path: Path, name: str, text: str, said: str) -> None:
+    findings = findings_of(tmp_path, **{**ALL, name: text})
+    assert any(said in finding for finding in findings), findings
+
+
+def test_two_broken_files_are_told_at_once(tmp_path: Path) -> None:
+    broken = {"views__shown": VIEW.replace("k.id,", "k.no,"), "functions__twice": FUNCTION.replace("p_n + p_n", "p_x")}
+    findings = findings_of(tmp_path, **{**ALL, **broken})
+    assert [finding.split(":")[0] for finding in findings] == ["sql/functions/twice.sql", "sql/views/shown.sql"]
+
+
+def test_retargeting_moves_names_and_nothing_else(tmp_path: Path) -> None:
+    text = FUNCTION.replace("-- two of them", f"-- `{DATASET}.kept`").replace("'two twos'", f"'{DATASET}'")
+    catalog = catalog_of(tmp_path, **{**ALL, "functions__twice": text})
+    moved = retarget(catalog, "eros-local", "other")
+    twice = moved.functions["twice"]
+    assert "FUNCTION `eros-local.other.twice`" in twice.ddl
+    assert f"-- `{DATASET}.kept`" in twice.ddl  # a comment
+    assert twice.tests == f"ASSERT `eros-local.other.twice`(2) = 4 AS '{DATASET}';"  # a string
+    assert "`eros-local.other.kept` AS k" in moved.views["shown"].query
+    assert "`eros-local.other.twice`(p_least)" in moved.procedures["count_kept"].body
+    assert "CALL `eros-local.other.count_kept`" in moved.schedules["hourly"].query
+    assert moved.views["shown"].columns == catalog.views["shown"].columns
+    assert moved.procedures["count_kept"].calls == {"twice"}
+
+
+def test_retargeting_to_the_same_names_is_the_same_catalog(tmp_path: Path) -> None:
+    catalog = catalog_of(tmp_path, **ALL)
+    assert retarget(catalog, catalog.project, catalog.dataset) is catalog
+
+
+def test_names_with_each_part_quoted_move_too(tmp_path: Path) -> None:
+    query = "-- H.\nSELECT k.id FROM `of-scheduler-proj`.eros_scheduling_brain.INFORMATION_SCHEMA.TABLES AS k;\n"
+    source = ALL["schedules__hourly"] + "-- end\n"
+    catalog = catalog_of(tmp_path, **{**ALL, "schedules__hourly": source})
+    from catalog.retargeting import retarget_text  # noqa: PLC0415 - needs ZetaSQL
+    from catalog.source import SourceFile  # noqa: PLC0415
+
+    moved = retarget_text(SourceFile(Path("q.sql"), query), "p-two", "d2")
+    assert "FROM `p-two.d2.INFORMATION_SCHEMA.TABLES` AS k" in moved
+    assert catalog.project == "of-scheduler-proj"
+
+
+def test_a_changed_file_is_seen(tmp_path: Path) -> None:
+    catalog_of(tmp_path, **ALL)
+    load_catalog.__globals__["_load"].cache_clear()
+    changed = catalog_of(tmp_path, functions__twice=FUNCTION.replace("p_n + p_n", "2 * p_n"))
+    assert changed.functions["twice"].body == "2 * p_n"
+
+
+def test_a_broken_cache_file_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("catalog.loading.CACHE", tmp_path / "cache")
+    catalog_of(tmp_path, **ALL)
+    (cached,) = (tmp_path / "cache").glob("catalog-*.pickle")
+    cached.write_bytes(b"not a pickle")
+    load_catalog.__globals__["_load"].cache_clear()
+    assert "twice" in catalog_of(tmp_path, **ALL).functions
+
+
+@pytest.mark.parametrize(
+    ("place", "content", "said"),
+    [
+        ("sql/functions/f.sql", b"\xff\xfe", "unreadable"),
+        ("sql/misc/f.sql", b"SELECT 1;", "folder SQL files stand in"),
+    ],
+)
+def test_files_that_cannot_be_read_or_placed_are_told(tmp_path: Path, place: str, content: bytes, said: str) -> None:
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).write_bytes(content)
+    with pytest.raises(CatalogError, match=said):
+        load_catalog(tmp_path / "sql")
+
+
+def test_an_empty_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "sql").mkdir()
+    with pytest.raises(CatalogError, match="no SQL file found"):
+        load_catalog(tmp_path / "sql")
+
+
+def test_a_warm_load_needs_no_analyzer_and_no_time() -> None:
+    load_catalog()
+    program = (
+        "import time; began = time.monotonic(); import sys; from catalog import load_catalog; load_catalog();"
+        "print(time.monotonic() - began, sorted({'zetasql', 'wasmtime'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    seconds, modules = done.stdout.split(" ", 1)
+    assert modules.strip() == "[]"
+    assert float(seconds) < 0.6
+
+
+def test_every_object_of_the_repository_is_of_its_kind() -> None:
+    catalog = load_catalog()
+    assert len(catalog.tables) == 10
+    assert len(catalog.dependencies) == 9
+    assert len(catalog.functions) == 5
+    for item in catalog:
+        if isinstance(item, Table | View) and item.name not in catalog.dependencies:
+            assert item.columns
+            assert {"system", "component", "retention"} <= set(item.labels)
+        if isinstance(item, Routine):
+            assert item.body
+            assert item.description
+
+
+def run_check(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the check command."""
+    command = [sys.executable, "-m", "catalog", "check", *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+
+
+def test_the_repositorys_own_files_are_clean_and_soon_checked() -> None:
+    began = time.monotonic()
+    done = run_check()
+    assert (done.returncode, done.stdout.splitlines()[-1].split(", ")[1]) == (0, "0 findings")
+    assert time.monotonic() - began < 6  # 3 s on an idle machine
+
+
+def test_a_broken_file_ends_the_check_with_its_place(tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / "sql", tmp_path / "sql")
+    broken = tmp_path / "sql" / "functions" / "caption_key.sql"
+    broken.write_text(broken.read_text().replace("(message)\n)", "(massage)\n)"))
+    done = run_check("--sql", str(tmp_path / "sql"))
+    assert done.returncode == 1
+    assert done.stdout.startswith("sql/functions/caption_key.sql:")
+    as_json = run_check("--sql", str(tmp_path / "sql"), "--format", "json")
+    assert json.loads(as_json.stdout)[0]["rule"] == "semantic"
+
+
+def test_a_missing_folder_cannot_be_checked() -> None:
+    done = run_check("--sql", "no-such-folder")
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
