@@ -118,12 +118,12 @@ def data_transfer(store: Store, projects: Projects, run_query: RunQuery) -> APIR
         location: str,
         config: str,
         body: Resource,
-        mask: Annotated[str, Query(alias="updateMask")] = "",
+        mask: Annotated[str | None, Query(alias="updateMask")] = None,
         service_account: Annotated[str, Query(alias="serviceAccountName")] = "",
     ) -> Resource:
-        fields = fields_of(mask)
-        if not fields:
+        if mask is None:
             raise invalid("The update mask is missing.")
+        fields = fields_of(mask)  # empty when the provider takes the service account away
         with store.transaction():
             current = find(CONFIG, config_name(project, location, config))
             if "serviceAccountName" in fields:

@@ -255,7 +255,7 @@ NOT_TRIED = {
 }
 
 # What the embedded control plane does not take: only the request is compared
-REFUSED_HERE = {("dts", "service_account_name removed"), ("dts", "destination_dataset_id set")}
+REFUSED_HERE = {("dts", "destination_dataset_id set")}
 
 
 def recorded() -> list[dict[str, Any]]:
