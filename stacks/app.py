@@ -39,7 +39,8 @@ def synthesize(environment: Environment, sql: Path, outdir: str | None = None) -
     adoption = adoption_file()
     if unknown := sorted(set(adoption) - {deployment.stack_name(part) for part in PARTS}):
         raise EnvironmentFileError(f"EROS_ADOPT: environment {environment.name} has no stack {', '.join(unknown)}")
-    app = App(outdir=outdir)
+    # cdktf would run `terraform version`, and a machine need not have it on its PATH; `required_version` says the same
+    app = App(outdir=outdir, skip_validation=True)
     before = None
     for part in PARTS:
         stack = BUILDERS[part](app, deployment)
