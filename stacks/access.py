@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING
 
@@ -74,5 +75,12 @@ def access(app: App, deployment: Deployment) -> TerraformStack:
 
 
 def grant_name(role: str, member: str) -> str:
-    """A resource name made of role and member, so that the order of a list of members changes nothing."""
-    return re.sub(r"[^A-Za-z0-9]+", "_", f"{role.removeprefix('roles/')}_{member}").strip("_")
+    """A resource name made of role and member, so that the order of a list of members changes nothing.
+
+    ``first.last`` and ``first_last`` are two people: names that could meet end in a digest.
+    """
+    name = re.sub(r"[^A-Za-z0-9]+", "_", f"{role.removeprefix('roles/')}_{member}").strip("_")
+    _, _, address = member.partition(":")
+    if re.fullmatch(r"[A-Za-z0-9-]+@.+", address):
+        return name
+    return f"{name}_{hashlib.sha256(member.encode()).hexdigest()[:6]}"

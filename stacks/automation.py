@@ -54,13 +54,18 @@ def _scheduled_queries(
 
 
 def _holiday_seed(stack: TerraformStack, deployment: Deployment, procedure: ITerraformDependable) -> None:
-    """A job that runs again when the rules, the procedure or the table change.
+    """A job that runs again when the call, the rules, the procedure or the table change.
 
     A job id is used up by its first run, so it is taken from a resource that is made anew with each change, and with
     each deployment after a rollback.
     """
     catalog, environment = deployment.catalog, deployment.environment
+    call = (
+        f"CALL `{environment.project}.{environment.dataset}.seed_holiday_calendar`({FIRST_SEEDED_YEAR}, "
+        f"EXTRACT(YEAR FROM CURRENT_DATE('America/Los_Angeles')) + {SEEDED_YEARS_AHEAD});"
+    )
     seeded = (
+        call,
         catalog.table_functions["us_holidays"].body,
         catalog.procedures["seed_holiday_calendar"].body,
         catalog.tables["holiday_calendar"].ddl,
@@ -74,10 +79,7 @@ def _holiday_seed(stack: TerraformStack, deployment: Deployment, procedure: ITer
         job_id=f"seed_holiday_calendar_{trigger.id}",
         location=environment.location,
         query=BigqueryJobQuery(
-            query=(
-                f"CALL `{environment.project}.{environment.dataset}.seed_holiday_calendar`({FIRST_SEEDED_YEAR}, "
-                f"EXTRACT(YEAR FROM CURRENT_DATE('America/Los_Angeles')) + {SEEDED_YEARS_AHEAD});"
-            ),
+            query=call,
             use_legacy_sql=False,
             # a script has no destination to create or write
             create_disposition="",
@@ -89,7 +91,8 @@ def _holiday_seed(stack: TerraformStack, deployment: Deployment, procedure: ITer
                     condition="${length(self.status[0].error_result) == 0}",
                     error_message=(
                         "The holiday seed failed; BigQuery's job history says why (job seed_holiday_calendar_…). "
-                        "Deploy again once it is mended."
+                        "Once it is mended, deploy again; where no SQL file had to change for that, run "
+                        "`make rollback STACK=automation` first (it touches no data), so that the seed is run anew."
                     ),
                 )
             ]

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from catalog import load_catalog
+from stacks.access import grant_name
 from stacks.base import literal
 from stacks.environment import load_environment
 from stacks.warehouse import schema_json
@@ -264,3 +265,8 @@ def test_a_broken_sql_file_fails_synthesis_with_the_checks_message(tmp_path: Pat
 
 def test_text_that_looks_like_a_template_reaches_terraform_as_it_stands() -> None:
     assert literal("SELECT '${x}', '%{ if }', '$x'") == "SELECT '$${x}', '%%{ if }', '$x'"
+
+
+def test_people_whose_addresses_look_alike_have_grants_of_their_own() -> None:
+    members = ("user:ann.lee@example.com", "user:ann_lee@example.com", "user:ann-lee@example.com")
+    assert len({grant_name("roles/bigquery.user", member) for member in members}) == len(members)
