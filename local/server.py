@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 from contextlib import ExitStack
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 READY_PATH = "/ready"
+CLOCK_PATH = "/clock"
 CONTROL_PLANE = ("/bigquerydatatransfer/", "/iam/", "/cloudresourcemanager/")
 #: The real provider takes the version off https:// addresses only, so calls to http:// ones come with two.
 DOUBLE_VERSION = re.compile(r"/(v\d)/\1/")
@@ -104,6 +106,9 @@ def application(bigquery: ASGIApp, control_plane: ASGIApp) -> ASGIApp:
         if path == READY_PATH:
             await _answer(send, 200, {"ready": True})
             return
+        if path == CLOCK_PATH and scope["method"] == "PUT":
+            await _set_clock(receive, send)
+            return
         answered = False
 
         async def pass_on(message: Message) -> None:
@@ -124,6 +129,27 @@ def application(bigquery: ASGIApp, control_plane: ASGIApp) -> ASGIApp:
                 await _answer(send, failure.code, failure.body)
 
     return app
+
+
+async def _set_clock(receive: Receive, send: Send) -> None:
+    """``{"now": "2026-03-08T03:05:00-07:00"}`` stops BigQuery's clock there, ``{"now": null}`` lets it go again."""
+    from local.engine.clock import set_clock  # noqa: PLC0415 - needs the open data folder
+
+    body = b""
+    while (message := await receive())["type"] == "http.request":
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    try:
+        text = json.loads(body)["now"]
+        now = None if text is None else datetime.fromisoformat(text)
+        if now is not None and now.tzinfo is None:
+            raise ValueError(f"{text} has no zone")
+    except (ValueError, TypeError, KeyError) as error:
+        await _answer(send, 400, {"error": f'the clock takes {{"now": an instant with its zone, or null}}: {error}'})
+        return
+    set_clock(now)
+    await _answer(send, 200, {"now": text})
 
 
 async def _answer(send: Send, status: int, body: object) -> None:

@@ -38,6 +38,8 @@ SCHEDULES = (
     # The format is App Engine's cron.yaml's. A plain 'every 1 hours' starts at the minute at which it was deployed;
     # 'from … to …' puts it at its minute, the end included. Every hour of Los Angeles is an hour of UTC.
     Schedule("sweep_expired_caption_locks", "every 1 hours from 00:20 to 23:20", minute=20),
+    Schedule("update_caption_performance", "every 1 hours from 00:00 to 23:00", minute=0, hours_la=(0, 6, 12, 18)),
+    Schedule("run_daily_automation", "every 1 hours from 00:05 to 23:05", minute=5, hours_la=(3,)),
     # 12:00 UTC on 1 January is always 04:00 in Los Angeles: there is no daylight saving time in winter
     Schedule("seed_holiday_calendar", "1 of january 12:00", minute=0, hours_la=(4,)),
 )

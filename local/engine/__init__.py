@@ -10,10 +10,11 @@ from local.engine import offline
 
 def close_differences() -> None:
     """Replace or wrap the package's functions; before the data folder is opened, once a process."""
-    from local.engine import cost, expressions, failures, functions, information_schema, scripting, tables  # noqa: PLC0415 - they import the package
+    from local.engine import clock, cost, expressions, failures, functions, information_schema, scripting, tables  # noqa: PLC0415 - they import the package
 
     offline.leave_out_geography()
     failures.install()
+    clock.install()
     functions.install()
     expressions.install()
     scripting.install()
@@ -24,7 +25,8 @@ def close_differences() -> None:
 
 def after_opening() -> None:
     """What needs the open data folder."""
-    from local.engine import failures  # noqa: PLC0415 - as above
+    from local.engine import clock, failures  # noqa: PLC0415 - as above
 
+    clock.set_clock(None)
     offline.never_ask_the_network()
     failures.end_jobs_of_a_dead_process()

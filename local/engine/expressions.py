@@ -24,7 +24,7 @@ def install() -> None:
     """Add rules to the package's own and wrap the one for SAFE."""
     rules.STATEMENT_RULES.insert(0, struct_field_names)
     rules.NODE_RULES.insert(0, native_nfc)
-    rules.NODE_RULES.extend([trim_white_space, division_operands])
+    rules.NODE_RULES.extend([trim_white_space, division_operands, counts_are_integers])
     position = rules.NODE_RULES.index(safe.safe_function)
     rules.NODE_RULES[position] = safe_of_constants(safe.safe_function)
     position = rules.NODE_RULES.index(strings.format_)
@@ -45,6 +45,14 @@ def division_operands(node: exp.Expression, _context: Any) -> exp.Expression:
     if not isinstance(node, exp.IntDiv):
         return node
     return exp.Paren(this=exp.IntDiv(this=exp.paren(node.this), expression=exp.paren(node.expression)))
+
+
+def counts_are_integers(node: exp.Expression, _context: Any) -> exp.Expression:
+    """COUNTIF is an INT64, also over a window; DuckDB's has 128 bits, which no typed argument takes."""
+    counted = node.this if isinstance(node, exp.Window) else node
+    if not isinstance(counted, exp.CountIf) or (node is counted and isinstance(node.parent, exp.Window)):
+        return node
+    return exp.cast(node, "BIGINT", dialect="duckdb")
 
 
 def parenthesised(original: Callable[..., exp.Expression | None]) -> Callable[..., exp.Expression | None]:

@@ -5,9 +5,9 @@
 --             7 days. A lock with neither a scheduled day nor a time of assignment is left alone: nothing says
 --             that it has expired.
 -- Guarantees: one row in etl_job_runs for each run; one in lock_sweep_log for each run that swept. Locks, log
---             and alerts are one transaction: a run cut off anywhere leaves nothing half done, and the next
---             one closes its row by what it finds. The lease lets one sweep at a time, any other ends as
---             SKIPPED; a holder that died keeps it for 10 minutes. Running it twice changes no lock more.
+--             and alerts are one transaction: a run cut off anywhere leaves nothing half done. One sweep at a
+--             time: another ends as SKIPPED; a run that died is in the way for 10 minutes. Running it twice
+--             changes no lock more.
 --             Alerts: WARNING above 1,000 cleaned; above 5,000 still active WARNING, above 10,000 CRITICAL.
 --             An error that ends the run is recorded in etl_job_runs and automation_alerts (CRITICAL) and
 --             raised again. Not to be called inside a transaction.
@@ -15,67 +15,30 @@
 CREATE OR REPLACE PROCEDURE `of-scheduler-proj.eros_scheduling_brain.sweep_expired_caption_locks`()
 OPTIONS (description = 'Deactivates caption locks whose day has passed, logs the sweep and alerts on large numbers.')
 BEGIN
-  DECLARE v_job_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_started_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
   DECLARE v_today DATE DEFAULT CURRENT_DATE('America/Los_Angeles');
+  DECLARE v_job_id STRING;
   DECLARE v_attempt INT64 DEFAULT 0;
-  DECLARE v_has_lease BOOL;
-  DECLARE v_outcome STRING;
+  DECLARE v_swept BOOL DEFAULT FALSE;
   DECLARE v_stale INT64;
   DECLARE v_past_date INT64;
   DECLARE v_still_active INT64;
   DECLARE v_error STRING;
 
-  INSERT INTO `of-scheduler-proj.eros_scheduling_brain.etl_job_runs`
-    (job_id, job_name, job_start_time, job_status, execution_date)
-  VALUES (v_job_id, 'sweep_expired_caption_locks', v_started_at, 'RUNNING', v_today);
+  CALL `of-scheduler-proj.eros_scheduling_brain.begin_job_run`(
+    'sweep_expired_caption_locks',
+    'sweep_expired_caption_locks',
+    v_today,
+    10,
+    v_job_id
+  );
 
-  BEGIN
-    -- runs that were cut off: those whose log stands had done everything but to say so
-    UPDATE `of-scheduler-proj.eros_scheduling_brain.etl_job_runs` AS run
-    SET
-      job_status = IF(
-        run.job_id IN (
-          SELECT sweep.sweep_id FROM `of-scheduler-proj.eros_scheduling_brain.lock_sweep_log` AS sweep
-        ),
-        'SUCCESS',
-        'FAILED'
-      ),
-      job_end_time = v_started_at,
-      error_message = 'The run was cut off; its row was closed by the next run.',
-      job_duration_seconds = SAFE_DIVIDE(TIMESTAMP_DIFF(v_started_at, run.job_start_time, MILLISECOND), 1000)
-    WHERE run.job_name = 'sweep_expired_caption_locks'
-      AND run.job_status = 'RUNNING'
-      AND run.job_start_time < TIMESTAMP_SUB(v_started_at, INTERVAL 10 MINUTE);
-
-    -- the lease's row must stand before it can be taken
-    MERGE `of-scheduler-proj.eros_scheduling_brain.leases` AS lease
-    USING (SELECT 'sweep_expired_caption_locks' AS wanted) AS missing
-    ON lease.lease_name = missing.wanted
-    WHEN NOT MATCHED THEN
-      INSERT (lease_name) VALUES (missing.wanted);
-
-    -- a transaction that meets another one is cancelled: then it is tried again, five times in all
-    WHILE v_outcome IS NULL DO
-      SET v_attempt = v_attempt + 1;
-      BEGIN
-        BEGIN TRANSACTION;
-        UPDATE `of-scheduler-proj.eros_scheduling_brain.leases` AS lease
-        SET
-          holder = v_job_id,
-          acquired_at = CURRENT_TIMESTAMP(),
-          expires_at = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 10 MINUTE)
-        WHERE lease.lease_name = 'sweep_expired_caption_locks'
-          -- asked of the name, not of the row: two first runs may both have put a row there
-          AND lease.lease_name NOT IN (
-            SELECT held.lease_name
-            FROM `of-scheduler-proj.eros_scheduling_brain.leases` AS held
-            WHERE held.holder != v_job_id AND held.expires_at > CURRENT_TIMESTAMP()
-          );
-        SET v_has_lease = @@row_count > 0;
-        COMMIT TRANSACTION;
-
-        IF v_has_lease THEN
+  IF v_job_id IS NOT NULL THEN
+    BEGIN
+      -- a transaction that meets another one is cancelled: then it is tried again, five times in all
+      WHILE NOT v_swept DO
+        SET v_attempt = v_attempt + 1;
+        BEGIN
           BEGIN TRANSACTION;
           SET (v_stale, v_past_date, v_still_active) = (
             SELECT AS STRUCT
@@ -150,61 +113,26 @@ BEGIN
           ) AS alert
           WHERE alert.due;
           COMMIT TRANSACTION;
-        END IF;
-        SET v_outcome = IF(v_has_lease, 'SUCCESS', 'SKIPPED');
-      EXCEPTION WHEN ERROR THEN
-        SET v_error = @@error.message;
-        BEGIN
-          ROLLBACK TRANSACTION;
+          SET v_swept = TRUE;
         EXCEPTION WHEN ERROR THEN
-          -- the error had already ended the transaction
-          SET v_outcome = NULL;
+          SET v_error = @@error.message;
+          BEGIN
+            ROLLBACK TRANSACTION;
+          EXCEPTION WHEN ERROR THEN
+            -- the error had already ended the transaction
+            SET v_swept = FALSE;
+          END;
+          IF v_attempt >= 5 THEN
+            RAISE USING MESSAGE = v_error;
+          END IF;
         END;
-        IF v_attempt >= 5 THEN
-          RAISE USING MESSAGE = v_error;
-        END IF;
-      END;
-    END WHILE;
+      END WHILE;
 
-    UPDATE `of-scheduler-proj.eros_scheduling_brain.leases` AS lease
-    SET holder = NULL, expires_at = NULL
-    WHERE lease.lease_name = 'sweep_expired_caption_locks' AND lease.holder = v_job_id;
-
-    UPDATE `of-scheduler-proj.eros_scheduling_brain.etl_job_runs` AS run
-    SET
-      job_status = v_outcome,
-      job_end_time = CURRENT_TIMESTAMP(),
-      job_duration_seconds = SAFE_DIVIDE(TIMESTAMP_DIFF(CURRENT_TIMESTAMP(), v_started_at, MILLISECOND), 1000)
-    WHERE run.job_id = v_job_id AND run.job_start_time = v_started_at;
-  EXCEPTION WHEN ERROR THEN
-    SET v_error = @@error.message;
-
-    UPDATE `of-scheduler-proj.eros_scheduling_brain.etl_job_runs` AS run
-    SET
-      job_status = 'FAILED',
-      job_end_time = CURRENT_TIMESTAMP(),
-      error_message = v_error,
-      job_duration_seconds = SAFE_DIVIDE(TIMESTAMP_DIFF(CURRENT_TIMESTAMP(), v_started_at, MILLISECOND), 1000)
-    WHERE run.job_id = v_job_id AND run.job_start_time = v_started_at;
-
-    INSERT INTO `of-scheduler-proj.eros_scheduling_brain.automation_alerts`
-      (alert_id, alert_time, alert_level, alert_source, alert_message, job_id, acknowledged)
-    VALUES (
-      GENERATE_UUID(),
-      CURRENT_TIMESTAMP(),
-      'CRITICAL',
-      'sweep_expired_caption_locks',
-      CONCAT('The sweep failed: ', v_error),
-      v_job_id,
-      FALSE
-    );
-
-    IF v_has_lease THEN
-      UPDATE `of-scheduler-proj.eros_scheduling_brain.leases` AS lease
-      SET holder = NULL, expires_at = NULL
-      WHERE lease.lease_name = 'sweep_expired_caption_locks' AND lease.holder = v_job_id;
-    END IF;
-
-    RAISE USING MESSAGE = CONCAT('sweep_expired_caption_locks: ', v_error);
-  END;
+      CALL `of-scheduler-proj.eros_scheduling_brain.end_job_run`(v_job_id, 'SUCCESS', NULL, NULL, NULL);
+    EXCEPTION WHEN ERROR THEN
+      SET v_error = @@error.message;
+      CALL `of-scheduler-proj.eros_scheduling_brain.end_job_run`(v_job_id, 'FAILED', NULL, NULL, v_error);
+      RAISE USING MESSAGE = CONCAT('sweep_expired_caption_locks: ', v_error);
+    END;
+  END IF;
 END;

@@ -9,30 +9,34 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
+from google.api_core.exceptions import BadRequest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from catalog import Catalog, Table, deployment_order, load_catalog, retarget
 from stacks.environment import load_environment
+from tests.sql.interruptible_server import CUT_OFF_FILE, MESSAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-CLOCK = "CURRENT_TIMESTAMP()", "CURRENT_DATE('America/Los_Angeles')"
 
 
 class Embedded:
     """The embedded BigQuery with every object in place; in SQL text, ``{d}`` stands for the dataset."""
 
-    def __init__(self, endpoint: str, project: str, dataset: str) -> None:
+    def __init__(self, endpoint: str, project: str, dataset: str, cut_off_file: Path) -> None:
+        self.endpoint = endpoint
         self.project = project
         self.dataset = dataset
         self.catalog: Catalog = retarget(load_catalog(), project, dataset)
         self.tables = {item.name for item in self.catalog if isinstance(item, Table)}
         self.named: set[str] = set()
-        self.moved: dict[str, str] = {}
+        self.clock_stands = False
+        self.cut_off_file = cut_off_file
         self.client = bigquery.Client(
             project=project,
             credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
@@ -64,31 +68,51 @@ class Embedded:
         if self.named:
             self.query("".join(f"TRUNCATE TABLE `{{d}}.{name}`;" for name in sorted(self.named)))
         self.named.clear()
+        if self.clock_stands:
+            self.set_clock(None)
 
-    def call(self, procedure: str, arguments: str = "", now: str | None = None) -> None:
+    def call(self, procedure: str, arguments: str = "", now: str | None = None) -> list[tuple[Any, ...]]:
         """Call a procedure, at another time where ``now`` (an instant, with its zone) says so."""
-        if now is not None and self.moved.get(procedure) != now:
-            text = self.catalog.procedures[procedure].ddl
-            instant, day = CLOCK
-            text = text.replace(instant, f"TIMESTAMP '{now}'")
-            text = text.replace(day, f"DATE(TIMESTAMP '{now}', 'America/Los_Angeles')")
-            self.query(text.replace(f".{procedure}`", f".{procedure}_at`"))
-            self.moved[procedure] = now
-        self.named |= self.catalog.procedures[procedure].writes
-        name = procedure if now is None else f"{procedure}_at"
-        self.query(f"CALL `{{d}}.{name}`({arguments})")
+        if now is not None:
+            self.set_clock(now)
+        self.named |= self.written_by(procedure)
+        return self.query(f"CALL `{{d}}.{procedure}`({arguments})")
+
+    def call_cut_off(self, procedure: str, arguments: str, statements: int) -> bool:
+        """Call a procedure and end it after so many statements; whether it had more than those."""
+        self.cut_off_file.write_text(str(statements))
+        try:
+            self.call(procedure, arguments)
+        except BadRequest as error:
+            assert MESSAGE in error.message
+            return True
+        finally:
+            self.cut_off_file.unlink()
+        return False
+
+    def set_clock(self, now: str | None) -> None:
+        """Stop the engine's clock at an instant, or let it go; it goes again at the next reset."""
+        httpx.put(f"{self.endpoint}/clock", json={"now": now}).raise_for_status()
+        self.clock_stands = now is not None
+
+    def written_by(self, procedure: str) -> set[str]:
+        """The tables that a procedure, or one that it calls, may write."""
+        called = self.catalog.procedures[procedure]
+        inner = (self.written_by(name) for name in called.calls if name in self.catalog.procedures)
+        return set(called.writes).union(*inner)
 
 
 @pytest.fixture(scope="session")
 def session_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
     environment = load_environment("local")
+    cut_off_file = tmp_path_factory.mktemp("cut_off") / "statements"
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "local", "serve", "--port", "0"),
+            *(sys.executable, "-m", "tests.sql.interruptible_server", "serve", "--port", "0"),
             *("--data", str(tmp_path_factory.mktemp("embedded"))),
         ],
         cwd=REPOSITORY,
-        env={**os.environ, "EROS_ENV": "local"},
+        env={**os.environ, "EROS_ENV": "local", CUT_OFF_FILE: str(cut_off_file)},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -96,7 +120,7 @@ def session_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedde
         assert process.stdout is not None
         ready = process.stdout.readline()
         assert "http://" in ready, f"the server ended with {process.wait(10)}: {ready}"
-        server = Embedded(ready.split()[-1], environment.project, environment.dataset)
+        server = Embedded(ready.split()[-1], environment.project, environment.dataset, cut_off_file)
         server.create()
         yield server
     finally:

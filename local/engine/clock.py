@@ -1,0 +1,47 @@
+"""The engine's clock: the machine's, or one that stands still where it was told to.
+
+BigQuery's CURRENT_TIMESTAMP() and CURRENT_DATE(zone) read a macro, so that stored functions, whose bodies were compiled
+when they were created, see it moved as well.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from local_bigquery.engine import database
+from local_bigquery.sql import rules
+from sqlglot import exp
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+MACRO = "bq.main.current_instant"
+
+
+def install() -> None:
+    """Read the macro where the current time is asked for."""
+    rules.STATEMENT_RULES.insert(0, read_the_clock)
+
+
+def read_the_clock(tree: exp.Expression, _context: Any) -> exp.Expression:
+    """CURRENT_TIMESTAMP() and CURRENT_DATE(zone) by the macro."""
+    for node in list(tree.find_all(exp.CurrentTimestamp)):
+        node.replace(_instant())
+    for node in list(tree.find_all(exp.CurrentDate)):
+        zone = node.this or exp.Literal.string("UTC")
+        node.replace(exp.cast(exp.AtTimeZone(this=_instant(), zone=zone), "DATE"))
+    return tree
+
+
+def set_clock(now: datetime | None) -> None:
+    """Stop the clock at an instant, or let it go with the machine's again.
+
+    Args:
+        now: an instant with its zone; None for the machine's clock.
+    """
+    instant = "now()" if now is None else f"TIMESTAMPTZ '{now.isoformat()}'"
+    database.connection().cursor().execute(f"CREATE OR REPLACE MACRO {MACRO}() AS {instant}")
+
+
+def _instant() -> exp.Expression:
+    return exp.Anonymous(this=MACRO, expressions=[])

@@ -1,0 +1,59 @@
+"""The embedded server, whose next scripts can be told to end after so many of their statements, as if it were killed there.
+
+No handler of the script runs and no open transaction commits. The number stands in the file that CUT_OFF_FILE names.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from local import engine
+from local.cli import app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CUT_OFF_FILE = "CUT_OFF_FILE"
+MESSAGE = "cut off here"
+
+
+def end_after_some_statements() -> None:
+    """Wrap the interpreter once the differences to BigQuery are closed."""
+    from local_bigquery.sql import script  # noqa: PLC0415 - reads its settings when it is imported
+
+    class CutOffError(script.Control):  # type: ignore[misc,name-defined,unused-ignore]
+        """Passes through every handler, as the end of a process would."""
+
+    def counted(original: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(original)
+        def sql(interpreter: Any, statement: Any) -> None:
+            original(interpreter, statement)
+            file = Path(os.environ[CUT_OFF_FILE])
+            left = int(file.read_text()) if file.exists() else 0
+            if left:
+                file.write_text(str(left - 1))
+                if left == 1:
+                    raise CutOffError(MESSAGE)
+
+        return sql
+
+    script.Interpreter.sql = counted(script.Interpreter.sql)
+
+
+def main() -> None:
+    """Serve as `python -m local serve` does."""
+    close_differences = engine.close_differences
+
+    def close_and_wrap() -> None:
+        close_differences()
+        end_after_some_statements()
+
+    engine.close_differences = close_and_wrap
+    app()
+
+
+if __name__ == "__main__":
+    main()
