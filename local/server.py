@@ -142,14 +142,19 @@ async def _set_clock(receive: Receive, send: Send) -> None:
             break
     try:
         text = json.loads(body)["now"]
-        now = None if text is None else datetime.fromisoformat(text)
-        if now is not None and now.tzinfo is None:
-            raise ValueError(f"{text} has no zone")
+        now = None if text is None else _instant(text)
     except (ValueError, TypeError, KeyError) as error:
         await _answer(send, 400, {"error": f'the clock takes {{"now": an instant with its zone, or null}}: {error}'})
         return
     set_clock(now)
     await _answer(send, 200, {"now": text})
+
+
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(f"{text} has no zone")
+    return instant
 
 
 async def _answer(send: Send, status: int, body: object) -> None:

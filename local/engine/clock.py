@@ -25,11 +25,11 @@ def install() -> None:
 
 def read_the_clock(tree: exp.Expression, _context: Any) -> exp.Expression:
     """CURRENT_TIMESTAMP() and CURRENT_DATE(zone) by the macro."""
-    for node in list(tree.find_all(exp.CurrentTimestamp)):
-        node.replace(_instant())
-    for node in list(tree.find_all(exp.CurrentDate)):
-        zone = node.this or exp.Literal.string("UTC")
-        node.replace(exp.cast(exp.AtTimeZone(this=_instant(), zone=zone), "DATE"))
+    for timestamp in list(tree.find_all(exp.CurrentTimestamp)):
+        timestamp.replace(_instant())
+    for date in list(tree.find_all(exp.CurrentDate)):
+        zone = date.this or exp.Literal.string("UTC")
+        date.replace(exp.cast(exp.AtTimeZone(this=_instant(), zone=zone), "DATE"))
     return tree
 
 

@@ -1,4 +1,4 @@
-"""The embedded server, whose next scripts can be told to end after so many of their statements, as if it were killed there.
+"""The embedded server, whose scripts can be told to end after so many statements, as if it were killed there.
 
 No handler of the script runs and no open transaction commits. The number stands in the file that CUT_OFF_FILE names.
 """
