@@ -144,7 +144,7 @@ WHERE found.end_snapshot IS NULL AND d.schema_name = $1 AND found.name = $2
 
 
 def looked_up_by_name(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Whether a table stands is asked for each table of each statement: a look-up by name, not a list of all (12 ms)."""
+    """Whether a table stands is asked for each table of each statement: look it up, list not all of them (12 ms)."""
 
     @functools.wraps(original)
     def objects(project: str, dataset: str, table: str | None = None) -> Any:

@@ -57,7 +57,8 @@ WITH
       sent.caption_id,
       DATE(sent.sending_time, 'America/Los_Angeles') AS day_of_use,
       sent.sending_time AS used_at,
-      sent.sending_time >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY) AS is_in_cooldown
+      sent.sending_time >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY) AS is_in_cooldown,
+      sent.sending_time >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY) AS is_of_this_week
     FROM `of-scheduler-proj.eros_scheduling_brain.captioned_messages`(
       p_page_name,
       TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 90 DAY),
@@ -78,7 +79,13 @@ WITH
       ),
       COALESCE(assignment.scheduled_send_date, assignment.assigned_date, CURRENT_DATE('America/Los_Angeles'))
         >= DATE_SUB(CURRENT_DATE('America/Los_Angeles'), INTERVAL 7 DAY)
-        OR (assignment.is_active AND assignment.scheduled_send_date IS NULL)
+        OR (assignment.is_active AND assignment.scheduled_send_date IS NULL),
+      COALESCE(assignment.assigned_at >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY), FALSE)
+        OR COALESCE(
+          assignment.scheduled_send_date BETWEEN DATE_SUB(CURRENT_DATE('America/Los_Angeles'), INTERVAL 7 DAY)
+            AND CURRENT_DATE('America/Los_Angeles'),
+          FALSE
+        )
     FROM `of-scheduler-proj.eros_scheduling_brain.active_caption_assignments` AS assignment
     WHERE assignment.page_name = p_page_name
       AND assignment.caption_id IS NOT NULL
@@ -92,9 +99,7 @@ WITH
       day_of_use,
       MAX(used_at) AS used_at,
       LOGICAL_OR(is_in_cooldown) AS is_in_cooldown,
-      MAX(used_at) >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY)
-        OR day_of_use BETWEEN DATE_SUB(CURRENT_DATE('America/Los_Angeles'), INTERVAL 7 DAY)
-          AND CURRENT_DATE('America/Los_Angeles') AS is_of_this_week
+      LOGICAL_OR(is_of_this_week) AS is_of_this_week
     FROM sent_and_locked
     GROUP BY caption_id, day_of_use
   ),
