@@ -330,7 +330,7 @@ def test_a_tier_that_cannot_do_without_a_budget_has_its_places_first(embedded: E
     wanted=st.tuples(*[st.integers(0, 12)] * 4),
     used=st.tuples(st.integers(0, 5), st.integers(0, 19)),
 )
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_budgets_hold_whatever_the_pool(
     embedded: Embedded, pool: list[tuple[str, str, bool]], wanted: tuple[int, ...], used: tuple[int, int]
 ) -> None:
