@@ -11,7 +11,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 SETUP := .venv/installed node_modules/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deploy plan destroy rollback verify up down check test bench-deploy clean
+.PHONY: help setup deploy plan destroy rollback verify up down check test test-sql test-others \
+	bench-deploy bench-bandit bench-procedures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,8 +54,20 @@ check: $(SETUP) ## lint, format, types and the SQL check
 	@mypy --no-error-summary
 	@python -m catalog check
 
-test: check ## every check and every test
-	@python -m pytest
+test: check ## every check and every test, in two halves at once
+	@$(MAKE) --no-print-directory --output-sync=target -j2 test-sql test-others
+
+test-sql: $(SETUP) ## the tests of the SQL
+	@python -m pytest tests/sql
+
+test-others: $(SETUP) ## all other tests
+	@python -m pytest --ignore tests/sql
+
+bench-bandit: $(SETUP) ## simulate 90 days of the caption bandit; some 7 minutes
+	@python -m benchmarks.bandit
+
+bench-procedures: $(SETUP) ## time each procedure at the operators' sizes and at 10 and 100 times those
+	@python -m benchmarks.procedures
 
 bench-deploy: $(SETUP) ## print the warm times of synthesis, plan, deploy and verification
 	@python -m benchmarks.deploy

@@ -59,7 +59,8 @@ def _load(sql: Path, target: tuple[str, str] | None) -> Catalog:
     cached = CACHE / f"catalog-{digest.hexdigest()[:24]}.pickle"
     # a missing, broken or outdated file is made again; pickle may raise anything on broken bytes
     with contextlib.suppress(Exception):
-        return cast("Catalog", pickle.loads(cached.read_bytes()))  # noqa: S301 - this repository wrote it
+        # equal files of another folder may have made it
+        return replace(cast("Catalog", pickle.loads(cached.read_bytes())), folder=sql)  # noqa: S301 - written below
     catalog = build_catalog(sql, files) if target is None else _retargeted(load_catalog(sql), files, target)
     CACHE.mkdir(exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=CACHE, delete=False) as part:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from catalog import CatalogError, load_catalog, retarget
-from operations import deployment, preview, rollback
+from operations import day, deployment, preview, rollback
 from operations.adoption import adoptable
 from operations.scheduled_runs import run_each_schedule
 from operations.steps import StepFailedError
@@ -31,6 +31,7 @@ def deploy(env: Env = None, adopt: Adopt = False, auto_approve: Approve = False)
     """Deploy every stack, verify what stands, run each scheduled query once."""
     environment = load_environment(env)
     outcome = deployment.deploy(environment, console, adopt, auto_approve)
+    day.print_day(GoogleApi(environment), console)
     deployment.print_summary(environment, outcome, console)
 
 
@@ -56,6 +57,12 @@ def adopt(env: Env = None) -> None:
     environment = load_environment(env)
     catalog = retarget(load_catalog(), environment.project, environment.dataset)
     print(json.dumps(adoptable(environment, catalog, GoogleApi(environment)), indent=2))  # noqa: T201 - for a pipe
+
+
+@app.command(name="day")
+def newest_day(env: Env = None) -> None:
+    """Show the newest day: its runs, its queue, its reports, and captions selected for one creator, with reasons."""
+    day.print_day(GoogleApi(load_environment(env)), console)
 
 
 @app.command()

@@ -316,7 +316,7 @@ def test_every_object_of_the_repository_is_of_its_kind() -> None:
     catalog = load_catalog()
     assert len(catalog.tables) == 10
     assert len(catalog.dependencies) == 9
-    assert len(catalog.functions) == 5
+    assert len(catalog.functions) == 7
     for item in catalog:
         if isinstance(item, Table | View) and item.name not in catalog.dependencies:
             assert item.columns
@@ -336,7 +336,7 @@ def test_the_repositorys_own_files_are_clean_and_soon_checked() -> None:
     began = time.monotonic()
     done = run_check()
     assert (done.returncode, done.stdout.splitlines()[-1].split(", ")[1]) == (0, "0 findings")
-    assert time.monotonic() - began < 6  # 3 s on an idle machine
+    assert time.monotonic() - began < 20  # 5 s on an idle machine; the other half of the tests runs meanwhile
 
 
 def test_a_broken_file_ends_the_check_with_its_place(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_nothing_can_be_adopted_where_no_dataset_stands(local: Environment) -> N
 def test_a_run_that_fails_says_why_and_a_missing_config_is_an_outcome() -> None:
     configs = [{"displayName": SCHEDULES[0].display_name, "name": "config"}]
     live = LiveSystem(set(), set(), configs)
-    failed, missing = run_each_schedule(cast("GoogleApi", live), NOON)
+    failed, missing, *_ = run_each_schedule(cast("GoogleApi", live), NOON)
     assert (failed.state, failed.message, failed.succeeded) == ("FAILED", "no table", False)
     assert live.started == [("config:startManualRuns", {"requestedRunTime": "2026-11-24T19:20:00+00:00"})]
     assert missing.state == "MISSING"

@@ -17,6 +17,7 @@ from catalog import load_catalog
 from stacks.access import grant_name
 from stacks.base import literal
 from stacks.environment import load_environment
+from stacks.schedules import SCHEDULES
 from stacks.warehouse import schema_json
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -143,7 +144,7 @@ def test_the_view_is_standard_sql(prod: Stacks) -> None:
 
 def test_scheduled_queries_have_a_service_account_and_no_destination(prod: Stacks) -> None:
     configs = resources(prod, "automation", "google_bigquery_data_transfer_config")
-    assert set(configs) == {"sweep_expired_caption_locks", "seed_holiday_calendar"}
+    assert set(configs) == {schedule.name for schedule in SCHEDULES}
     for config in configs.values():
         assert config["service_account_name"] == "eros-etl@of-scheduler-proj.iam.gserviceaccount.com"
         assert "destination_dataset_id" not in config

@@ -1,0 +1,90 @@
+"""The newest day in tables: what it shows, and that an empty system has none."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, date, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+from rich.console import Console
+
+from operations.day import print_day
+
+if TYPE_CHECKING:
+    from verification.live import GoogleApi
+
+ROWS: dict[str, dict[str, Any]] = {
+    "etl_job_runs": {
+        "job_name": "run_daily_automation",
+        "execution_date": date(2026, 11, 24),
+        "job_start_time": datetime(2026, 11, 24, 11, 5, tzinfo=UTC),
+        "job_status": "COMPLETED_WITH_ERRORS",
+        "creators_processed": 99,
+        "creators_failed": 1,
+        "job_duration_seconds": 12.25,
+        "error_message": "creator a has a hard pattern",
+    },
+    "schedule_generation_queue": {"page_name": "b", "saturation_pct": None, "status": "PENDING", "creators": 98},
+    "creator_performance_reports": {
+        "page_name": "b",
+        "size_tier": "MICRO",
+        "revenue": 1234.5,
+        "segment": "BUDGET",
+        "risk_level": "LOW",
+        "recommended_action": "NO CHANGE",
+        "best_trigger": None,
+        "best_category": "archive",
+        "creators": 99,
+    },
+    "select_captions_for_creator": {
+        "caption_text": "Last chance: 20 % off tonight",
+        "price_tier": "mid",
+        "has_urgency": True,
+        "final_score": 0.81234,
+        "debug_info": {
+            "thompson_score": 0.9,
+            "confidence_lower": 0.21,
+            "confidence_upper": 0.94,
+            "successes": 2,
+            "failures": 1,
+            "diversity_bonus": -0.35,
+            "budget_penalty": -0.5,
+            "segment_multiplier": 1.15,
+        },
+    },
+}
+
+
+def shown(rows: dict[str, dict[str, Any]]) -> tuple[str, list[str]]:
+    """What is printed, and the texts of the queries."""
+    asked: list[str] = []
+
+    def query(about: str, sql: str) -> list[Any]:
+        asked.append(sql)
+        return [SimpleNamespace(**rows[about])] if about in rows else []
+
+    api = SimpleNamespace(environment=SimpleNamespace(project="p", dataset="d"), query=query)
+    console = Console(file=io.StringIO())
+    print_day(cast("GoogleApi", api), console)
+    return cast("io.StringIO", console.file).getvalue(), asked
+
+
+def test_a_day_is_shown_with_the_reasons_of_the_choice() -> None:
+    text, asked = shown(ROWS)
+    for part in (
+        "2026-11-24 03:05 PST",
+        "COMPLETED_WITH_ERRORS creator a has",
+        "98 creators",
+        "1,234.5",
+        "mid, urgent",
+    ):
+        assert part in text
+    for part in ("Last chance: 20 % off tonight", "0.812", "0.21 to 0.94", "2/1", "-0.35", "-0.50", "x 1.15"):
+        assert part in text
+    assert "CALL `p.d.select_captions_for_creator`('b', " in asked[-1]
+    assert not any("{d}" in sql for sql in asked)
+
+
+def test_a_system_that_never_ran_has_no_day() -> None:
+    assert shown({})[0].strip() == "No day has been run yet."
