@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from benchmarks.checkout import copy_checkout
+from stacks.schedules import SCHEDULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +100,10 @@ def test_deploy_ends_well_and_says_what_stands(checkout: Checkout) -> None:
     assert checkout.query(f"SELECT COUNT(*) FROM `{_table('mass_messages')}`") == [["100000"]]
     keys = f"SELECT COUNTIF(caption_key != `{_table('caption_key_v2')}`(caption_text)) FROM `{_table('caption_bank')}`"
     assert checkout.query(keys) == [["0"]]
-    assert int(checkout.query(f"SELECT COUNT(*) FROM `{_table('lock_sweep_log')}`")[0][0]) == 1
+    # the daily run sweeps as well
+    assert int(checkout.query(f"SELECT COUNT(*) FROM `{_table('lock_sweep_log')}`")[0][0]) == 2
+    for part in ("run_daily_automation", "Queue: 99 creators", "Reports: 100 creators", "Captions for creator_"):
+        assert part in printed
 
 
 def test_a_second_deploy_changes_nothing_and_says_so(checkout: Checkout) -> None:
@@ -152,7 +156,7 @@ def test_the_procedures_only_rollback_touches_no_data(checkout: Checkout) -> Non
     assert _transfer_configs(checkout) == []
     assert checkout.query(f"SELECT COUNT(*) FROM `{_table('holiday_calendar')}`") == before
     checkout.make("deploy")
-    assert len(_transfer_configs(checkout)) == 2
+    assert len(_transfer_configs(checkout)) == len(SCHEDULES)
 
 
 def test_objects_that_stand_already_are_adopted_not_recreated(checkout: Checkout) -> None:
@@ -163,7 +167,7 @@ def test_objects_that_stand_already_are_adopted_not_recreated(checkout: Checkout
     assert "adopted" in checkout.make("deploy")
     kept = f"SELECT COUNT(*) FROM `{_table('lock_sweep_log')}` WHERE sweep_id = 'kept'"
     assert checkout.query(kept) == [["1"]]
-    assert len(_transfer_configs(checkout)) == 2
+    assert len(_transfer_configs(checkout)) == len(SCHEDULES)
 
 
 def test_data_and_state_survive_down_and_up(checkout: Checkout) -> None:
