@@ -11,7 +11,7 @@ from zetasql.wasi._pb2.zetasql.public import function_pb2 as signature_pb2
 
 from catalog import zetasql
 from catalog.declarations import PREFIX, type_of
-from catalog.model import Column, Routine, RoutineKind, ScheduledQuery, SqlObject, SqlType, Table, View
+from catalog.model import Column, Routine, RoutineKind, ScheduledQuery, Script, SqlObject, SqlType, Table, View
 from catalog.zetasql import ZetaSqlError, has, kind_of, member, span, unwrap, walk
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class _FileAnalysis:
         scope = _Scope()
         try:
             for number, statement in enumerate(self.source.statements):
-                self.in_tests = number > 0 and not isinstance(self.file.object, ScheduledQuery)
+                self.in_tests = number > 0 and not isinstance(self.file.object, Script)
                 self._statement(statement, scope)
         finally:
             if self.registered:

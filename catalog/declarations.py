@@ -11,6 +11,7 @@ from catalog.findings import CatalogError
 from catalog.model import (
     Argument,
     Column,
+    MonitoringQuery,
     Partitioning,
     Routine,
     RoutineKind,
@@ -46,10 +47,8 @@ def declare(file: SourceFile, folder: str, target: tuple[str, str] = (PROJECT, D
     Raises:
         CatalogError: a syntax error, or a statement that the folder does not expect.
     """
-    if folder == "schedules":
-        return ScheduledQuery(
-            name=file.path.stem, path=file.path, ddl="", query=_script(file), description=_headline(file)
-        )
+    if script := SCRIPTS.get(folder):
+        return script(name=file.path.stem, path=file.path, ddl="", query=_script(file), description=_headline(file))
     statements = file.statements
     if not statements:
         raise CatalogError([file.finding(None, "declaration", "the file declares nothing")])
@@ -92,6 +91,7 @@ def declare(file: SourceFile, folder: str, target: tuple[str, str] = (PROJECT, D
     )
 
 
+SCRIPTS = {"schedules": ScheduledQuery, "monitoring": MonitoringQuery}
 EXPECTED = {
     "functions": ("ASTCreateFunctionStatement",),
     "table_functions": ("ASTCreateTableFunctionStatement",),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from catalog.findings import CatalogError, Finding
-from catalog.model import Catalog, Routine, ScheduledQuery, SqlObject, Table, View
+from catalog.model import Catalog, MonitoringQuery, Routine, ScheduledQuery, Script, SqlObject, Table, View
 
 if TYPE_CHECKING:
     from catalog.analysis import AnalyzedFile
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parent.parent
 SQL = REPOSITORY / "sql"
 CACHE = REPOSITORY / ".cache"
-FOLDERS = ("dependencies", "tables", "functions", "table_functions", "views", "procedures", "schedules")
+FOLDERS = ("dependencies", "tables", "functions", "table_functions", "views", "procedures", "schedules", "monitoring")
 
 
 def load_catalog(sql: Path = SQL) -> Catalog:
@@ -80,7 +80,7 @@ def read_files(sql: Path) -> list[tuple[Path, str]]:
     findings = [
         Finding(path.resolve().relative_to(root), 1, 1, "folder", f"SQL files stand in {', '.join(FOLDERS)}")
         for path in sorted(sql.glob("**/*.sql"))
-        if path not in paths and path.parent.name != "monitoring"
+        if path not in paths
     ]
     files = []
     for path in paths:
@@ -137,7 +137,7 @@ def build_catalog(sql: Path, files: list[tuple[Path, str]]) -> Catalog:
                 file.object,
                 reads=frozenset(file.reads),
                 writes=frozenset(file.writes),
-                calls=frozenset(file.calls - {file.object.name} if file.folder != "schedules" else file.calls),
+                calls=frozenset(file.calls - {file.object.name} if not isinstance(file.object, Script) else file.calls),
             ),
             file,
         )
@@ -165,6 +165,7 @@ def _collect(sql: Path, project: str, dataset: str, objects: list[tuple[str, Sql
         table_functions=cast("dict[str, Routine]", of("table_functions")),
         procedures=cast("dict[str, Routine]", of("procedures")),
         schedules=cast("dict[str, ScheduledQuery]", of("schedules")),
+        monitoring=cast("dict[str, MonitoringQuery]", of("monitoring")),
     )
 
 
@@ -186,12 +187,12 @@ def _retargeted(catalog: Catalog, files: list[tuple[Path, str]], target: tuple[s
 
 
 def deployment_order(catalog: Catalog) -> list[SqlObject]:
-    """Every object but the schedules, each after those that it reads, writes or calls.
+    """Every object that is created, each after those that it reads, writes or calls.
 
     Raises:
         CatalogError: objects that need each other.
     """
-    pending = {item.name: item for item in catalog if not isinstance(item, ScheduledQuery)}
+    pending = {item.name: item for item in catalog if not isinstance(item, Script)}
     ordered: list[SqlObject] = []
     while pending:
         ready = [

@@ -128,10 +128,20 @@ class Routine(SqlObject):
 
 
 @dataclass(frozen=True)
-class ScheduledQuery(SqlObject):
-    """A script that the transfer service runs, with ``@run_time`` and ``@run_date`` bound. ``query`` is its text."""
+class Script(SqlObject):
+    """A file that is run, not created. ``query`` is its text."""
 
     query: str = ""
+
+
+@dataclass(frozen=True)
+class ScheduledQuery(Script):
+    """What the transfer service runs, with ``@run_time`` and ``@run_date`` bound."""
+
+
+@dataclass(frozen=True)
+class MonitoringQuery(Script):
+    """A question of the operators: its rows are what is not well; no rows, all well."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +161,7 @@ class Catalog:
     table_functions: Mapping[str, Routine]
     procedures: Mapping[str, Routine]
     schedules: Mapping[str, ScheduledQuery]
+    monitoring: Mapping[str, MonitoringQuery]
 
     @property
     def routines(self) -> dict[str, Routine]:
@@ -167,5 +178,6 @@ class Catalog:
             self.views,
             self.procedures,
             self.schedules,
+            self.monitoring,
         ):
             yield from group.values()

@@ -100,11 +100,12 @@ def seed() -> None:
 def serve(
     port: Annotated[int, typer.Option(help="TCP port on 127.0.0.1; 0 takes any free one.")],
     data: Annotated[Path, typer.Option(help="Folder of everything that is kept.")] = DATA,
+    clock: Annotated[bool, typer.Option("--clock", help="Run scheduled queries when they are due.")] = False,
 ) -> None:
     """Serve in the foreground until SIGTERM or SIGINT."""
     from local.server import serve as run  # noqa: PLC0415 - DuckDB, FastAPI and grpc, which only this command needs
 
-    run(_embedded(), port, data.resolve())
+    run(_embedded(), port, data.resolve(), clock)
 
 
 def _embedded() -> Environment:

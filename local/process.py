@@ -137,7 +137,7 @@ def start(folder: Path, port: int, repository: Path) -> Server:
     with errors:
         begin = errors.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", "local", "serve", "--port", str(port), "--data", str(folder)],
+            [sys.executable, "-m", "local", "serve", "--port", str(port), "--data", str(folder), "--clock"],
             cwd=repository,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 READY_PATH = "/ready"
 CLOCK_PATH = "/clock"
-CONTROL_PLANE = ("/bigquerydatatransfer/", "/iam/", "/cloudresourcemanager/")
+CONTROL_PLANE = ("/bigquerydatatransfer/", "/iam/", "/cloudresourcemanager/", "/serviceusage/")
 #: The real provider takes the version off https:// addresses only, so calls to http:// ones come with two.
 DOUBLE_VERSION = re.compile(r"/(v\d)/\1/")
 #: A server that stops waits so long for answers under way.
@@ -41,13 +41,14 @@ GRACE_SECONDS = 3
 log = logging.getLogger(__name__)
 
 
-def serve(environment: Environment, port: int, folder: Path) -> None:
+def serve(environment: Environment, port: int, folder: Path, run_schedules: bool = False) -> None:
     """Serve an environment until SIGTERM or SIGINT; says on standard output when it answers.
 
     Args:
         environment: whose project, project number and dataset are served.
         port: the TCP port; 0 takes any free one.
         folder: where everything is kept: ``data/`` (BigQuery), ``control_plane.sqlite``, ``server.json``.
+        run_schedules: run scheduled queries when they are due.
 
     Raises:
         LocalError: the port or the folder cannot be used; nothing in the folder is touched.
@@ -64,6 +65,7 @@ def serve(environment: Environment, port: int, folder: Path) -> None:
         control_plane = create_control_plane(store, projects, lambda query: run_as_job(endpoint, query))
         provider = serve_provider(endpoint)
         stack.callback(provider.stop)
+        stack.callback(control_plane.state.clock.stop)
         server = Server(
             pid=os.getpid(),
             endpoint=endpoint,
@@ -80,6 +82,8 @@ def serve(environment: Environment, port: int, folder: Path) -> None:
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets)
                 stack.enter_context(recorded(server, folder))
+                if run_schedules:
+                    control_plane.state.clock.start()
                 print(f"{READY_LINE}{endpoint}", flush=True)  # noqa: T201 - whoever started this waits for the line
 
         for ending in (signal.SIGTERM, signal.SIGINT):

@@ -32,7 +32,7 @@ def adoptable(environment: Environment, catalog: Catalog, api: GoogleApi) -> Ado
     dataset = f"projects/{environment.project}/datasets/{environment.dataset}"
     if not api.dataset_exists():
         return {}
-    tables, routines = api.table_names(), api.routine_names()
+    tables, routines = api.table_labels(), api.routine_names()
     names = {part: f"eros-{environment.name}-{part}" for part in ("warehouse", "routines", "automation")}
 
     def standing_tables(declared: Iterable[str]) -> dict[str, str]:

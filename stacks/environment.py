@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ENVIRONMENTS = Path(__file__).resolve().parent.parent / "environments"
 
+DATASET_DESCRIPTION = "The EROS Scheduling System: its tables, functions, view and procedures."
 PROJECT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 DATASET_ID = re.compile(r"[A-Za-z0-9_]{1,1024}")
 MEMBER = re.compile(r"(user|group|serviceAccount):[^\s:@]+@[^\s:@]+|domain:[^\s:@]+")
@@ -45,6 +46,13 @@ def _member(value: str) -> str:
             f"{value!r} is no IAM member: write user:, group: or serviceAccount: and an e-mail address, or domain:…"
         )
     return value
+
+
+def _known_grant(value: str) -> str:
+    role, _, member = value.partition(" ")
+    if not role.startswith(("roles/", "projects/", "organizations/")):
+        raise ValueError(f"{value!r} is no known grant: write a role, a blank and a member")
+    return f"{role} {_member(member)}"
 
 
 Member = Annotated[str, AfterValidator(_member)]
@@ -84,6 +92,8 @@ class Members(_Settings):
     etl: tuple[Member, ...] = ()
     developers: tuple[Member, ...] = ()
     admins: tuple[Member, ...] = ()
+    #: Grants that others made and that are known, each "ROLE MEMBER"; any other BigQuery or basic role is drift.
+    known: tuple[Annotated[str, AfterValidator(_known_grant)], ...] = ()
 
 
 class State(_Settings):
@@ -112,6 +122,11 @@ class Environment(_Settings):
     members: Members
     #: The embedded environment's address; left out, everything speaks to Google.
     endpoint: Annotated[str, Field(pattern=r"^http://127\.0\.0\.1:[0-9]+$")] | None = None
+
+    @property
+    def dataset_labels(self) -> dict[str, str]:
+        """Labels of the dataset."""
+        return {"system": "eros", "environment": self.name}
 
     @property
     def service_account(self) -> str:

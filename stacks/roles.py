@@ -28,6 +28,37 @@ AUDIT_LOGS = ("ADMIN_READ", "DATA_READ", "DATA_WRITE")
 
 def members_of(environment: Environment, roles: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Each (role, member) once, whichever lists a member stands in; the service account is one of the ETL members."""
-    lists = environment.members.model_dump()
+    lists = environment.members.model_dump(exclude={"known"})
     lists["etl"] = (f"serviceAccount:{environment.service_account}", *lists["etl"])
     yield from dict.fromkeys((role, member) for group, role in roles.items() for member in lists[group])
+
+
+#: What a deployment needs on the project, with a role that has it.
+DEPLOY_PERMISSIONS = {
+    "bigquery.datasets.get": "roles/bigquery.admin",
+    "bigquery.datasets.update": "roles/bigquery.admin",
+    "bigquery.jobs.create": "roles/bigquery.admin",
+    "bigquery.routines.create": "roles/bigquery.admin",
+    "bigquery.routines.delete": "roles/bigquery.admin",
+    "bigquery.routines.update": "roles/bigquery.admin",
+    "bigquery.tables.create": "roles/bigquery.admin",
+    "bigquery.tables.delete": "roles/bigquery.admin",
+    "bigquery.tables.getData": "roles/bigquery.admin",
+    "bigquery.tables.update": "roles/bigquery.admin",
+    "bigquery.transfers.get": "roles/bigquery.admin",
+    "bigquery.transfers.update": "roles/bigquery.admin",
+    "iam.serviceAccounts.actAs": "roles/iam.serviceAccountUser",
+    "iam.serviceAccounts.create": "roles/iam.serviceAccountAdmin",
+    "iam.serviceAccounts.setIamPolicy": "roles/iam.serviceAccountAdmin",
+    "resourcemanager.projects.getIamPolicy": "roles/resourcemanager.projectIamAdmin",
+    "resourcemanager.projects.setIamPolicy": "roles/resourcemanager.projectIamAdmin",
+    "serviceusage.services.list": "roles/serviceusage.serviceUsageViewer",
+}
+#: The APIs that the stacks and the verifier call.
+SERVICES = (
+    "bigquery.googleapis.com",
+    "bigquerydatatransfer.googleapis.com",
+    "cloudresourcemanager.googleapis.com",
+    "iam.googleapis.com",
+    "serviceusage.googleapis.com",
+)

@@ -27,6 +27,8 @@ class Schedule:
     schedule: str
     minute: int
     hours_la: tuple[int, ...] = EVERY_HOUR
+    #: Month and day on which a yearly query is due; None: every day.
+    day_of_year: tuple[int, int] | None = None
 
     @property
     def display_name(self) -> str:
@@ -41,8 +43,38 @@ SCHEDULES = (
     Schedule("update_caption_performance", "every 1 hours from 00:00 to 23:00", minute=0, hours_la=(0, 6, 12, 18)),
     Schedule("run_daily_automation", "every 1 hours from 00:05 to 23:05", minute=5, hours_la=(3,)),
     # 12:00 UTC on 1 January is always 04:00 in Los Angeles: there is no daylight saving time in winter
-    Schedule("seed_holiday_calendar", "1 of january 12:00", minute=0, hours_la=(4,)),
+    Schedule("seed_holiday_calendar", "1 of january 12:00", minute=0, hours_la=(4,), day_of_year=(1, 1)),
 )
+
+
+def works_at(schedule: Schedule, run_time: datetime) -> bool:
+    """Whether a query goes on past its guard, given its run time."""
+    return run_time.astimezone(LOS_ANGELES).hour in schedule.hours_la
+
+
+def _is_due(schedule: Schedule, moment: datetime) -> bool:
+    local = moment.astimezone(LOS_ANGELES)
+    return works_at(schedule, moment) and schedule.day_of_year in {None, (local.month, local.day)}
+
+
+def last_due(schedule: Schedule, now: datetime) -> datetime:
+    """The last instant, not after ``now``, at which the transfer service runs a query that then does its work."""
+    moment = now.astimezone(UTC).replace(minute=schedule.minute, second=0, microsecond=0)
+    if moment > now:
+        moment -= timedelta(hours=1)
+    while not _is_due(schedule, moment):
+        moment -= timedelta(hours=1)
+    return moment
+
+
+def next_due(schedule: Schedule, now: datetime) -> datetime:
+    """The first instant after ``now`` at which the transfer service runs a query that then does its work."""
+    moment = now.astimezone(UTC).replace(minute=schedule.minute, second=0, microsecond=0)
+    if moment <= now:
+        moment += timedelta(hours=1)
+    while not _is_due(schedule, moment):
+        moment += timedelta(hours=1)
+    return moment
 
 
 def last_run_time(schedule: Schedule, now: datetime) -> datetime:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cdktf import TerraformResourceLifecycle
 
 from stacks.base import Deployment, literal, new_stack, resource_id
+from stacks.environment import DATASET_DESCRIPTION
 from stacks.google import BigqueryDataset, BigqueryTable, BigqueryTableTimePartitioning
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def warehouse(app: App, deployment: Deployment) -> TerraformStack:
         "dataset",
         dataset_id=environment.dataset,
         location=environment.location,
-        description="The EROS Scheduling System: its tables, functions, view and procedures.",
-        labels={"system": "eros", "environment": environment.name},
+        description=DATASET_DESCRIPTION,
+        labels=environment.dataset_labels,
         delete_contents_on_destroy=environment.guards.delete_dataset_contents,
         lifecycle=lifecycle,
     )

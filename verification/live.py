@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import google.auth
@@ -23,11 +24,15 @@ if TYPE_CHECKING:
 
 CALL_SECONDS = 15.0
 QUERY_SECONDS = 60.0
+MEGABYTE = 1024**2
 MAXIMUM_BYTES = 2 * 1024**3
+SMALLEST_BILL = 10 * MEGABYTE
+DOLLARS_A_TEBIBYTE = 6.25
 WORKERS = 8
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 #: Answers that say something about what was asked for; every other failure says that the service did not answer.
 REFUSALS = {400, 404, 409}
+FORBIDDEN = 403
 NO_RETRY = Retry(predicate=lambda _error: False)
 
 
@@ -39,6 +44,38 @@ class RequestRefusedError(LiveSystemError):
     """The service answered that this request cannot be done: a missing object, a query that fails."""
 
 
+class NotPermittedError(LiveSystemError):
+    """The caller may not ask this of a service beside BigQuery; the message names the service and what it said."""
+
+
+@dataclass
+class Usage:
+    """What the queries of a verification have read; several threads add to it."""
+
+    queries: int = 0
+    bytes_read: int = 0
+    bytes_billed: int = 0
+
+    def add(self, bytes_read: int) -> None:
+        """Count a query. BigQuery bills whole megabytes, 10 at least for what reads a table."""
+        billed = max(SMALLEST_BILL, -(-bytes_read // MEGABYTE) * MEGABYTE) if bytes_read else 0
+        with _USAGE_LOCK:
+            self.queries += 1
+            self.bytes_read += bytes_read
+            self.bytes_billed += billed
+
+    @property
+    def dollars(self) -> float:
+        """On-demand price of the bytes billed, US multi-region."""
+        return self.bytes_billed / 1024**4 * DOLLARS_A_TEBIBYTE
+
+    def __str__(self) -> str:
+        return f"{self.queries} queries read {self.bytes_read / MEGABYTE:.1f} MB, ${self.dollars:.5f}"
+
+
+_USAGE_LOCK = Lock()
+
+
 class GoogleApi:
     """An environment's Google APIs: the embedded ones where it names an endpoint, Google's own otherwise.
 
@@ -48,6 +85,7 @@ class GoogleApi:
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
+        self.usage = Usage()
         credentials = AnonymousCredentials() if environment.endpoint else _google_credentials()  # type: ignore[no-untyped-call]
         self._session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
         self._bigquery = bigquery.Client(
@@ -68,14 +106,29 @@ class GoogleApi:
         """Whether the dataset stands."""
         return self.dataset() is not None
 
-    def table_names(self) -> set[str]:
-        """Names of the tables and views of the dataset; empty where there is no dataset."""
+    def check_project(self) -> None:
+        """Make sure that a dataset which was not found is missing, and not the whole service.
+
+        Raises:
+            LiveSystemError: the project's datasets cannot be listed.
+        """
+        with self._explained(f"datasets of {self.environment.project}"):
+            try:
+                list(self._bigquery.list_datasets(max_results=1, retry=self._retry, timeout=CALL_SECONDS))
+            except NotFound as error:
+                raise LiveSystemError(
+                    f"datasets of {self.environment.project}: 404 {error.message}: look whether the project of "
+                    f"environments/{self.environment.name}.yaml is right, and what answers in BigQuery's place"
+                ) from None
+
+    def table_labels(self) -> dict[str, dict[str, str]]:
+        """The tables and views of the dataset with their labels; none where there is no dataset."""
         with self._explained(f"tables of {self._dataset}"):
             try:
                 tables = self._bigquery.list_tables(self._dataset, retry=self._retry, timeout=CALL_SECONDS)
-                return {table.table_id for table in tables}
+                return {table.table_id: dict(table.labels) for table in tables}
             except NotFound:
-                return set()
+                return {}
 
     def routine_names(self) -> set[str]:
         """Names of the routines of the dataset; empty where there is no dataset."""
@@ -107,6 +160,11 @@ class GoogleApi:
         Raises:
             RequestRefusedError: the query fails.
         """
+        return self._run(about, sql, parameters)[0]
+
+    def _run(
+        self, about: str, sql: str, parameters: Iterable[bigquery.query._AbstractQueryParameter]
+    ) -> tuple[list[Any], int]:
         config = bigquery.QueryJobConfig(
             query_parameters=list(parameters), maximum_bytes_billed=MAXIMUM_BYTES, use_query_cache=False
         )
@@ -119,18 +177,74 @@ class GoogleApi:
                 retry=self._retry,
                 job_retry=NO_RETRY,
             )
-            return list(rows)
+            found, read = list(rows), rows.total_bytes_processed or 0
+            self.usage.add(read)
+            return found, read
+
+    def read_by(self, about: str, sql: str) -> int:
+        """Run a query and say how many bytes it has read.
+
+        Raises:
+            RequestRefusedError: the query fails.
+        """
+        return self._run(about, sql, ())[1]
 
     def transfer_configs(self) -> list[dict[str, Any]]:
         """The scheduled queries of the project in the environment's location, as the transfer service lists them."""
         parent = f"projects/{self.environment.project}/locations/{self.environment.location.lower()}"
         path = f"{parent}/transferConfigs?dataSourceIds=scheduled_query"
-        page: dict[str, Any] = self.data_transfer("GET", path)
-        configs: list[dict[str, Any]] = page.get("transferConfigs", [])
-        while token := page.get("nextPageToken"):
-            page = self.data_transfer("GET", f"{path}&pageToken={token}")
-            configs += page.get("transferConfigs", [])
-        return configs
+        return self._listed("bigquerydatatransfer", path, "transferConfigs")
+
+    def transfer_runs(self, config: str) -> list[dict[str, Any]]:
+        """The runs of a transfer config that the service still knows, the newest first."""
+        runs = self._listed("bigquerydatatransfer", f"{config}/runs?pageSize=100", "transferRuns")
+        return sorted(runs, key=lambda run: str(run.get("runTime", "")), reverse=True)
+
+    def project_policy(self) -> dict[str, Any]:
+        """The project's IAM policy, with conditions."""
+        path = f"projects/{self.environment.project}:getIamPolicy"
+        body = {"options": {"requestedPolicyVersion": 3}}
+        with _never_missing():
+            return self.resource_manager("POST", path, body)
+
+    def granted_permissions(self, permissions: Iterable[str]) -> set[str]:
+        """Those of the permissions that the caller has on the project."""
+        path = f"projects/{self.environment.project}:testIamPermissions"
+        with _never_missing():
+            answer = self.resource_manager("POST", path, {"permissions": sorted(permissions)})
+        return set(answer.get("permissions", []))
+
+    def enabled_services(self) -> set[str]:
+        """The APIs that are enabled in the project, such as ``bigquery.googleapis.com``."""
+        path = f"projects/{self.environment.project_number}/services?filter=state:ENABLED&pageSize=200"
+        services = self._listed("serviceusage", path, "services")
+        return {str(service["config"]["name"]) for service in services}
+
+    def query_quota_mebibytes(self) -> int | None:
+        """The MiB that the project's queries may read in a day; None where that is not limited."""
+        metric = "bigquery.googleapis.com%2Fquota%2Fquery%2Fusage"
+        path = f"projects/{self.environment.project_number}/services/bigquery.googleapis.com/consumerQuotaMetrics"
+        with _never_missing():
+            answer = self._call("serviceusage", "GET", f"{path}/{metric}", None, version="v1beta1")
+        buckets = [
+            int(bucket["effectiveLimit"])
+            for limit in answer.get("consumerQuotaLimits", [])
+            if limit.get("unit", "").startswith("1/d/")
+            for bucket in limit.get("quotaBuckets", [])
+            if not bucket.get("dimensions")
+        ]
+        limits = [limit for limit in buckets if limit >= 0]  # -1: no limit
+        return min(limits, default=None)
+
+    def _listed(self, service: str, path: str, key: str) -> list[dict[str, Any]]:
+        """Every resource of a list, page by page."""
+        with _never_missing():
+            page = self._call(service, "GET", path, None)
+            resources: list[dict[str, Any]] = page.get(key, [])
+            while token := page.get("nextPageToken"):
+                page = self._call(service, "GET", f"{path}{'&' if '?' in path else '?'}pageToken={token}", None)
+                resources += page.get(key, [])
+        return resources
 
     def data_transfer(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Call the Data Transfer API; ``path`` comes after the version, e.g. a config's name."""
@@ -140,15 +254,25 @@ class GoogleApi:
         """Call the IAM API; ``path`` comes after the version."""
         return self._call("iam", method, path, body)
 
+    def service_usage(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, version: str = "v1"
+    ) -> dict[str, Any]:
+        """Call the Service Usage API; ``path`` comes after the version."""
+        return self._call("serviceusage", method, path, body, version)
+
     def resource_manager(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Call the Resource Manager API; ``path`` comes after the version."""
         return self._call("cloudresourcemanager", method, path, body)
 
-    def _call(self, service: str, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _call(
+        self, service: str, method: str, path: str, body: Mapping[str, Any] | None, version: str = "v1"
+    ) -> dict[str, Any]:
         endpoint = self.environment.endpoint
-        base = f"{endpoint}/{service}/v1" if endpoint else f"https://{service}.googleapis.com/v1"
+        base = f"{endpoint}/{service}/{version}" if endpoint else f"https://{service}.googleapis.com/{version}"
         with self._explained(f"{service} {path}"):
             response = self._session.request(method, f"{base}/{path}", json=body, timeout=CALL_SECONDS)  # type: ignore[no-untyped-call]
+            if response.status_code == FORBIDDEN:
+                raise NotPermittedError(_one_line(f"{service} {path}: 403 {_message(response)}"))
             if not response.ok:
                 raise _refusal(response.status_code, f"{service} {path}: {response.status_code} {_message(response)}")
             answer: dict[str, Any] = response.json() if response.content else {}
@@ -197,10 +321,20 @@ def _google_credentials() -> Any:
 
 
 def _refusal(status: int, message: str) -> LiveSystemError:
-    message = " ".join(
-        "".join(character for character in message if character.isprintable() or character == "\n").split()
-    )
-    return RequestRefusedError(message) if status in REFUSALS else LiveSystemError(message)
+    return (RequestRefusedError if status in REFUSALS else LiveSystemError)(_one_line(message))
+
+
+def _one_line(message: str) -> str:
+    return " ".join("".join(character for character in message if character.isprintable() or character == "\n").split())
+
+
+@contextmanager
+def _never_missing() -> Iterator[None]:
+    """For what every project has: a service that refuses it does not work."""
+    try:
+        yield
+    except RequestRefusedError as error:
+        raise LiveSystemError(str(error)) from None
 
 
 def _message(response: requests.Response) -> str:
@@ -233,6 +367,7 @@ def read_live_system(api: GoogleApi, tables: Iterable[str], routines: Iterable[s
     """
     dataset = api.dataset()
     if dataset is None:
+        api.check_project()
         return LiveSystem(None)
     tables, routines = list(tables), list(routines)
     with ThreadPoolExecutor(WORKERS) as pool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import re
+from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from pydantic import TypeAdapter
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
@@ -17,8 +19,34 @@ from verification.results import Report, Result, Status
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-COLOURS = {Status.PASS: "green", Status.FAIL: "red", Status.ERROR: "red", Status.SKIP: "yellow"}
+COLOURS = {
+    Status.PASS: "green",
+    Status.SKIP: "yellow",
+    Status.WARN: "yellow",
+    Status.DENIED: "magenta",
+    Status.DRIFT: "cyan",
+    Status.FAIL: "red",
+    Status.ERROR: "red",
+}
 FILE_WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Document:
+    """The verification's report as JSON."""
+
+    environment: str
+    project: str
+    dataset: str
+    started: str
+    duration: float
+    well: bool
+    exit_code: int
+    counts: dict[Status, int]
+    queries: int
+    bytes_read: int
+    dollars: float
+    results: tuple[Result, ...]
 
 
 def as_table(report: Report) -> Group:
@@ -33,24 +61,61 @@ def as_table(report: Report) -> Group:
         first, worst = results[0], _worst(results)
         outcome = Text(worst, COLOURS[worst])
         table.add_row(first.suite, f"{first.id} {first.name}", str(len(results)), f"{first.duration:.2f}", outcome)
-    notable = [_explanation(result) for result in report.results if result.status is not Status.PASS]
+    notable = [_explanation(result) for result in _notable(report)]
     place = f"{report.environment.project}.{report.environment.dataset} ({report.environment.name})"
     return Group(Text(place, "bold"), table, *notable, Text(f"\n{report.headline}", "bold"))
 
 
 def as_json(report: Report) -> str:
-    """The document: environment, start, counts by status, and every result with its fields by name."""
-    document = {
-        "environment": report.environment.name,
-        "project": report.environment.project,
-        "dataset": report.environment.dataset,
-        "started": report.started,
-        "duration": round(report.duration, 3),
-        "well": report.well,
-        "counts": {status.value: report.count(status) for status in Status},
-        "results": [asdict(result) for result in report.results],
-    }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    """The document that docs/verification-report.schema.json describes."""
+    document = Document(
+        environment=report.environment.name,
+        project=report.environment.project,
+        dataset=report.environment.dataset,
+        started=report.started,
+        duration=round(report.duration, 3),
+        well=report.well,
+        exit_code=report.exit_code,
+        counts={status: report.count(status) for status in Status},
+        queries=report.usage.queries,
+        bytes_read=report.usage.bytes_read,
+        dollars=round(report.usage.dollars, 6),
+        results=report.results,
+    )
+    return json.dumps(TypeAdapter(Document).dump_python(document, mode="json"), indent=2, ensure_ascii=False) + "\n"
+
+
+def json_schema() -> str:
+    """The JSON schema of the document."""
+    return json.dumps(TypeAdapter(Document).json_schema(mode="serialization"), indent=2) + "\n"
+
+
+def as_markdown(report: Report) -> str:
+    """One line of result, what is not well with what to do, and the tests folded away: for a comment or a summary."""
+    place = f"`{report.environment.project}.{report.environment.dataset}` ({report.environment.name})"
+    lines = [f"### Verification of {place}: {'all well' if report.well else 'not well'}", "", report.headline, ""]
+    for status in (Status.ERROR, Status.FAIL, Status.DRIFT, Status.DENIED, Status.WARN, Status.SKIP):
+        results = [result for result in report.results if result.status is status]
+        if results:
+            lines += [f"#### {status} ({len(results)})", ""]
+            lines += ["| test | object | expected | found | to do |", "|---|---|---|---|---|"]
+            for result in results:
+                cells = (f"{result.id} {result.name}", result.object, result.expected, result.found, result.action)
+                lines.append(f"| {' | '.join(_cell(cell) for cell in cells)} |")
+            lines.append("")
+    lines += ["<details><summary>Every test</summary>", "", "| suite | test | results | seconds | outcome |"]
+    lines.append("|---|---|---:|---:|---|")
+    for results in _by_test(report):
+        first = results[0]
+        name = _cell(f"{first.id} {first.name}")
+        lines.append(f"| {first.suite} | {name} | {len(results)} | {first.duration:.2f} | {_worst(results)} |")
+    return "\n".join([*lines, "", "</details>", ""])
+
+
+def _cell(text: str) -> str:
+    """A text in a cell of a table: one line, and nothing in it is Markdown or HTML."""
+    escaped = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", "<br>")
 
 
 def as_junit(report: Report) -> str:
@@ -79,7 +144,12 @@ def table_text(report: Report) -> str:
 
 
 #: How each format is written into a file.
-WRITERS: dict[str, Callable[[Report], str]] = {"table": table_text, "json": as_json, "junit": as_junit}
+WRITERS: dict[str, Callable[[Report], str]] = {
+    "table": table_text,
+    "json": as_json,
+    "junit": as_junit,
+    "markdown": as_markdown,
+}
 
 
 def _by_test(report: Report) -> list[list[Result]]:
@@ -90,8 +160,13 @@ def _by_test(report: Report) -> list[list[Result]]:
 
 
 def _worst(results: list[Result]) -> Status:
-    ranks = [Status.ERROR, Status.FAIL, Status.SKIP, Status.PASS]
-    return min((result.status for result in results), key=ranks.index)
+    return min((result.status for result in results), key=list(Status).index)
+
+
+def _notable(report: Report) -> list[Result]:
+    """What is not PASS, the worst first: failures apart from drift, drift apart from what is only worth knowing."""
+    order = list(Status).index
+    return sorted((r for r in report.results if r.status is not Status.PASS), key=lambda result: order(result.status))
 
 
 def _explanation(result: Result) -> Table:
@@ -112,8 +187,8 @@ def _explanation(result: Result) -> Table:
 def _totals(results: list[Result]) -> dict[str, str]:
     return {
         "tests": str(len(results)),
-        "failures": str(sum(result.status is Status.FAIL for result in results)),
-        "errors": str(sum(result.status is Status.ERROR for result in results)),
+        "failures": str(sum(result.status in {Status.FAIL, Status.DRIFT} for result in results)),
+        "errors": str(sum(result.status in {Status.ERROR, Status.DENIED} for result in results)),
     }
 
 
@@ -129,10 +204,12 @@ def _add_case(suite: ET.Element, result: Result) -> None:
     details = _printable(f"expected: {result.expected}\nfound: {result.found}\nto do: {result.action}")
     message = _printable(f"{result.object}: expected {result.expected}, found {result.found}")
     match result.status:
-        case Status.FAIL:
-            ET.SubElement(case, "failure", type="FAIL", message=message).text = details
-        case Status.ERROR:
-            ET.SubElement(case, "error", type="ERROR", message=message).text = details
+        case Status.FAIL | Status.DRIFT:
+            ET.SubElement(case, "failure", type=result.status, message=message).text = details
+        case Status.ERROR | Status.DENIED:
+            ET.SubElement(case, "error", type=result.status, message=message).text = details
+        case Status.WARN:
+            ET.SubElement(case, "system-out").text = details
         case Status.SKIP:
             ET.SubElement(case, "skipped", message=_printable(result.found))
         case Status.PASS:

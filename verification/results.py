@@ -11,16 +11,23 @@ if TYPE_CHECKING:
 
     from catalog import Catalog
     from stacks.environment import Environment
-    from verification.live import GoogleApi, LiveSystem
+    from verification.live import GoogleApi, LiveSystem, Usage
 
 
 class Status(StrEnum):
-    """PASS; FAIL: what was found is not what is expected; ERROR: the check itself was refused; SKIP: not applicable."""
+    """What a check says of an object; the worst comes first."""
 
+    ERROR = "ERROR"  # the check itself was refused
+    FAIL = "FAIL"  # what was found is not what is expected
+    DRIFT = "DRIFT"  # somebody changed by hand what the repository declares
+    DENIED = "DENIED"  # the caller may not look
+    WARN = "WARN"  # worth knowing, not wrong
+    SKIP = "SKIP"  # not applicable
     PASS = "PASS"  # noqa: S105 - no password, a verdict
-    FAIL = "FAIL"
-    ERROR = "ERROR"
-    SKIP = "SKIP"
+
+
+#: With any of these a verification exits with 1.
+NOT_WELL = {Status.ERROR, Status.FAIL, Status.DRIFT}
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,16 @@ def passed(name: str, expected: str) -> Outcome:
 def failed(name: str, expected: str, found: str, action: str) -> Outcome:
     """The object is not as expected."""
     return Outcome(name, Status.FAIL, expected, found, action)
+
+
+def drifted(name: str, expected: str, found: str, action: str) -> Outcome:
+    """The object is not as the repository declares it."""
+    return Outcome(name, Status.DRIFT, expected, found, action)
+
+
+def warned(name: str, expected: str, found: str, action: str) -> Outcome:
+    """Something that is worth knowing and does not count as wrong."""
+    return Outcome(name, Status.WARN, expected, found, action)
 
 
 def skipped(name: str, expected: str, reason: str) -> Outcome:
@@ -81,11 +98,17 @@ class Subject:
 
 @dataclass(frozen=True)
 class Check:
-    """A test: its number and name, which stay the same from release to release, and what it does."""
+    """A test: its number and name, which stay the same from release to release, and what it does.
+
+    ``settles`` is for what Google shows a while after it was changed: such a test is made again before it counts.
+    ``before_a_plan`` is for what concerns whoever deploys: it is made only when its suite or its number is asked for.
+    """
 
     id: str
     name: str
     run: Callable[[Subject], Iterable[Outcome]]
+    settles: bool = False
+    before_a_plan: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,12 +128,13 @@ class Result:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that a verification found, in the order of the suites."""
+    """Everything that a verification found, in the order of the suites, and what it read for that."""
 
     environment: Environment
     started: str
     duration: float
     results: tuple[Result, ...]
+    usage: Usage
 
     def count(self, status: Status) -> int:
         """The number of results with that status."""
@@ -118,12 +142,19 @@ class Report:
 
     @property
     def well(self) -> bool:
-        """Whether no check failed and none was refused."""
-        return not self.count(Status.FAIL) and not self.count(Status.ERROR)
+        """Whether no check failed, found drift or was refused, and every one could be made."""
+        return not any(result.status in {*NOT_WELL, Status.DENIED} for result in self.results)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all well, 1 a check failed or found drift, 2 nothing wrong was found but some checks could not be made."""
+        if any(result.status in NOT_WELL for result in self.results):
+            return 1
+        return 2 if self.count(Status.DENIED) else 0
 
     @property
     def headline(self) -> str:
         """The outcome in one line."""
         tests = len({(result.suite, result.id) for result in self.results})
-        counts = ", ".join(f"{self.count(status)} {status}" for status in Status if self.count(status))
-        return f"{tests} tests, {len(self.results)} results: {counts} in {self.duration:.1f} s"
+        counts = ", ".join(f"{self.count(status)} {status}" for status in reversed(Status) if self.count(status))
+        return f"{tests} tests, {len(self.results)} results: {counts} in {self.duration:.1f} s ({self.usage})"

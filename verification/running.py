@@ -1,63 +1,144 @@
-"""Runs the checks of the chosen suites, several at a time, and collects what they say."""
+"""Runs the chosen checks, several at a time, and collects what they say."""
 
 from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from catalog import load_catalog, retarget
-from verification.live import WORKERS, GoogleApi, LiveSystemError, RequestRefusedError, read_live_system
-from verification.results import Check, Outcome, Report, Result, Status, Subject
+from verification.live import (
+    WORKERS,
+    GoogleApi,
+    LiveSystemError,
+    NotPermittedError,
+    RequestRefusedError,
+    read_live_system,
+)
+from verification.results import NOT_WELL, Check, Outcome, Report, Result, Status, Subject
 from verification.suites import SUITES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from catalog import Catalog
     from stacks.environment import Environment
+    from verification.live import LiveSystem
+
+Chosen = tuple[str, Check]
+#: Pauses between two looks at what settles late.
+PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 5.0
 
 
-def verify(environment: Environment, suites: Sequence[str] = ()) -> Report:
-    """Compare an environment with the repository.
+def chosen_checks(suites: Sequence[str] = (), tests: Sequence[str] = ()) -> list[Chosen]:
+    """The checks of a run, each with its suite.
 
     Args:
-        environment: where to look.
-        suites: names of :data:`verification.suites.SUITES`; none means all.
+        suites: names of :data:`verification.suites.SUITES`; none, and no tests, means all.
+        tests: ids of single checks, such as ``3.1``, besides those of the suites.
+
+    Raises:
+        LookupError: a suite or a test that does not exist; the message lists those that do.
+    """
+    if unknown := sorted(set(suites) - set(SUITES)):
+        raise LookupError(f"no suite {unknown[0]!r}: there are {', '.join(SUITES)}")
+    everything = [(suite, check) for suite, checks in SUITES.items() for check in checks]
+    ids = {check.id for _, check in everything}
+    if missing := sorted(set(tests) - ids):
+        raise LookupError(f"no test {missing[0]!r}: `python -m verification --list` shows all")
+    if suites or tests:
+        return [(suite, check) for suite, check in everything if suite in suites or check.id in tests]
+    return [(suite, check) for suite, check in everything if not check.before_a_plan]
+
+
+def read_subject(environment: Environment) -> Subject:
+    """What the checks look at.
 
     Raises:
         CatalogError: the repository's SQL does not compile.
         LiveSystemError: no credentials, or no answer: nothing can be said about the environment.
     """
-    started, clock = datetime.now(UTC), time.monotonic()
     catalog = retarget(load_catalog(), environment.project, environment.dataset)
     api = GoogleApi(environment)
-    live = read_live_system(
-        api,
-        [*catalog.dependencies, *catalog.tables, *catalog.views],
-        catalog.routines if suites != ["preflight"] else (),
+    return Subject(environment, catalog, _read_live(api, catalog), api)
+
+
+def _read_live(api: GoogleApi, catalog: Catalog) -> LiveSystem:
+    return read_live_system(api, [*catalog.dependencies, *catalog.tables, *catalog.views], catalog.routines)
+
+
+def verify(
+    environment: Environment, suites: Sequence[str] = (), tests: Sequence[str] = (), settle_seconds: float = 0.0
+) -> Report:
+    """Compare an environment with the repository.
+
+    Args:
+        environment: where to look.
+        suites: see :func:`chosen_checks`.
+        tests: the same.
+        settle_seconds: for so long, checks of what settles late are made again while they are not well.
+
+    Raises:
+        CatalogError: the repository's SQL does not compile.
+        LiveSystemError: no credentials, or no answer: nothing can be said about the environment.
+        LookupError: an unknown suite or test.
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    chosen = chosen_checks(suites, tests)
+    subject = read_subject(environment)
+    found = dict(zip(chosen, _run_all(chosen, subject), strict=True))
+    pause, deadline = PAUSE_SECONDS, clock + settle_seconds
+    while (late := [pair for pair in chosen if _may_settle(pair, found[pair])]) and time.monotonic() < deadline:
+        time.sleep(pause)  # Google tells nobody when a grant has taken effect
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        subject = replace(subject, live=_read_live(subject.api, subject.catalog))
+        found |= dict(zip(late, _run_all(late, subject), strict=True))
+    results = tuple(result for pair in chosen for result in found[pair])
+    return Report(
+        environment, started.isoformat(timespec="seconds"), time.monotonic() - clock, results, subject.api.usage
     )
-    subject = Subject(environment, catalog, live, api)
-    chosen = [(suite, check) for suite in SUITES if not suites or suite in suites for check in SUITES[suite]]
+
+
+def _may_settle(pair: Chosen, results: list[Result]) -> bool:
+    return pair[1].settles and any(result.status in NOT_WELL for result in results)
+
+
+def _run_all(chosen: Sequence[Chosen], subject: Subject) -> list[list[Result]]:
     with ThreadPoolExecutor(WORKERS) as pool:
-        results = pool.map(lambda pair: _run(pair[0], pair[1], subject), chosen)
-        found = tuple(result for group in results for result in group)
-    return Report(environment, started.isoformat(timespec="seconds"), time.monotonic() - clock, found)
+        return list(pool.map(lambda pair: _run(pair[0], pair[1], subject), chosen))
 
 
 def _run(suite: str, check: Check, subject: Subject) -> list[Result]:
     started = time.monotonic()
+    outcomes = outcomes_of(check, subject)
+    seconds = time.monotonic() - started
+    return [Result(check.id, suite, check.name, *_fields(outcome), round(seconds, 3)) for outcome in outcomes]
+
+
+def outcomes_of(check: Check, subject: Subject) -> list[Outcome]:
+    """What a check says; that it was refused, or is not permitted, is something that it says.
+
+    Raises:
+        LiveSystemError: no answer came.
+    """
     outcomes: list[Outcome] = []
     try:
         outcomes.extend(check.run(subject))
     except RequestRefusedError as error:
         outcomes.append(_refused(subject, str(error)))
+    except NotPermittedError as error:
+        action = "Ask for the permission that the message names, or choose other suites with --suite."
+        outcomes.append(
+            Outcome(subject.environment.project, Status.DENIED, "the check can be made", str(error), action)
+        )
     except LiveSystemError:
         raise
     except Exception as error:  # noqa: BLE001 - an answer of an unexpected form must not hide what the other checks say
         outcomes.append(_refused(subject, f"unexpected answer: {type(error).__name__}: {error}"))
-    seconds = time.monotonic() - started
-    return [Result(check.id, suite, check.name, *_fields(outcome), round(seconds, 3)) for outcome in outcomes]
+    return outcomes
 
 
 def _fields(outcome: Outcome) -> tuple[str, Status, str, str, str]:

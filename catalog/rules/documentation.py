@@ -27,7 +27,7 @@ class Documented:
         """What says nothing of itself."""
         if not file.source.text.startswith("-- "):
             yield Finding(file.source.path, 1, 1, self.name, "begin with a comment: what, inputs, guarantees, cost")
-        if file.folder in {"dependencies", "schedules"}:
+        if file.folder in {"dependencies", "schedules", "monitoring"}:
             return
         item = file.object
         if not item.description:

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from local.control_plane.answers import ApiError, invalid
 from local.control_plane.data_transfer import RunQuery, data_transfer
 from local.control_plane.iam import resource_manager, service_accounts
+from local.control_plane.services import service_usage
 
 if TYPE_CHECKING:
     from local.control_plane.projects import Projects
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def create_control_plane(store: Store, projects: Projects, run_query: RunQuery) -> FastAPI:
-    """The application.
+    """The application; ``state.clock`` runs scheduled queries when they are due, once it is started.
 
     Args:
         store: where resources are kept.
@@ -27,10 +28,12 @@ def create_control_plane(store: Store, projects: Projects, run_query: RunQuery) 
         run_query: executes a scheduled query.
     """
     app = FastAPI(title="Google control plane, as far as this project uses it", openapi_url=None)
+    transfers, app.state.clock = data_transfer(store, projects, run_query)
     for router in (
         resource_manager(store, projects),
         service_accounts(store, projects),
-        data_transfer(store, projects, run_query),
+        service_usage(store, projects),
+        transfers,
     ):
         # a path with a verb comes before the one that would take the verb for a part of the name
         router.routes.sort(key=lambda route: ":" not in getattr(route, "path", ""))

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query
 
 from local.control_plane.answers import fields_of, invalid, not_found, timestamp, update_fields
+from local.control_plane.clock import Clock
+from local.control_plane.due_times import next_due_time
 from local.control_plane.iam import check_account
 from local.control_plane.projects import Projects
 from local.control_plane.store import Resource, Store
@@ -59,8 +61,8 @@ class ScheduledQuery:
 RunQuery = Callable[[ScheduledQuery], None]
 
 
-def data_transfer(store: Store, projects: Projects, run_query: RunQuery) -> APIRouter:
-    """The routes of Data Transfer v1 that scheduled queries need."""
+def data_transfer(store: Store, projects: Projects, run_query: RunQuery) -> tuple[APIRouter, Clock]:
+    """The routes of Data Transfer v1 that scheduled queries need, and the clock that runs what is due once started."""
     router = APIRouter(prefix="/bigquerydatatransfer/v1/projects/{project}/locations/{location}")
     _end_interrupted_runs(store)
 
@@ -69,6 +71,37 @@ def data_transfer(store: Store, projects: Projects, run_query: RunQuery) -> APIR
 
     def config_name(project: str, location: str, config: str) -> str:
         return f"{parent(project, location)}/transferConfigs/{config}"
+
+    def keep(config: Resource) -> Resource:
+        kept = store.put(CONFIG, config["name"], _checked(config))
+        clock.changed()
+        return kept
+
+    def begin(config: Resource, run_time: datetime) -> tuple[Resource, ScheduledQuery]:
+        run = {
+            "name": f"{config['name']}/runs/{uuid.uuid4()}",
+            "dataSourceId": SCHEDULED_QUERY,
+            "params": config["params"],
+            "runTime": timestamp(run_time),
+            "scheduleTime": timestamp(),
+            "updateTime": timestamp(),
+            "state": "PENDING",
+            "userId": config["userId"],
+            "emailPreferences": config.get("emailPreferences", {}),
+        }
+        job = f"{SCHEDULED_QUERY}_{run['name'].rsplit('/', 1)[1]}"
+        query = ScheduledQuery(projects.own, job, config["params"]["query"], run_time)
+        return store.put(RUN, run["name"], run), query
+
+    def run_due(config: Resource, run_time: datetime) -> None:
+        following = next_due_time(config["schedule"], run_time)
+        with store.transaction():
+            if current := store.get(CONFIG, config["name"]):
+                store.put(CONFIG, config["name"], _due(current, following))
+        run, query = begin(config, run_time)
+        _execute(store, run, query, run_query)
+
+    clock = Clock(lambda: store.list(CONFIG), run_due)
 
     def find(kind: str, name: str) -> Resource:
         if found := store.get(kind, name):
@@ -100,13 +133,12 @@ def data_transfer(store: Store, projects: Projects, run_query: RunQuery) -> APIR
             "updateTime": now,
             "state": "PENDING",
             "datasetRegion": location.lower(),
-            "nextRunTime": now,
             **{key: value for key, value in body.items() if value not in ("", None)},
             "ownerInfo": {"email": service_account or CALLER},
         }
         with store.transaction():
             check_account(store, projects, service_account)
-            return store.put(CONFIG, config["name"], _checked(config))
+            return keep(_due(config, next_due_time(config.get("schedule", ""), datetime.now(UTC))))
 
     @router.get("/transferConfigs/{config}")
     def get_config(project: str, location: str, config: str) -> Resource:
@@ -131,7 +163,11 @@ def data_transfer(store: Store, projects: Projects, run_query: RunQuery) -> APIR
                 check_account(store, projects, service_account)
                 current["ownerInfo"] = {"email": service_account or CALLER}
             updated = update_fields(current, body, fields, CONFIG_FIELDS)
-            return store.put(CONFIG, current["name"], _checked({**updated, "updateTime": timestamp()}))
+            now = datetime.now(UTC)
+            if {"schedule", "disabled"} & set(fields):
+                due = None if updated.get("disabled") else next_due_time(updated.get("schedule", ""), now)
+                updated = _due(updated, due)
+            return keep({**updated, "updateTime": timestamp(now)})
 
     @router.delete("/transferConfigs/{config}")
     def delete_config(project: str, location: str, config: str) -> Resource:
@@ -146,25 +182,7 @@ def data_transfer(store: Store, projects: Projects, run_query: RunQuery) -> APIR
     @router.post("/transferConfigs/{config}:startManualRuns")
     def start_manual_runs(project: str, location: str, config: str, body: Annotated[Any, Body()] = None) -> Resource:
         found = find(CONFIG, config_name(project, location, config))
-        run_time = _requested_run_time(body)
-        run = {
-            "name": f"{found['name']}/runs/{uuid.uuid4()}",
-            "dataSourceId": SCHEDULED_QUERY,
-            "params": found["params"],
-            "runTime": timestamp(run_time),
-            "scheduleTime": timestamp(),
-            "updateTime": timestamp(),
-            "state": "PENDING",
-            "userId": found["userId"],
-            "emailPreferences": found.get("emailPreferences", {}),
-        }
-        store.put(RUN, run["name"], run)
-        query = ScheduledQuery(
-            project if not project.isdigit() else projects.own,
-            f"{SCHEDULED_QUERY}_{run['name'].rsplit('/', 1)[1]}",
-            found["params"]["query"],
-            run_time,
-        )
+        run, query = begin(found, _requested_run_time(body))
         threading.Thread(target=_execute, args=(store, run, query, run_query), name=THREAD_NAME, daemon=True).start()
         return {"runs": [run]}
 
@@ -181,7 +199,13 @@ def data_transfer(store: Store, projects: Projects, run_query: RunQuery) -> APIR
     def get_run(project: str, location: str, config: str, run: str) -> Resource:
         return find(RUN, f"{config_name(project, location, config)}/runs/{run}")
 
-    return router
+    return router, clock
+
+
+def _due(config: Resource, moment: datetime | None) -> Resource:
+    """The config with the time at which it runs next, if it does."""
+    rest = {key: value for key, value in config.items() if key != "nextRunTime"}
+    return {**rest, "nextRunTime": timestamp(moment)} if moment else rest
 
 
 def _checked(config: Resource) -> Resource:

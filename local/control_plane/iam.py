@@ -107,6 +107,10 @@ def resource_manager(store: Store, projects: Projects) -> APIRouter:
     def get_project_policy(project: str) -> Resource:
         return get_policy(store, f"projects/{project}")
 
+    @router.post("/projects/{project}:testIamPermissions")
+    def test_permissions(body: Resource) -> Resource:
+        return {"permissions": list(body.get("permissions", []))}  # whoever reaches this server may do everything
+
     @router.post("/projects/{project}:setIamPolicy")
     def set_project_policy(project: str, body: Annotated[Any, Body()] = None) -> Resource:
         return set_policy(store, projects, f"projects/{project}", body)

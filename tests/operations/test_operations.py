@@ -123,7 +123,7 @@ class LiveSystem:
         """Whether the dataset stands."""
         return self.dataset
 
-    def table_names(self) -> set[str]:
+    def table_labels(self) -> set[str]:
         """Tables and views that stand."""
         return self.tables
 

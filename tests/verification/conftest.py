@@ -1,214 +1,27 @@
-"""A deployed system to verify: one embedded server a session, every declared object made through its REST APIs."""
+"""One deployed system a session; a test that changes it puts it back."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from google.auth.credentials import AnonymousCredentials
-from google.cloud import bigquery
 
-from catalog import Catalog, Routine, ScheduledQuery, Table, View, deployment_order, load_catalog, retarget
-from catalog.model import RoutineKind
-from stacks.environment import Environment, load_environment
-from stacks.roles import AUDIT_LOGS, AUDITED_SERVICE, TOKEN_MINTER
-from stacks.schedules import SCHEDULES
-from verification.live import NO_RETRY, GoogleApi
+from tests.verification.deployed import Deployed, deploy, embedded_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-ROUTINE_TYPES = {
-    RoutineKind.FUNCTION: "SCALAR_FUNCTION",
-    RoutineKind.TABLE_FUNCTION: "TABLE_VALUED_FUNCTION",
-    RoutineKind.PROCEDURE: "PROCEDURE",
-}
-LEGACY_NAMES = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}
-
-
-class Deployed:
-    """A deployed system: its environment, and what somebody would change in it by hand."""
-
-    def __init__(self, environment: Environment) -> None:
-        self.environment = environment
-        self.catalog: Catalog = retarget(load_catalog(), environment.project, environment.dataset)
-        self.api = GoogleApi(environment)
-        self.client = bigquery.Client(
-            project=environment.project,
-            credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
-            client_options={"api_endpoint": environment.endpoint},
-        )
-        self.dataset = f"{environment.project}.{environment.dataset}"
-
-    def rest(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Call BigQuery's REST API below the dataset."""
-        base = f"/projects/{self.environment.project}/datasets/{self.environment.dataset}"
-        answer = self.client._connection.api_request(method=method, path=base + path, data=body)  # type: ignore[no-untyped-call]  # noqa: SLF001 - the client has no plainer way
-        return dict(answer or {})
-
-    def query(self, sql: str) -> list[Any]:
-        """The rows of a query; ``{d}`` stands for the dataset."""
-        return list(self.client.query_and_wait(sql.replace("{d}", self.dataset), job_retry=NO_RETRY))
-
-    def create(self) -> None:
-        """Everything that is declared: dataset, objects, schedules, access."""
-        dataset = bigquery.Dataset(self.dataset)
-        dataset.location = self.environment.location
-        self.client.create_dataset(dataset)
-        for item in deployment_order(self.catalog):
-            match item:
-                case Table() | View():
-                    self.create_table(item)
-                case Routine():
-                    self.rest("POST", "/routines", self.routine(item))
-        self.grant()
-        for schedule in SCHEDULES:
-            self.create_schedule(self.catalog.schedules[schedule.name])
-
-    def create_table(self, item: Table | View) -> None:
-        """A table by its API resource, as Terraform sends it; a view by its query."""
-        reference = {
-            "projectId": self.environment.project,
-            "datasetId": self.environment.dataset,
-            "tableId": item.name,
-        }
-        resource: dict[str, Any] = {"tableReference": reference, "description": item.description or ""}
-        resource["labels"] = dict(item.labels)
-        if isinstance(item, View):
-            self.rest("POST", "/tables", {**resource, "view": {"query": item.query, "useLegacySql": False}})
-            return
-        resource["schema"] = {"fields": [_field(column) for column in item.columns]}
-        if item.clustering:
-            resource["clustering"] = {"fields": list(item.clustering)}
-        if partitioning := item.partitioning:
-            resource["timePartitioning"] = {"type": partitioning.granularity, "field": partitioning.column}
-            if partitioning.expiration_days:
-                milliseconds = int(partitioning.expiration_days * 24 * 60 * 60 * 1000)
-                resource["timePartitioning"]["expirationMs"] = str(milliseconds)
-        self.rest("POST", "/tables", resource)
-
-    def routine(self, item: Routine) -> dict[str, Any]:
-        """A routine's API resource."""
-        resource: dict[str, Any] = {
-            "routineReference": {
-                "projectId": self.environment.project,
-                "datasetId": self.environment.dataset,
-                "routineId": item.name,
-            },
-            "routineType": ROUTINE_TYPES[item.kind],
-            "language": "SQL",
-            "definitionBody": item.body,
-            "description": item.description,
-            "arguments": [
-                {"name": a.name, "dataType": a.type.api, **({"mode": a.mode} if a.mode else {})} for a in item.arguments
-            ],
-        }
-        if item.returns:
-            resource["returnType"] = item.returns.api
-        if item.returns_table:
-            columns = [{"name": column.name, "type": column.type.api} for column in item.returns_table]
-            resource["returnTableType"] = {"columns": columns}
-        return resource
-
-    def create_schedule(self, item: ScheduledQuery) -> dict[str, Any]:
-        """A transfer config."""
-        (schedule,) = (schedule for schedule in SCHEDULES if schedule.name == item.name)
-        account = self.environment.service_account
-        return self.api.data_transfer(
-            "POST",
-            f"projects/{self.environment.project}/locations/us/transferConfigs?serviceAccountName={account}",
-            {
-                "displayName": schedule.display_name,
-                "dataSourceId": "scheduled_query",
-                "schedule": schedule.schedule,
-                "params": {"query": item.query},
-            },
-        )
-
-    def config(self, name: str) -> dict[str, Any]:
-        """The transfer config of a schedule."""
-        (found,) = (c for c in self.api.transfer_configs() if c["displayName"] == f"eros {name}")
-        return found
-
-    def grant(self) -> None:
-        """The service account, the roles and the audit log."""
-        environment, members = self.environment, self.environment.members
-        project = f"projects/{environment.project}"
-        self.api.iam("POST", f"{project}/serviceAccounts", {"accountId": "eros-etl"})
-        agent = f"serviceAccount:{environment.transfer_agent}"
-        self.api.iam(
-            "POST",
-            f"{project}/serviceAccounts/{environment.service_account}:setIamPolicy",
-            {"policy": {"bindings": [{"role": TOKEN_MINTER, "members": [agent]}]}},
-        )
-        self.grant_project()
-        access = self.rest("GET", "")["access"]
-        access += [
-            {"role": "roles/bigquery.dataEditor", "userByEmail": environment.service_account},
-            *(
-                {"role": "roles/bigquery.dataViewer", "groupByEmail": member.removeprefix("group:")}
-                for member in (*members.viewers, *members.developers)
-            ),
-        ]
-        self.rest("PATCH", "", {"access": access})
-
-    def grant_project(self) -> None:
-        """The project's roles and audit log."""
-        environment, members = self.environment, self.environment.members
-        account, project = f"serviceAccount:{environment.service_account}", f"projects/{environment.project}"
-        bindings = [
-            {"role": "roles/bigquery.jobUser", "members": [account, *members.etl]},
-            {"role": "roles/bigquery.user", "members": list(members.developers)},
-            {"role": "roles/bigquery.admin", "members": list(members.admins)},
-        ]
-        audit = {"service": AUDITED_SERVICE, "auditLogConfigs": [{"logType": kind} for kind in AUDIT_LOGS]}
-        self.api.resource_manager(
-            "POST",
-            f"{project}:setIamPolicy",
-            {"policy": {"bindings": bindings, "auditConfigs": [audit]}, "updateMask": "bindings,etag,auditConfigs"},
-        )
-
-
-def _field(column: Any) -> dict[str, Any]:
-    kind, mode = column.type, "REQUIRED" if column.required else "NULLABLE"
-    if kind.kind == "ARRAY":
-        kind, mode = kind.element, "REPEATED"
-    resource = {"name": column.name, "type": LEGACY_NAMES.get(kind.kind, kind.kind), "mode": mode}
-    if column.default:
-        resource["defaultValueExpression"] = column.default
-    return resource | ({"description": column.description} if column.description else {})
+    from stacks.environment import Environment
 
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """The environment of an embedded server of this session's own, with nothing in it."""
-    folder = tmp_path_factory.mktemp("embedded")
-    with subprocess.Popen(
-        [sys.executable, "-m", "local", "serve", "--port", "0", "--data", str(folder)],
-        cwd=REPOSITORY,
-        env={**os.environ, "EROS_ENV": "local"},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
-        try:
-            assert server.stdout is not None
-            announced = server.stdout.readline()
-            assert "http://" in announced, "the embedded server did not start; its standard error says why"
-            endpoint = announced[announced.index("http://") :].strip()
-            yield load_environment("local").model_copy(update={"endpoint": endpoint})
-        finally:
-            server.terminate()
+    with embedded_environment(tmp_path_factory.mktemp("embedded")) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
 def deployed(environment: Environment) -> Deployed:
-    """The deployed system, with its holidays; a test that changes it puts it back."""
-    system = Deployed(environment)
-    system.create()
-    system.query("CALL `{d}.seed_holiday_calendar`(2025, EXTRACT(YEAR FROM CURRENT_DATE('America/Los_Angeles')) + 2)")
-    return system
+    """The deployed system; a test that changes it puts it back."""
+    return deploy(environment)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typer.testing import Result as CliResult
 
     from stacks.environment import Environment
-    from tests.verification.conftest import Deployed
+    from tests.verification.deployed import Deployed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

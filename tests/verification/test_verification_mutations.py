@@ -15,7 +15,7 @@ from verification.suites import SUITES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.verification.conftest import Deployed
+    from tests.verification.deployed import Deployed
     from verification.results import Report
 
 

@@ -3,10 +3,15 @@
 from verification.results import Check
 from verification.suites import (
     access,
+    analyzer,
+    caption_keys,
     drift,
     existence,
+    freshness,
     functions,
     integrity,
+    monitoring,
+    performance,
     preflight,
     procedures,
     schedules,
@@ -24,7 +29,12 @@ SUITES: dict[str, tuple[Check, ...]] = {
     "procedures": procedures.CHECKS,
     "integrity": integrity.CHECKS,
     "time_zone": time_zone.CHECKS,
+    "performance": performance.CHECKS,
     "drift": drift.CHECKS,
     "schedules": schedules.CHECKS,
     "access": access.CHECKS,
+    "monitoring": monitoring.CHECKS,
+    "analyzer": analyzer.CHECKS,
+    "caption_keys": caption_keys.CHECKS,
+    "freshness": freshness.CHECKS,
 }

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stacks.roles import AUDIT_LOGS, AUDITED_SERVICE, DATASET_ROLES, PROJECT_ROLES, TOKEN_MINTER, members_of
+from verification.drift import bindings, dataset_grant
 from verification.live import RequestRefusedError
 from verification.results import Check, Outcome, Subject, compared, failed, passed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from stacks.environment import Environment
-
-#: The names under which a dataset's access list shows three of the predefined roles.
-BASIC_ROLES = {
-    "READER": "roles/bigquery.dataViewer",
-    "WRITER": "roles/bigquery.dataEditor",
-    "OWNER": "roles/bigquery.dataOwner",
-}
-MEMBER_KEYS = {"groupByEmail": "group", "domain": "domain"}
 
 
 def service_account(subject: Subject) -> Iterator[Outcome]:
@@ -37,15 +30,15 @@ def service_account(subject: Subject) -> Iterator[Outcome]:
 
 def dataset_roles(subject: Subject) -> Iterator[Outcome]:
     """Roles on the dataset."""
-    declared = set(members_of(subject.environment, DATASET_ROLES))
-    granted = {_grant(entry) for entry in (subject.live.dataset or {}).get("access", [])}
-    yield from _granted(subject, subject.environment.dataset, declared, granted)
+    entries = (dataset_grant(entry) for entry in (subject.live.dataset or {}).get("access", []))
+    granted = {f"{grant[0]} {grant[1]}" for grant in entries if grant}
+    yield from _granted(subject, subject.environment.dataset, members_of(subject.environment, DATASET_ROLES), granted)
 
 
 def project_roles(subject: Subject) -> Iterator[Outcome]:
     """Roles on the project."""
-    declared = set(members_of(subject.environment, PROJECT_ROLES))
-    yield from _granted(subject, subject.environment.project, declared, _bindings(_project_policy(subject)))
+    declared = members_of(subject.environment, PROJECT_ROLES)
+    yield from _granted(subject, subject.environment.project, declared, bindings(subject.api.project_policy()))
 
 
 def token_minter(subject: Subject) -> Iterator[Outcome]:
@@ -56,12 +49,12 @@ def token_minter(subject: Subject) -> Iterator[Outcome]:
         policy = subject.api.iam("POST", f"{_account_path(environment)}:getIamPolicy", {})
     except RequestRefusedError:
         policy = {}
-    yield from _granted(subject, environment.service_account, {(TOKEN_MINTER, agent)}, _bindings(policy))
+    yield from _granted(subject, environment.service_account, [(TOKEN_MINTER, agent)], bindings(policy))
 
 
 def audit_log(subject: Subject) -> Iterator[Outcome]:
     """Who reads and writes data is logged."""
-    configs = _project_policy(subject).get("auditConfigs", [])
+    configs = subject.api.project_policy().get("auditConfigs", [])
     logged = {
         log["logType"]
         for config in configs
@@ -79,47 +72,20 @@ def _account_path(environment: Environment) -> str:
     return f"projects/{environment.project}/serviceAccounts/{environment.service_account}"
 
 
-def _project_policy(subject: Subject) -> dict[str, Any]:
-    path = f"projects/{subject.environment.project}:getIamPolicy"
-    return subject.api.resource_manager("POST", path, {"options": {"requestedPolicyVersion": 3}})
-
-
-def _grant(entry: Mapping[str, Any]) -> tuple[str, str]:
-    """Role and member of an entry of a dataset's access list."""
-    role = BASIC_ROLES.get(entry.get("role", ""), entry.get("role", ""))
-    if email := entry.get("userByEmail"):
-        return role, f"{'serviceAccount' if email.endswith('.gserviceaccount.com') else 'user'}:{email}"
-    for key, kind in MEMBER_KEYS.items():
-        if key in entry:
-            return role, f"{kind}:{entry[key]}"
-    return role, entry.get("iamMember", "")
-
-
-def _bindings(policy: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """Role and member of each binding that holds without a condition."""
-    return {
-        (binding["role"], member)
-        for binding in policy.get("bindings", [])
-        if not binding.get("condition")
-        for member in binding.get("members", [])
-    }
-
-
-def _granted(
-    subject: Subject, name: str, declared: set[tuple[str, str]], granted: set[tuple[str, str]]
-) -> Iterator[Outcome]:
+def _granted(subject: Subject, name: str, declared: Iterable[tuple[str, str]], granted: set[str]) -> Iterator[Outcome]:
+    """A grant with a condition does not count: it may not hold when it is needed."""
     for role, member in sorted(declared):
         expected = f"{role} for {member}"
-        if (role, member) in granted:
+        if f"{role} {member}" in granted:
             yield passed(name, expected)
         else:
             yield failed(name, expected, f"{role} not granted to {member}", f"Run `{subject.deploy}`.")
 
 
 CHECKS = (
-    Check("access.1", "service account", service_account),
-    Check("access.2", "roles on the dataset", dataset_roles),
-    Check("access.3", "roles on the project", project_roles),
-    Check("access.4", "token minter of the transfer service", token_minter),
-    Check("access.5", "audit log of data access", audit_log),
+    Check("access.1", "service account", service_account, settles=True),
+    Check("access.2", "roles on the dataset", dataset_roles, settles=True),
+    Check("access.3", "roles on the project", project_roles, settles=True),
+    Check("access.4", "token minter of the transfer service", token_minter, settles=True),
+    Check("access.5", "audit log of data access", audit_log, settles=True),
 )

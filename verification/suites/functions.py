@@ -57,7 +57,7 @@ def _of(name: str, ask: Callable[[Subject], Iterator[Outcome]]) -> Callable[[Sub
 def _caption_keys(name: str) -> Callable[[Subject], Iterator[Outcome]]:
     def ask(subject: Subject) -> Iterator[Outcome]:
         texts = bigquery.ArrayQueryParameter("texts", "STRING", list(CAPTIONS))
-        sql = f"SELECT {subject.path(name)}(text) AS key FROM UNNEST(@texts) AS text WITH OFFSET AS n ORDER BY n"  # noqa: S608 - own names only
+        sql = f"SELECT {subject.path(name)}(text) AS key FROM UNNEST(@texts) AS text WITH OFFSET AS n ORDER BY n"
         keys = [row["key"] for row in subject.api.query(name, sql, [texts])]
         wrong = [
             failed(name, f"{text!r} → {expected}", f"{text!r} → {key}", f"Run `{subject.deploy}`; compare with drift.")
@@ -76,7 +76,7 @@ def _bounds(subject: Subject) -> Iterator[Outcome]:
     counts = ", ".join(f"({_sql(successes)}, {_sql(failures)})" for successes, failures in BOUNDS)
     rows = subject.api.query(
         name,
-        f"SELECT bounds.lower_bound, bounds.upper_bound, bounds.exploration_bonus FROM ("  # noqa: S608 - own names only
+        f"SELECT bounds.lower_bound, bounds.upper_bound, bounds.exploration_bonus FROM ("
         f"SELECT n, {subject.path(name)}(given.s, given.f) AS bounds "
         f"FROM UNNEST([STRUCT<s INT64, f INT64>{counts}]) AS given WITH OFFSET AS n) ORDER BY n",
     )
@@ -94,7 +94,7 @@ def _sample(subject: Subject) -> Iterator[Outcome]:
     lower, upper, _ = BOUNDS[50, 50]
     (row,) = subject.api.query(
         name,
-        "SELECT MIN(draw) AS least, MAX(draw) AS most, COUNT(DISTINCT draw) AS different "  # noqa: S608 - own names only
+        "SELECT MIN(draw) AS least, MAX(draw) AS most, COUNT(DISTINCT draw) AS different "
         f"FROM (SELECT {subject.path(name)}(50, 50) AS draw FROM UNNEST(GENERATE_ARRAY(1, {DRAWS})))",
     )
     within = f"draws of (50, 50) within {lower} and {upper}"

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stacks.roles import DEPLOY_PERMISSIONS, SERVICES
 from verification.live import column_types
-from verification.results import Check, Outcome, Subject, failed, passed_unless
+from verification.results import Check, Outcome, Subject, compared, failed, passed, passed_unless, warned
+from verification.table_changes import ChangeClass, table_changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
     from catalog import Table, View
+
+#: What the schedules may read in a day by their budgets: four performance updates of 5 GB and one daily run of 2.
+DAILY_MEBIBYTES = 22 * 1024
+#: BigQuery's limit of partitions, and how many of them leave room for a year.
+LIMIT_PARTITIONS = 10_000
+MOST_PARTITIONS = 9_000
 
 
 def dependencies(subject: Subject) -> Iterator[Outcome]:
@@ -69,7 +77,78 @@ def _problems(
             yield failed(place, expected, kind, action)
 
 
+def permissions(subject: Subject) -> Iterator[Outcome]:
+    """What a deployment does is permitted to whoever runs this."""
+    granted = subject.api.granted_permissions(DEPLOY_PERMISSIONS)
+    for permission, role in DEPLOY_PERMISSIONS.items():
+        expected = f"{permission} granted to the caller"
+        if permission in granted:
+            yield passed(subject.environment.project, expected)
+        else:
+            action = f"Ask an owner of the project for {role}, or deploy as somebody who has it."
+            yield failed(subject.environment.project, expected, f"{permission} not granted", action)
+
+
+def services(subject: Subject) -> Iterator[Outcome]:
+    """The APIs that the stacks and the verifier call are enabled."""
+    enabled = subject.api.enabled_services()
+    for service in SERVICES:
+        action = f"Run `gcloud services enable {service} --project {subject.environment.project}`."
+        found = "enabled" if service in enabled else "not enabled"
+        yield compared(service, f"{service} enabled", f"{service} {found}", action)
+
+
+def quota(subject: Subject) -> Iterator[Outcome]:
+    """A day's schedules fit into what the project may read in a day, and tables into BigQuery's partitions."""
+    project = subject.environment.project
+    limit = subject.api.query_quota_mebibytes()
+    expected = f"{DAILY_MEBIBYTES:,} MiB a day for the scheduled queries"
+    if limit is None or limit >= DAILY_MEBIBYTES:
+        yield passed(project, expected)
+    else:
+        action = "Raise 'Query usage per day' in the project's quotas."
+        yield failed(project, expected, f"{limit:,} MiB a day", action)
+    if subject.live.dataset is None:
+        return
+    rows = subject.api.query(
+        "partitions",
+        f"SELECT table_name, COUNT(*) AS partitions FROM `{project}.{subject.environment.dataset}"
+        ".INFORMATION_SCHEMA.PARTITIONS` GROUP BY table_name",
+    )
+    partitions = {row["table_name"]: row["partitions"] for row in rows}
+    for name, table in subject.catalog.tables.items():
+        if table.partitioning and name in subject.live.tables:
+            few = f"at most {MOST_PARTITIONS:,} partitions"
+            count = partitions.get(name, 0)
+            if count <= MOST_PARTITIONS:
+                yield passed(name, few)
+            else:
+                action = f"Look whether partitions expire as {table.path} says: BigQuery takes {LIMIT_PARTITIONS:,}."
+                yield failed(name, few, f"{count:,} partitions", action)
+
+
+def destructive_changes(subject: Subject) -> Iterator[Outcome]:
+    """What a deployment would do to columns, partitions and clustering; refused where data is guarded."""
+    changed = set()
+    for change in table_changes(subject):
+        changed.add(change.table)
+        found, expected = f"{change.what}: {change.live}", f"{change.what}: {change.declared} ({change.kind})"
+        if change.kind is ChangeClass.IN_PLACE:
+            yield passed(change.table, expected)
+        elif subject.environment.guards.on:
+            yield failed(change.table, expected, found, f"Refused here. Safely:\n{change.statement}")
+        else:
+            yield warned(change.table, expected, found, f"Data is not guarded here. Safely:\n{change.statement}")
+    for name in subject.catalog.tables:
+        if name in subject.live.tables and name not in changed:
+            yield passed(name, "no change of columns, partitions or clustering")
+
+
 CHECKS = (
     Check("0.1", "dependencies stand as they are read", dependencies),
     Check("0.2", "the dataset's location", location),
+    Check("0.3", "permissions of the caller", permissions, before_a_plan=True),
+    Check("0.4", "APIs enabled", services, before_a_plan=True),
+    Check("0.5", "headroom of quotas", quota, before_a_plan=True),
+    Check("0.6", "destructive changes of tables", destructive_changes, before_a_plan=True),
 )

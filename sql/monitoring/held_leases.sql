@@ -1,0 +1,12 @@
+-- Leases that are held by nobody who runs: their holder was cut off, and its job waits for them to end.
+--
+-- Cost: leases, and 90 days of etl_job_runs.
+SELECT lease.lease_name, lease.holder, lease.acquired_at, lease.expires_at
+FROM `of-scheduler-proj.eros_scheduling_brain.leases` AS lease
+LEFT JOIN `of-scheduler-proj.eros_scheduling_brain.etl_job_runs` AS run
+  ON run.job_id = lease.holder AND run.job_status = 'RUNNING'
+WHERE lease.holder IS NOT NULL
+  AND lease.expires_at > CURRENT_TIMESTAMP()
+  AND run.job_id IS NULL
+ORDER BY lease.lease_name
+LIMIT 100;

@@ -1,0 +1,25 @@
+-- Statistics of captions that cannot be: negative counts, bounds outside 0 and 1 or the wrong way round.
+--
+-- Guarantees: a NULL is no breach.
+-- Cost:       90 days of caption_bandit_stats: 9 of its columns.
+SELECT
+  stats.page_name,
+  stats.caption_id,
+  stats.successes,
+  stats.failures,
+  stats.total_observations,
+  stats.confidence_lower_bound,
+  stats.confidence_upper_bound,
+  stats.exploration_score,
+  stats.performance_percentile
+FROM `of-scheduler-proj.eros_scheduling_brain.caption_bandit_stats` AS stats
+WHERE stats.successes < 0
+  OR stats.failures < 0
+  OR stats.total_observations < 0
+  OR stats.confidence_lower_bound < 0
+  OR stats.confidence_upper_bound > 1
+  OR stats.confidence_lower_bound > stats.confidence_upper_bound
+  OR NOT (stats.exploration_score BETWEEN 0 AND 1)
+  OR NOT (stats.performance_percentile BETWEEN 0 AND 100)
+ORDER BY stats.page_name, stats.caption_id
+LIMIT 100;

@@ -1,0 +1,199 @@
+"""What the data must never hold: each condition is a query of sql/monitoring/ whose rows are what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from verification.results import Check, Outcome, Subject, failed, passed, skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+SHOWN_ROWS = 3
+SHOWN_REMEDIES = 5
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A query of sql/monitoring/, the object that it is about, and what puts its rows right.
+
+    ``remedy`` is a command or a statement; ``{dataset}`` stands for the dataset's qualified name, ``{env}`` for the
+    environment's, and a column's name in braces for its value.
+    """
+
+    query: str
+    object: str
+    healthy: str
+    remedy: str
+
+    def rows(self, subject: Subject) -> list[dict[str, Any]]:
+        """What is wrong, at most 100 rows.
+
+        Raises:
+            RequestRefusedError: the query cannot be run.
+        """
+        query = subject.catalog.monitoring[self.query]
+        return [dict(row) for row in subject.api.query(self.object, query.query)]
+
+    def remedies(self, subject: Subject, rows: Sequence[dict[str, Any]]) -> list[str]:
+        """What puts the rows right, each command once."""
+        place = f"{subject.environment.project}.{subject.environment.dataset}"
+        values = {"dataset": place, "env": subject.environment.name}
+        return list(dict.fromkeys(self.remedy.format(**_quotable(row), **values) for row in rows))[:SHOWN_REMEDIES]
+
+    def outcomes(self, subject: Subject) -> Iterator[Outcome]:
+        """One outcome; passed over where what the query reads does not stand."""
+        missing = sorted(self._read_objects(subject) - subject.live.tables.keys() - subject.live.routines.keys())
+        if missing:
+            yield skipped(self.object, self.healthy, f"{', '.join(missing)} does not stand: see existence")
+        elif rows := self.rows(subject):
+            more = f", and {len(rows) - SHOWN_ROWS} more" if len(rows) > SHOWN_ROWS else ""
+            found = "; ".join(described(row) for row in rows[:SHOWN_ROWS]) + more
+            yield failed(self.object, self.healthy, found, "\n".join(self.remedies(subject, rows)))
+        else:
+            yield passed(self.object, self.healthy)
+
+    def _read_objects(self, subject: Subject) -> set[str]:
+        query = subject.catalog.monitoring[self.query]
+        return set(query.reads | query.calls)
+
+
+def _quotable(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with texts as they stand between quotes of SQL."""
+    return {
+        name: value.replace("\\", "\\\\").replace("'", "\\'") if isinstance(value, str) else value
+        for name, value in row.items()
+    }
+
+
+def described(row: dict[str, Any]) -> str:
+    """A row in one line."""
+    return ", ".join(f"{name} {shown(value)}" for name, value in row.items())
+
+
+def shown(value: Any) -> str:
+    """A value as a person reads it: instants to the second."""
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat(" ", "seconds") if hasattr(value, "hour") else value.isoformat())
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def condition_check(identity: str, name: str, *conditions: Condition) -> Check:
+    """A check of one or several conditions."""
+
+    def run(subject: Subject) -> Iterator[Outcome]:
+        for condition in conditions:
+            yield from condition.outcomes(subject)
+
+    return Check(identity, name, run)
+
+
+UNSEEDED_YEARS = Condition(
+    "unseeded_years",
+    "holiday_calendar",
+    "20 or more holidays in this and in the next year",
+    "CALL `{dataset}.seed_holiday_calendar`(2025, EXTRACT(YEAR FROM CURRENT_DATE('America/Los_Angeles')) + 2);",
+)
+REPEATED_HOLIDAYS = Condition(
+    "repeated_holidays",
+    "holiday_calendar",
+    "each (holiday_date, holiday_name) once",
+    "DELETE FROM `{dataset}.holiday_calendar` WHERE holiday_date = DATE '{holiday_date}'; then "
+    "CALL `{dataset}.seed_holiday_calendar`(EXTRACT(YEAR FROM DATE '{holiday_date}'), "
+    "EXTRACT(YEAR FROM DATE '{holiday_date}')); look first whose saturation_impact_factor is right.",
+)
+HOLIDAYS_OUT_OF_BOUNDS = Condition(
+    "holidays_out_of_bounds",
+    "holiday_calendar",
+    "known types, factors within 0 and 1",
+    "DELETE FROM `{dataset}.holiday_calendar` WHERE holiday_date = DATE '{holiday_date}'; then "
+    "CALL `{dataset}.seed_holiday_calendar`(EXTRACT(YEAR FROM DATE '{holiday_date}'), "
+    "EXTRACT(YEAR FROM DATE '{holiday_date}'));",
+)
+STATISTICS_OUT_OF_BOUNDS = Condition(
+    "statistics_out_of_bounds",
+    "caption_bandit_stats",
+    "counts not negative, 0 <= lower <= upper <= 1, exploration within 0 and 1, percentile within 0 and 100",
+    "CALL `{dataset}.update_caption_performance`(); it computes each row anew. Find out who else writes there.",
+)
+REPEATED_STATISTICS = Condition(
+    "repeated_statistics",
+    "caption_bandit_stats",
+    "one row for each (page_name, caption_id)",
+    "DELETE FROM `{dataset}.caption_bandit_stats` WHERE page_name = '{page_name}' AND caption_id = {caption_id}; then "
+    "CALL `{dataset}.update_caption_performance`(); find out who else writes there.",
+)
+STUCK_RUNS = Condition(
+    "stuck_runs",
+    "etl_job_runs",
+    "no run stands as RUNNING for longer than it may take",
+    "python -m operations run-schedules --env {env}   # the next run of {job_name} closes the row as FAILED",
+)
+FAILED_RUNS = Condition(
+    "failed_runs",
+    "etl_job_runs",
+    "every run that failed in the last 7 days was made good by a later one",
+    "python -m operations run-schedules --env {env}   # when what error_message of {job_name} names is mended",
+)
+BREAKER = Condition(
+    "circuit_breaker",
+    "etl_job_runs",
+    "no day of the last 7 was left when the circuit breaker stopped its run",
+    "CALL `{dataset}.run_daily_automation`(DATE '{execution_date}');   -- when the creators' errors above are mended",
+)
+DIVISIONS_BY_ZERO = Condition(
+    "divisions_by_zero",
+    "etl_job_runs",
+    "no error of the last 7 days speaks of a division by zero",
+    "python -m verification drift --env {env}   # a division that is not SAFE_DIVIDE came by hand; deploy again",
+)
+UNACKNOWLEDGED_ALERTS = Condition(
+    "unacknowledged_alerts",
+    "automation_alerts",
+    "every CRITICAL alert of the last 7 days is acknowledged",
+    "UPDATE `{dataset}.automation_alerts` SET acknowledged = TRUE, acknowledged_at = CURRENT_TIMESTAMP(), "
+    "acknowledged_by = SESSION_USER() WHERE alert_id = '{alert_id}';",
+)
+RECORDS_OUT_OF_RULE = Condition(
+    "records_out_of_rule",
+    "etl_job_runs",
+    "known statuses and levels; what has ended has an end",
+    "Find out who wrote record {record_id} of {table_name}: no procedure of this repository writes {found!r} there.",
+)
+REPEATED_QUEUE_ENTRIES = Condition(
+    "repeated_queue_entries",
+    "schedule_generation_queue",
+    "a creator is queued at most once a day",
+    "DELETE FROM `{dataset}.schedule_generation_queue` WHERE page_name = '{page_name}' AND execution_date = "
+    "DATE '{execution_date}' AND status = 'PENDING'; then "
+    "CALL `{dataset}.run_daily_automation`(DATE '{execution_date}');",
+)
+DIFFERING_CAPTION_KEYS = Condition(
+    "differing_caption_keys",
+    "caption_bank",
+    "each stored caption_key is caption_key_v2 of its text",
+    "UPDATE `{dataset}.caption_bank` SET caption_key = `{dataset}.caption_key_v2`(caption_text) "
+    "WHERE caption_key IS DISTINCT FROM `{dataset}.caption_key_v2`(caption_text);",
+)
+UNSWEPT_LOCKS = Condition(
+    "unswept_locks",
+    "active_caption_assignments",
+    "no lock is active after its day",
+    "CALL `{dataset}.sweep_expired_caption_locks`();",
+)
+UNDRAINED_QUEUE = Condition(
+    "undrained_queue",
+    "schedule_generation_queue",
+    "every entry of a past day is COMPLETED",
+    "Ask whoever generates schedules why {execution_date} was not finished. To give it up: UPDATE "
+    "`{dataset}.schedule_generation_queue` SET status = 'FAILED', processed_at = CURRENT_TIMESTAMP(), error_message = "
+    "'not generated in time' WHERE execution_date = DATE '{execution_date}' AND status = '{status}';",
+)
+HELD_LEASES = Condition(
+    "held_leases",
+    "leases",
+    "every lease that is held has a holder that runs",
+    "UPDATE `{dataset}.leases` SET holder = NULL, expires_at = NULL WHERE lease_name = '{lease_name}' AND holder = "
+    "'{holder}';   -- or wait: it is free again at {expires_at}",
+)

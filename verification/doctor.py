@@ -1,0 +1,220 @@
+"""The doctor: which of the known ailments the system has, the rows that prove it, and what puts it right.
+
+Nothing here changes anything: commands and statements are printed for the person who decides.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+
+from stacks.schedules import LOS_ANGELES, SCHEDULES, next_due
+from verification import conditions
+from verification.conditions import Condition, shown
+from verification.live import WORKERS, RequestRefusedError
+from verification.results import NOT_WELL, Check, Outcome, Status, Subject
+from verification.running import outcomes_of, read_subject
+from verification.stored_sql import DIVISION, stored_texts_keep
+from verification.suites import access, existence, freshness, preflight, schedules, time_zone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.console import Console
+
+    from stacks.environment import Environment
+
+SHOWN_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Case:
+    """A known ailment: a question, and what proves it: conditions of the data, checks of the live system."""
+
+    name: str
+    title: str
+    conditions: tuple[Condition, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Whether a case holds; ``rows`` prove it, ``remedies`` put it right; ``unknown`` says why it could not be told."""
+
+    name: str
+    title: str
+    rows: list[dict[str, str]]
+    remedies: list[str]
+    unknown: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the system has this ailment."""
+        return bool(self.rows)
+
+
+@dataclass(frozen=True)
+class Examination:
+    """Every diagnosis, and the schedules with their last and next times."""
+
+    environment: str
+    diagnoses: list[Diagnosis]
+    schedules: list[dict[str, str]]
+
+    @property
+    def ailments(self) -> list[Diagnosis]:
+        """What holds."""
+        return [diagnosis for diagnosis in self.diagnoses if diagnosis.holds]
+
+    @property
+    def unknown(self) -> list[Diagnosis]:
+        """What could not be told."""
+        return [diagnosis for diagnosis in self.diagnoses if diagnosis.unknown]
+
+    @property
+    def exit_code(self) -> int:
+        """0 all well, 1 something ails the system, 2 something could not be told."""
+        return 1 if self.ailments else 2 if self.unknown else 0
+
+
+def _divisions(subject: Subject) -> Iterator[Outcome]:
+    return stored_texts_keep(DIVISION, "every division is SAFE_DIVIDE", subject)
+
+
+CASES = (
+    Case("missing_object", "something that is needed does not stand", checks=(*existence.CHECKS, preflight.CHECKS[0])),
+    Case(
+        "division_by_zero",
+        "a division by zero",
+        (conditions.DIVISIONS_BY_ZERO,),
+        (Check("doctor.1", "unguarded divisions", _divisions),),
+    ),
+    Case("breaker", "the circuit breaker stopped a daily run", (conditions.BREAKER,)),
+    Case(
+        "calendar",
+        "the holiday calendar is not seeded, or holds what cannot be",
+        (conditions.UNSEEDED_YEARS, conditions.REPEATED_HOLIDAYS, conditions.HOLIDAYS_OUT_OF_BOUNDS),
+    ),
+    Case("time_zone", "a stored text reads the clock without its zone", checks=time_zone.CHECKS),
+    Case("stuck_runs", "runs stand as RUNNING and do not run", (conditions.STUCK_RUNS,)),
+    Case("held_leases", "a lease is held by nobody who runs", (conditions.HELD_LEASES,)),
+    Case("failed_runs", "a run failed and was not made good", (conditions.FAILED_RUNS,)),
+    Case("stale_runs", "a scheduled query has not done its work since it was due", checks=freshness.CHECKS),
+    Case("schedules", "a scheduled query is missing, disabled or not as declared", checks=schedules.CHECKS),
+    Case(
+        "access",
+        "the scheduled queries may not run as their service account",
+        checks=tuple(check for check in access.CHECKS if check.id in {"access.1", "access.2", "access.3", "access.4"}),
+    ),
+    Case("alerts", "CRITICAL alerts wait to be acknowledged", (conditions.UNACKNOWLEDGED_ALERTS,)),
+    Case("locks", "caption locks are active after their day", (conditions.UNSWEPT_LOCKS,)),
+    Case("caption_keys", "stored caption keys differ from the key of their text", (conditions.DIFFERING_CAPTION_KEYS,)),
+    Case(
+        "statistics",
+        "statistics of captions are out of bounds, or stand twice",
+        (conditions.STATISTICS_OUT_OF_BOUNDS, conditions.REPEATED_STATISTICS),
+    ),
+    Case(
+        "queue",
+        "the queue of a past day is not drained, or holds a creator twice",
+        (conditions.UNDRAINED_QUEUE, conditions.REPEATED_QUEUE_ENTRIES),
+    ),
+)
+
+
+def examine(environment: Environment) -> Examination:
+    """Look for every ailment.
+
+    Raises:
+        CatalogError: the repository's SQL does not compile.
+        LiveSystemError: no credentials, or no answer.
+    """
+    subject = read_subject(environment)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        diagnoses = list(pool.map(lambda case: _diagnose(case, subject), CASES))
+    return Examination(environment.name, diagnoses, list(_schedule_rows(subject)))
+
+
+def _diagnose(case: Case, subject: Subject) -> Diagnosis:
+    rows: list[dict[str, str]] = []
+    remedies: list[str] = []
+    unknown = ""
+    for condition in case.conditions:
+        try:
+            found = condition.rows(subject)
+        except RequestRefusedError as error:
+            unknown = f"{condition.object}: {error}"
+            continue
+        rows += [{name: shown(value) for name, value in row.items()} for row in found]
+        remedies += condition.remedies(subject, found)
+    for outcome in (outcome for check in case.checks for outcome in outcomes_of(check, subject)):
+        if outcome.status in NOT_WELL:
+            rows.append({"object": outcome.object, "expected": outcome.expected, "found": outcome.found})
+            remedies.append(outcome.action)
+        elif outcome.status is Status.DENIED:
+            unknown = outcome.found
+    return Diagnosis(case.name, case.title, rows, list(dict.fromkeys(remedies)), unknown)
+
+
+def _schedule_rows(subject: Subject) -> Iterator[dict[str, str]]:
+    """For each scheduled query its state, its last run that had work to do, and when it has work next."""
+    configs = {config.get("displayName"): config for config in subject.api.transfer_configs()}
+    now = datetime.now(UTC)
+    for schedule in SCHEDULES:
+        config = configs.get(schedule.display_name)
+        runs = subject.api.transfer_runs(config["name"]) if config else []
+        last = next(iter(freshness.working_runs(schedule, runs)), None)
+        state = "missing" if config is None else "disabled" if config.get("disabled") else "enabled"
+        following = _los_angeles(next_due(schedule, now)) if state == "enabled" else "never"
+        yield {
+            "scheduled query": schedule.name,
+            "state": state,
+            "last run": f"{last['state']} {_los_angeles(freshness.instant(last['runTime']))}" if last else "none yet",
+            "works next at": following,
+        }
+
+
+def _los_angeles(moment: datetime) -> str:
+    return f"{moment.astimezone(LOS_ANGELES):%a %Y-%m-%d %H:%M %Z} ({moment.astimezone(UTC):%H:%M} UTC)"
+
+
+def print_examination(examination: Examination, console: Console) -> None:
+    """What ails the system, one after the other; then the schedules; then one line."""
+    for diagnosis in examination.ailments:
+        console.print(f"\n[red]✗[/] [bold]{escape(diagnosis.title)}[/]  [dim]{diagnosis.name}[/]")
+        console.print(_table(diagnosis.rows))
+        if (more := len(diagnosis.rows) - SHOWN_ROWS) > 0:
+            console.print(f"  and {more} rows more")
+        for remedy in diagnosis.remedies:
+            console.print(f"  → {remedy}", markup=False, soft_wrap=True)
+    console.print()
+    console.print(_table(examination.schedules))
+    well = len(examination.diagnoses) - len(examination.ailments) - len(examination.unknown)
+    console.print(
+        f"\n{examination.environment}: {len(examination.ailments)} ailments found, {well} ruled out"
+        + (f", {len(examination.unknown)} could not be told" if examination.unknown else "")
+    )
+
+
+def _table(rows: list[dict[str, str]]) -> Table:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim")
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows[:SHOWN_ROWS]:
+        table.add_row(*(escape(row.get(name, "")) for name in names))
+    return table
+
+
+def print_json(examination: Examination, console: Console) -> None:
+    """The whole examination as JSON."""
+    console.file.write(json.dumps(asdict(examination), indent=2, ensure_ascii=False) + "\n")
+
+
+WRITERS: dict[str, Callable[[Examination, Console], None]] = {"table": print_examination, "json": print_json}

@@ -1,0 +1,110 @@
+"""Routines and views as they are stored now, held against the house rules by the analyzer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from catalog import CatalogError, Routine, load_catalog
+from catalog.loading import CACHE
+from verification.results import Outcome, Subject, failed, passed_unless
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from catalog import Catalog, View
+
+#: What the analyzer finds, by object: the name of the rule and the message.
+Findings = dict[str, list[tuple[str, str]]]
+TIME_ZONE, DIVISION = "time-zone", "safe-divide"
+
+
+def stored_texts_keep(rule: str, expected: str, subject: Subject) -> Iterator[Outcome]:
+    """One outcome for each stored routine and view, or one for each line that breaks a rule.
+
+    A text that does not compile is not understood, so nothing can be said for it either.
+
+    Args:
+        rule: the rule's name, ``TIME_ZONE`` or ``DIVISION``.
+        expected: the rule in words.
+        subject: what is looked at.
+    """
+    texts = _stored_files(subject)
+    found = _findings(texts)
+    others = {TIME_ZONE, DIVISION} - {rule}
+    for name in texts:
+        problems = [
+            failed(name, expected, message, f"Run `{subject.deploy}`.")
+            for broken, message in found.get(name, ())
+            if broken not in others
+        ]
+        yield from passed_unless(name, expected, problems)
+
+
+def _stored_files(subject: Subject) -> dict[str, str]:
+    """For each stored routine and view its file's DDL, under production names, with the stored text in it."""
+    declared = _with_text(subject.catalog)
+    production = load_catalog()
+    originals = _with_text(production)
+    here = f"{subject.environment.project}.{subject.environment.dataset}."
+    there = f"{production.project}.{production.dataset}."
+    texts = {}
+    for name, item in declared.items():
+        live = subject.live.routines.get(name) or subject.live.tables.get(name)
+        if live is None:
+            continue
+        stored = live.get("definitionBody") or live.get("view", {}).get("query", "")
+        ours = _text(originals[name])
+        text = ours if stored.strip() == _text(item).strip() else stored.replace(here, there)
+        texts[name] = originals[name].ddl.replace(ours, text)
+    return texts
+
+
+def _with_text(catalog: Catalog) -> dict[str, Routine | View]:
+    return {**catalog.routines, **catalog.views}
+
+
+def _text(item: Routine | View) -> str:
+    return item.body if isinstance(item, Routine) else item.query
+
+
+def _findings(texts: Mapping[str, str]) -> Findings:
+    """Kept by content, since texts seldom change and the analyzer takes its time."""
+    code = [path.read_bytes() for path in sorted((Path(__file__).parents[1] / "catalog").rglob("*.py"))]
+    digest = hashlib.sha256(b"\0".join([*code, json.dumps(texts, sort_keys=True).encode()])).hexdigest()[:24]
+    kept = CACHE / f"stored-sql-{digest}.json"
+    try:
+        found: Findings = json.loads(kept.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = _analyzed(texts)
+        CACHE.mkdir(exist_ok=True)
+        kept.write_text(json.dumps(found), encoding="utf-8")
+    return found
+
+
+def _analyzed(texts: Mapping[str, str]) -> Findings:
+    from catalog.declarations import SCRIPTS  # noqa: PLC0415 - the same
+    from catalog.loading import analyze_files, read_files  # noqa: PLC0415 - ZetaSQL only where the cache does not answer
+    from catalog.rules.division import SafeDivision  # noqa: PLC0415 - the same
+    from catalog.rules.time_zone import NamedTimeZone  # noqa: PLC0415 - the same
+
+    files = [
+        # a schedule has the name of its procedure
+        (path, text if path.parent.name in SCRIPTS else texts.get(path.stem, text))
+        for path, text in read_files(load_catalog().folder)
+    ]
+    try:
+        analyzed = analyze_files(files)
+        findings = [
+            finding
+            for file in analyzed
+            for finding in file.findings or [*NamedTimeZone().check(file), *SafeDivision().check(file)]
+        ]
+    except CatalogError as error:
+        findings = error.findings
+    found: Findings = {}
+    for finding in findings:
+        found.setdefault(finding.path.stem, []).append((finding.rule, f"line {finding.line}: {finding.message}"))
+    return found

@@ -1,0 +1,7 @@
+"""The keys that are stored in the caption bank are those that caption_key_v2 gives."""
+
+from __future__ import annotations
+
+from verification.conditions import DIFFERING_CAPTION_KEYS, condition_check
+
+CHECKS = (condition_check("caption_keys.1", "stored keys", DIFFERING_CAPTION_KEYS),)

@@ -1,0 +1,242 @@
+"""What a deployment would do to the live tables that a plan does not tell: data lost, tables rewritten.
+
+How Terraform's provider carries each change out was measured: a dropped column is dropped in place, another type, a new
+required column or another partitioning replaces the table, another order of columns does nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from verification.live import column_types
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from catalog import Column, Table
+    from verification.results import Subject
+
+MILLISECONDS_A_DAY = 24 * 60 * 60 * 1000
+#: Types that BigQuery changes in place, by ALTER COLUMN SET DATA TYPE, without a loss.
+WIDENINGS = {
+    "INT64": {"NUMERIC", "BIGNUMERIC", "FLOAT64"},
+    "NUMERIC": {"BIGNUMERIC", "FLOAT64"},
+    "BIGNUMERIC": {"FLOAT64"},
+    "DATE": {"DATETIME", "TIMESTAMP"},
+    "DATETIME": {"TIMESTAMP"},
+}
+
+
+class ChangeClass(StrEnum):
+    """What a change costs; only IN_PLACE is safe to leave to a deployment."""
+
+    IN_PLACE = "in place"
+    LOSES_DATA = "loses data"
+    REPLACES_TABLE = "replaces the table and loses its data"
+    NEEDS_COPY = "cannot be done in place"
+
+
+@dataclass(frozen=True)
+class TableChange:
+    """A difference between a live table and its declaration, with the statement that makes it safely."""
+
+    table: str
+    what: str
+    live: str
+    declared: str
+    kind: ChangeClass
+    statement: str
+
+
+def table_changes(subject: Subject) -> Iterator[TableChange]:
+    """Every difference of a column, of partitioning or of clustering; tables of ours that are declared no more."""
+    for name, table in subject.catalog.tables.items():
+        if resource := subject.live.tables.get(name):
+            yield from _changes(_Safely(subject, table), table, resource)
+    declared = {item.name for item in subject.catalog}
+    for name, labels in subject.api.table_labels().items():
+        if labels.get("system") == "eros" and name not in declared:
+            path = f"{subject.environment.project}.{subject.environment.dataset}.{name}"
+            yield TableChange(
+                name,
+                "drop of the table",
+                "a table of this system",
+                "no such table",
+                ChangeClass.LOSES_DATA,
+                f"{snapshot(path)}   -- then: DROP TABLE `{path}`;",
+            )
+
+
+@dataclass(frozen=True)
+class _Safely:
+    """The statements that change one table without a loss."""
+
+    subject: Subject
+    table: Table
+
+    @property
+    def path(self) -> str:
+        return f"{self.subject.environment.project}.{self.subject.environment.dataset}.{self.table.name}"
+
+    def alter(self, clause: str) -> str:
+        return f"ALTER TABLE `{self.path}` {clause};"
+
+    def snapshot_then(self, statement: str) -> str:
+        return f"{snapshot(self.path)}\n{statement}"
+
+    def copy_and_swap(self, resource: Mapping[str, Any], note: str = "") -> str:
+        """The table made anew by its file under another name, filled, and put in the old one's place."""
+        types = column_types(resource)
+        shared = [column for column in self.table.columns if column.name in types]
+        columns = ", ".join(column.name for column in shared)
+        values = ", ".join(
+            column.name if types[column.name] == column.type.sql else f"CAST({column.name} AS {column.type.sql})"
+            for column in shared
+        )
+        new = f"{self.path}_new"
+        return (
+            f"{note}CREATE TABLE `{new}` … as {self.table.path} says, under this name;\n"
+            f"INSERT INTO `{new}` ({columns}) SELECT {values} FROM `{self.path}`;\n"
+            f"ALTER TABLE `{self.path}` RENAME TO {self.table.name}_old;\n"
+            f"ALTER TABLE `{new}` RENAME TO {self.table.name};   -- when the counts agree, drop {self.table.name}_old"
+        )
+
+
+def snapshot(path: str) -> str:
+    """Keeps what a table holds now for 30 days."""
+    return (
+        f"CREATE SNAPSHOT TABLE `{path}_before` CLONE `{path}` "
+        "OPTIONS (expiration_timestamp = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 30 * 24 HOUR));"
+    )
+
+
+def _changes(safely: _Safely, table: Table, resource: Mapping[str, Any]) -> Iterator[TableChange]:
+    yield from _column_changes(safely, table, resource)
+    yield from _partition_changes(safely, table, resource)
+    live, declared = tuple(resource.get("clustering", {}).get("fields", ())), table.clustering
+    if live != declared:
+        yield TableChange(
+            table.name,
+            "clustering",
+            ", ".join(live) or "none",
+            ", ".join(declared) or "none",
+            ChangeClass.NEEDS_COPY,
+            f"bq update --clustering_fields={','.join(declared)} "
+            f"{safely.path.replace('.', ':', 1)}   # what stands is clustered anew by:\n"
+            f"UPDATE `{safely.path}` SET {table.columns[0].name} = {table.columns[0].name} WHERE TRUE;",
+        )
+
+
+def _column_changes(safely: _Safely, table: Table, resource: Mapping[str, Any]) -> Iterator[TableChange]:
+    types, declared = column_types(resource), {column.name: column for column in table.columns}
+    required = {field["name"] for field in resource["schema"]["fields"] if field.get("mode") == "REQUIRED"}
+    gone = [name for name in types if name not in declared]
+    new = [name for name in declared if name not in types]
+    renamed: dict[str, str] = {}
+    for old in gone:
+        same = [name for name in new if declared[name].type.sql == types[old] and name not in renamed.values()]
+        if len(gone) == len(new) == 1 and same:
+            renamed[old] = same[0]
+    for old in gone:
+        if old in renamed:
+            statement = safely.alter(f"RENAME COLUMN {old} TO {renamed[old]}")
+            what, becomes = f"rename of column {old}", f"{renamed[old]} {types[old]}"
+        else:
+            statement = safely.snapshot_then(safely.alter(f"DROP COLUMN {old}"))
+            what, becomes = f"drop of column {old}", "no such column"
+        yield TableChange(table.name, what, types[old], becomes, ChangeClass.LOSES_DATA, statement)
+    for name in new:
+        if name not in renamed.values():
+            yield _new_column(safely, table, declared[name])
+    for name, column in declared.items():
+        if name in types:
+            yield from _changed_column(safely, table, resource, column, types[name], name in required)
+    kept = [name for name in types if name in declared]
+    if kept != [name for name in declared if name in types]:
+        yield TableChange(
+            table.name,
+            "order of columns",
+            ", ".join(types),
+            ", ".join(declared),
+            ChangeClass.NEEDS_COPY,
+            safely.copy_and_swap(resource, f"-- or write the columns of {table.path} in the live order\n"),
+        )
+
+
+def _new_column(safely: _Safely, table: Table, column: Column) -> TableChange:
+    add = safely.alter(f"ADD COLUMN {column.name} {column.type.sql}")
+    if not column.required:
+        return TableChange(
+            table.name, f"new column {column.name}", "no such column", column.type.sql, ChangeClass.IN_PLACE, add
+        )
+    return TableChange(
+        table.name,
+        f"new required column {column.name}",
+        "no such column",
+        f"{column.type.sql} NOT NULL",
+        ChangeClass.REPLACES_TABLE,
+        f"{add}   -- declare it without NOT NULL, and fill it:\n"
+        f"UPDATE `{safely.path}` SET {column.name} = … WHERE {column.name} IS NULL;",
+    )
+
+
+def _changed_column(  # noqa: PLR0917 - the column as it is declared and as it stands
+    safely: _Safely, table: Table, resource: Mapping[str, Any], column: Column, live: str, required: bool
+) -> Iterator[TableChange]:
+    if live != column.type.sql:
+        widens = column.type.sql in WIDENINGS.get(live, ())
+        yield TableChange(
+            table.name,
+            f"type of column {column.name}",
+            live,
+            column.type.sql,
+            ChangeClass.REPLACES_TABLE,
+            safely.alter(f"ALTER COLUMN {column.name} SET DATA TYPE {column.type.sql}")
+            if widens
+            else safely.copy_and_swap(resource),
+        )
+    if column.required and not required:
+        note = f"-- first: UPDATE `{safely.path}` SET {column.name} = … WHERE {column.name} IS NULL;\n"
+        yield TableChange(
+            table.name,
+            f"column {column.name} becomes required",
+            "NULLABLE",
+            "REQUIRED",
+            ChangeClass.REPLACES_TABLE,
+            safely.copy_and_swap(resource, note),
+        )
+    elif required and not column.required:
+        yield TableChange(
+            table.name,
+            f"column {column.name} becomes nullable",
+            "REQUIRED",
+            "NULLABLE",
+            ChangeClass.IN_PLACE,
+            safely.alter(f"ALTER COLUMN {column.name} DROP NOT NULL"),
+        )
+
+
+def _partition_changes(safely: _Safely, table: Table, resource: Mapping[str, Any]) -> Iterator[TableChange]:
+    live, declared = resource.get("timePartitioning"), table.partitioning
+    found = f"{live['type']} of {live.get('field', 'ingestion time')}" if live else "none"
+    wanted = f"{declared.granularity} of {declared.column}" if declared else "none"
+    if found != wanted:
+        yield TableChange(
+            table.name, "partitioning", found, wanted, ChangeClass.REPLACES_TABLE, safely.copy_and_swap(resource)
+        )
+        return
+    days = int((live or {}).get("expirationMs") or 0) / MILLISECONDS_A_DAY
+    kept = (declared.expiration_days if declared else None) or 0
+    if days != kept:
+        shorter = bool(kept) and (not days or kept < days)
+        alter = safely.alter(f"SET OPTIONS (partition_expiration_days = {kept:g})") if kept else ""
+        yield TableChange(
+            table.name,
+            "partition expiry",
+            f"{days:g} days" if days else "never",
+            f"{kept:g} days" if kept else "never",
+            ChangeClass.LOSES_DATA if shorter else ChangeClass.IN_PLACE,
+            safely.snapshot_then(alter) if shorter else alter,
+        )
