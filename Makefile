@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 SETUP := .venv/installed node_modules/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deploy plan destroy rollback verify up down check test test-sql test-others \
+.PHONY: help setup deploy plan destroy rollback verify up down check test test-sql test-others mutations \
 	bench-deploy bench-bandit bench-procedures clean
 
 help: ## list the targets
@@ -62,6 +62,9 @@ test-sql: $(SETUP) ## the tests of the SQL
 
 test-others: $(SETUP) ## all other tests
 	@python -m pytest --ignore tests/sql
+
+mutations: $(SETUP) ## apply every deliberate defect to a deployed system and print how many the verifier caught
+	@python -m verification.mutations
 
 bench-bandit: $(SETUP) ## simulate 90 days of the caption bandit; some 7 minutes
 	@python -m benchmarks.bandit

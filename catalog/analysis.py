@@ -15,7 +15,8 @@ from catalog.model import Column, Routine, RoutineKind, ScheduledQuery, Script, 
 from catalog.zetasql import ZetaSqlError, has, kind_of, member, span, unwrap, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
+    from pathlib import Path
 
     from catalog.findings import Finding
     from catalog.source import SourceFile
@@ -91,14 +92,17 @@ class Namespace:
             self.routines[item.name] = item
 
 
-def analyze(objects: Iterable[tuple[SourceFile, str, SqlObject]]) -> list[AnalyzedFile]:
+def analyze(
+    objects: Iterable[tuple[SourceFile, str, SqlObject]], only: Collection[Path] | None = None
+) -> list[AnalyzedFile]:
     """Analyse files against each other.
 
     Args:
         objects: each file with its folder and the object that it declares.
+        only: paths of the files that are analysed, with the views; the others are only known to them.
 
     Returns:
-        One result a file, in the same order; a view's columns and everybody's lineage in it.
+        One result an analysed file, in the same order; a view's columns and everybody's lineage in it.
     """
     files = [AnalyzedFile(source, folder, item) for source, folder, item in objects]
     namespace = Namespace()
@@ -120,10 +124,11 @@ def analyze(objects: Iterable[tuple[SourceFile, str, SqlObject]]) -> list[Analyz
             file.findings.clear()
             file.resolved.clear()
         waiting = still
-    for file in files:
+    chosen = [file for file in files if only is None or file in views or file.source.path in only]
+    for file in chosen:
         if file not in views:
             _FileAnalysis(file, namespace).run()
-    return files
+    return chosen
 
 
 @dataclass

@@ -15,6 +15,8 @@ from catalog.findings import CatalogError, Finding
 from catalog.model import Catalog, MonitoringQuery, Routine, ScheduledQuery, Script, SqlObject, Table, View
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from catalog.analysis import AnalyzedFile
     from catalog.source import SourceFile
 
@@ -96,8 +98,8 @@ def read_files(sql: Path) -> list[tuple[Path, str]]:
     return files
 
 
-def analyze_files(files: list[tuple[Path, str]]) -> list[AnalyzedFile]:
-    """Declare and analyse every file; findings of the analysis are in the results.
+def analyze_files(files: list[tuple[Path, str]], only: Collection[Path] | None = None) -> list[AnalyzedFile]:
+    """Declare every file and analyse them all, or ``only`` some; findings of the analysis are in the results.
 
     Raises:
         CatalogError: files that do not parse, or declare something else than their folder and name say.
@@ -116,7 +118,7 @@ def analyze_files(files: list[tuple[Path, str]]) -> list[AnalyzedFile]:
             findings += error.findings
     if findings:
         raise CatalogError(findings)
-    return analyze(declared)
+    return analyze(declared, only)
 
 
 def build_catalog(sql: Path, files: list[tuple[Path, str]]) -> Catalog:

@@ -18,7 +18,7 @@ from stacks.environment import EnvironmentFileError, load_environment
 from verification import doctor as diagnosis
 from verification.drift import read_drift
 from verification.live import LiveSystemError
-from verification.report import FILE_WIDTH, WRITERS, as_table
+from verification.report import FILE_WIDTH, WRITERS, as_table, json_schema
 from verification.results import Status
 from verification.running import chosen_checks, read_subject, verify
 from verification.suites import SUITES
@@ -140,6 +140,7 @@ def main(  # noqa: PLR0917 - typer takes its options as arguments
         list[str] | None, typer.Option("--format", help=f"{', '.join(WRITERS)}, with =FILE to write it to a file")
     ] = None,
     list_tests: Annotated[bool, typer.Option("--list", help="list suites and tests, and do nothing else")] = False,
+    print_schema: Annotated[bool, typer.Option("--print-schema", help="print the JSON report's schema only")] = False,
     settle: Annotated[
         float | None, typer.Option(min=0, help="seconds in which what settles late is looked at again; 60 at Google's")
     ] = None,
@@ -150,6 +151,9 @@ def main(  # noqa: PLR0917 - typer takes its options as arguments
         return
     if list_tests:
         _screen().print(_listing())
+        return
+    if print_schema:
+        print(json_schema(), end="")  # noqa: T201 - for a file
         return
     with _explained(deadline):
         chosen_checks(suite or [], test or [])

@@ -90,13 +90,17 @@ def _analyzed(texts: Mapping[str, str]) -> Findings:
     from catalog.rules.division import SafeDivision  # noqa: PLC0415 - the same
     from catalog.rules.time_zone import NamedTimeZone  # noqa: PLC0415 - the same
 
-    files = [
+    files, changed = [], set()
+    for path, text in read_files(load_catalog().folder):
         # a schedule has the name of its procedure
-        (path, text if path.parent.name in SCRIPTS else texts.get(path.stem, text))
-        for path, text in read_files(load_catalog().folder)
-    ]
+        stored = None if path.parent.name in SCRIPTS else texts.get(path.stem)
+        if stored is not None and stored not in text:  # the file also holds a comment and tests
+            changed.add(path)
+            text = stored  # noqa: PLW2901 - the file as it is stored
+        files.append((path, text))
     try:
-        analyzed = analyze_files(files)
+        # what is stored as the repository has it was checked there
+        analyzed = analyze_files(files, changed)
         findings = [
             finding
             for file in analyzed

@@ -107,8 +107,8 @@ def resource_manager(store: Store, projects: Projects) -> APIRouter:
     def get_project_policy(project: str) -> Resource:
         return get_policy(store, f"projects/{project}")
 
-    @router.post("/projects/{project}:testIamPermissions")
-    def test_permissions(body: Resource) -> Resource:
+    @router.post("/projects/{_project}:testIamPermissions")
+    def test_permissions(_project: str, body: Resource) -> Resource:
         return {"permissions": list(body.get("permissions", []))}  # whoever reaches this server may do everything
 
     @router.post("/projects/{project}:setIamPolicy")

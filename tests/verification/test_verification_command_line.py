@@ -7,18 +7,21 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
 from verification import __main__ as command_line
 from verification import live
+from verification.live import GoogleApi
+from verification.suites import SUITES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,10 +66,11 @@ def test_json_on_the_screen_is_nothing_but_json(deployed: Deployed, monkeypatch:
     ("arguments", "message"),
     [
         (["--format", "table", "--format", "json"], "only one format can go to the screen"),
-        (["--format", "yaml"], "write one of table, json, junit"),
-        (["--format", "json="], "write one of table, json, junit"),
+        (["--format", "yaml"], "write one of table, json, junit, markdown"),
+        (["--format", "json="], "write one of table, json, junit, markdown"),
         (["--format", "json=a", "--format", "junit=a"], "the same file"),
         (["--suite", "nothing"], "there are preflight, existence"),
+        (["--test", "9.9"], "no test '9.9'"),
         (["--format", "json=/proc/nothing/v.json"], "cannot be written"),
     ],
 )
@@ -110,57 +114,177 @@ def test_nothing_listens_there(environment: Environment, monkeypatch: pytest.Mon
     assert time.monotonic() - started < 5
 
 
+def test_the_list_of_tests_names_every_suite_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = CliRunner().invoke(command_line.app, ["--list"])
+    assert outcome.exit_code == 0
+    listed = [line.split()[:2] for line in outcome.stdout.splitlines()[1:]]
+    assert listed == [[suite, check.id] for suite, checks in SUITES.items() for check in checks]
+    numbers = [number for _, number in listed]
+    assert len(numbers) == len(set(numbers))
+    contract = {"1": 4, "2": 4, "3": 4, "4": 1, "5": 4, "6": 2, "7": 1, "8": 1}
+    assert {suite: sum(n.startswith(f"{suite}.") for n in numbers) for suite in contract} == contract
+
+
+def test_single_tests_are_run_alone(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["--test", "3.1", "--test", "access.1", "--format", "json"]
+    outcome = run(deployed.environment, monkeypatch, *arguments)
+    assert {result["id"] for result in json.loads(outcome.stdout)["results"]} == {"3.1", "access.1"}
+
+
+def test_the_markdown_format_goes_to_the_screen(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = run(deployed.environment, monkeypatch, "--suite", "existence", "--format", "markdown")
+    assert outcome.stdout.startswith("### Verification of `eros-local.eros_scheduling_brain` (local): all well")
+
+
+def test_what_settles_late_is_looked_at_again(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A grant that is shown half a second after it was made is no failure within --settle, and one without."""
+    asked = 0
+    policy = GoogleApi.project_policy
+
+    def late(api: GoogleApi) -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        return {"bindings": []} if asked == 1 else policy(api)
+
+    monkeypatch.setattr(GoogleApi, "project_policy", late)
+    outcome = run(deployed.environment, monkeypatch, "--test", "access.3", "--settle", "5")
+    assert (outcome.exit_code, asked) == (0, 2), outcome.output
+    asked = 0
+    assert run(deployed.environment, monkeypatch, "--test", "access.3").exit_code == 1
+
+
+FAULTS = ["403", "404", "429", "500", "503", "cut", "page", "silent"]
+#: Parts of the API by the paths of their calls, and whether a 404 of theirs says that something is missing.
+PARTS = {
+    "everything": ("/", False),
+    "datasets": ("/datasets", False),
+    "tables": ("/tables", True),
+    "routines": ("/routines", True),
+    "queries": ("/queries", True),
+    "transfer service": ("/bigquerydatatransfer/", False),
+    "service accounts": ("/serviceAccounts", True),
+    "project policy": ("/cloudresourcemanager/", False),
+}
+
+
 @contextmanager
-def answering(status: int, body: bytes, length: int) -> Iterator[str]:
-    """A server that gives the same answer to everything; a length beyond the body cuts the answer off."""
+def faulty(endpoint: str, part: str, fault: str) -> Iterator[str]:
+    """A proxy before an embedded server that spoils the answers to one part of the API.
+
+    ``cut`` ends in the middle of an answer, ``page`` is some proxy's own, ``silent`` never answers.
+    """
+    over = Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if part not in self.path:
+                headers = {"Content-Type": "application/json"}
+                answer = httpx.request(self.command, endpoint + self.path, content=body, headers=headers, timeout=30)
+                self._answer(answer.status_code, answer.content, len(answer.content))
+            elif fault == "silent":
+                over.wait(20)
+            elif fault == "cut":
+                self._answer(200, b'{"kind": "bigquery#da', 4000)
+            elif fault == "page":
+                self._answer(200, b"<html>a proxy's page</html>", 27)
+            else:
+                error = json.dumps({"error": {"code": int(fault), "message": "Not now."}}).encode()
+                self._answer(int(fault), error, len(error))
+
+        do_POST = do_GET  # noqa: N815 - the name that the class calls
+
+        def _answer(self, status: int, body: bytes, length: int) -> None:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(length))
             self.end_headers()
             self.wfile.write(body)
 
-        do_POST = do_GET  # noqa: N815 - the name that the class calls
-
         def log_message(self, *_: Any) -> None:
             """Nothing is logged."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
     Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
+        over.set()
         server.shutdown()
-        server.server_close()
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "length"),
-    [
-        (403, b'{"error": {"code": 403, "message": "Access denied."}}', 53),
-        (429, b'{"error": {"code": 429, "message": "Too many."}}', 48),
-        (500, b"", 0),
-        (503, b"busy", 4),
-        (200, b'{"kind": "bigquery#da', 4000),
-        (200, b"<html>a proxy's page</html>", 27),
-    ],
-)
-def test_a_service_that_does_not_answer_well(
-    environment: Environment, monkeypatch: pytest.MonkeyPatch, status: int, body: bytes, length: int
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("part", PARTS)
+def test_a_call_that_fails_is_never_a_traceback_and_never_well(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, part: str, fault: str
 ) -> None:
-    with answering(status, body, length) as endpoint:
-        outcome = run(environment.model_copy(update={"endpoint": endpoint}), monkeypatch)
+    """Exit code 2 and one clear line; a 404 of what may be missing is a failed check."""
+    path, may_be_missing = PARTS[part]
+    monkeypatch.setattr(live, "CALL_SECONDS", 1.0 if fault == "silent" else 10.0)
+    started = time.monotonic()
+    with faulty(str(deployed.environment.endpoint), path, fault) as endpoint:
+        there = deployed.environment.model_copy(update={"endpoint": endpoint})
+        outcome = run(there, monkeypatch, "--suite", "existence", "--suite", "integrity", "--suite", "access", *FRESH)
+    assert "Traceback" not in outcome.output
+    assert isinstance(outcome.exception, SystemExit | None), outcome.exception
+    if may_be_missing and fault == "404":
+        assert outcome.exit_code == 1, outcome.output
+    else:
+        assert outcome.exit_code == 2, outcome.output
+        assert len(outcome.stderr.strip().splitlines()) == 1, outcome.stderr
+    if part == "everything":
+        assert outcome.stdout == ""
+    assert time.monotonic() - started < 15
+
+
+FRESH = ("--suite", "freshness")
+
+
+@pytest.mark.parametrize("command", ["drift", "doctor"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_drift_and_doctor_fail_the_same_way(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, fault: str, command: str
+) -> None:
+    monkeypatch.setattr(live, "CALL_SECONDS", 1.0)
+    with faulty(str(deployed.environment.endpoint), "/", fault) as endpoint:
+        outcome = run(deployed.environment.model_copy(update={"endpoint": endpoint}), monkeypatch, command)
     assert outcome.exit_code == 2, outcome.output
     assert len(outcome.stderr.strip().splitlines()) == 1
-    assert "Traceback" not in outcome.output
+    assert outcome.stdout == ""
 
 
-def test_a_service_that_never_answers(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "CALL_SECONDS", 0.5)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        outcome = run(environment.model_copy(update={"endpoint": endpoint}), monkeypatch)
-    assert outcome.exit_code == 2
-    assert "no answer in time" in outcome.stderr
+def test_what_may_not_be_looked_at_is_told_beside_the_rest(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Data Viewer with Job User sees everything of BigQuery; what the other services deny is named, and no PASS."""
+    with ExitStack() as stack:
+        endpoint = str(deployed.environment.endpoint)
+        for part in ("/bigquerydatatransfer/", "/serviceAccounts", "/cloudresourcemanager/"):
+            endpoint = stack.enter_context(faulty(endpoint, part, "403"))
+        outcome = run(deployed.environment.model_copy(update={"endpoint": endpoint}), monkeypatch, "--format", "json")
+    assert outcome.exit_code == 2, outcome.output
+    results = json.loads(outcome.stdout)["results"]
+    denied = {result["id"] for result in results if result["status"] == "DENIED"}
+    assert denied == {
+        *("drift.10", "drift.12", "drift.13", "drift.14", "schedules.1", "freshness.1"),
+        *("access.1", "access.3", "access.4", "access.5"),
+    }
+    assert {result["status"] for result in results if result["id"] not in denied} == {"PASS"}
+    assert not [result for result in results if result["id"] in denied and result["status"] == "PASS"]
+    assert "not verified, for want of a permission" in outcome.stderr
+
+
+def test_the_deadline_ends_it_whatever_is_waited_for(deployed: Deployed) -> None:
+    with faulty(str(deployed.environment.endpoint), "/", "silent") as endpoint:
+        program = (
+            "from verification import __main__ as m\n"
+            "from stacks.environment import load_environment as load\n"
+            f"m.load_environment = lambda _: load('local').model_copy(update={{'endpoint': {endpoint!r}}})\n"
+            "m.app(['--deadline', '1'])"
+        )
+        command = [sys.executable, "-c", program]
+        outcome = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=30)
+    assert outcome.returncode == 2
+    assert outcome.stderr.strip().splitlines() == [
+        "no result after 1 s: a service accepts calls and does not answer them, or very slowly"
+    ]
+    assert outcome.stdout == ""

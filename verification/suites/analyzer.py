@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verification.results import Check, Outcome, Subject, failed, passed, passed_unless, skipped
+from verification.results import Check, Outcome, Subject, failed, passed_unless, skipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,20 +96,4 @@ def _answer(subject: Subject, name: str, page: str, arguments: str, rules: dict[
     yield from passed_unless(name, f"{len(rules)} rules", problems)
 
 
-def unknown_page(subject: Subject) -> Iterator[Outcome]:
-    """An unknown page gives no rows, whatever is in the messages."""
-    for name, (arguments, _) in RULES.items():
-        if name not in subject.live.routines:
-            continue
-        sql = f"SELECT COUNT(*) AS answers FROM {subject.path(name)}('', {arguments})"
-        (row,) = subject.api.query(name, sql)
-        if row["answers"]:
-            yield failed(name, "no rows for an unknown page", f"{row['answers']} rows", f"Run `{subject.deploy}`.")
-        else:
-            yield passed(name, "no rows for an unknown page")
-
-
-CHECKS = (
-    Check("analyzer.1", "answers for a creator", answers),
-    Check("analyzer.2", "no rows for an unknown page", unknown_page),
-)
+CHECKS = (Check("analyzer.1", "answers for a creator", answers),)

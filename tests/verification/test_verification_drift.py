@@ -1,0 +1,86 @@
+"""`python -m verification drift`: every difference as a unified diff, and nothing where there is none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from typer.testing import CliRunner
+
+from verification import __main__ as command_line
+from verification.drift import Aspect
+from verification.mutations import SWEEP, dataset_access, replaced, routine_changed, schedule_patched, table_patched
+from verification.running import verify
+
+if TYPE_CHECKING:
+    import pytest
+    from typer.testing import Result as CliResult
+
+    from tests.verification.deployed import Deployed
+    from verification.results import Result
+
+
+def drift(system: Deployed, monkeypatch: pytest.MonkeyPatch) -> CliResult:
+    monkeypatch.setattr(command_line, "load_environment", lambda _name: system.environment)
+    return CliRunner().invoke(command_line.app, ["drift"])
+
+
+def test_no_drift(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = drift(deployed, monkeypatch)
+    assert outcome.exit_code == 0, outcome.output
+    assert outcome.stdout.startswith("0 of ")
+
+
+def test_a_changed_body_is_a_diff_of_its_lines(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    with routine_changed(SWEEP, lambda r: replaced("days_past > 7", "days_past > 8", r), deployed):
+        outcome = drift(deployed, monkeypatch)
+    assert outcome.exit_code == 1
+    lines = outcome.stdout.splitlines()
+    assert lines[:2] == [f"--- repository: {SWEEP} (body)", f"+++ live: {SWEEP} (body)"]
+    assert [line.strip() for line in lines if line.startswith(("-  ", "+  "))] == [
+        "-              COUNTIF(days_past > 7),",
+        "+              COUNTIF(days_past > 8),",
+    ]
+    assert lines[-1].startswith("1 of ")
+
+
+def test_tables_schedules_and_members_have_diffs_too(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    stranger = {"role": "READER", "userByEmail": "stranger@example.com"}
+    with (
+        table_patched("etl_job_runs", {"clustering": {"fields": ["job_status"]}}, deployed),
+        schedule_patched(SWEEP, {"disabled": True}, deployed),
+        dataset_access(lambda entries: [*entries, stranger], deployed),
+    ):
+        printed = drift(deployed, monkeypatch).stdout
+    assert "-cluster: job_name, job_status\n+cluster: job_status" in printed
+    assert "-state: enabled\n+state: disabled" in printed
+    assert "+roles/bigquery.dataViewer user:stranger@example.com" in printed
+
+
+def test_a_known_grant_is_no_drift(deployed: Deployed) -> None:
+    known = "roles/bigquery.dataOwner user:owner@example.com"
+    environment = deployed.environment
+    owner = {"role": "OWNER", "userByEmail": "owner@example.com"}
+
+    def members(known: tuple[str, ...]) -> list[Result]:
+        there = environment.model_copy(update={"members": environment.members.model_copy(update={"known": known})})
+        return [result for result in verify(there, tests=["drift.11"]).results if result.status == "DRIFT"]
+
+    with dataset_access(lambda entries: [*entries, owner], deployed):
+        assert [result.found for result in members(())] == [f"members: {known}"]
+        assert members((known,)) == []
+
+
+def test_what_is_missing_is_drift(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "selection_problem"
+    deployed.rest("DELETE", f"/routines/{name}")
+    try:
+        outcome = drift(deployed, monkeypatch)
+    finally:
+        deployed.rest("POST", "/routines", deployed.routine(deployed.catalog.routines[name]))
+    assert f"--- repository: {name} (existence)" in outcome.stdout
+    assert "-stands\n+missing" in outcome.stdout
+
+
+def test_blanks_at_line_ends_are_no_difference() -> None:
+    assert Aspect("a", "body", "SELECT 1\nFROM b", "SELECT 1  \nFROM b\n\n", "").same
+    assert not Aspect("a", "body", "SELECT 1\nFROM b", "SELECT 1\n FROM b", "").same
