@@ -185,7 +185,7 @@ UNSWEPT_LOCKS = Condition(
 UNDRAINED_QUEUE = Condition(
     "undrained_queue",
     "schedule_generation_queue",
-    "every entry of a past day is COMPLETED",
+    "every entry of a past day is COMPLETED or FAILED",
     "Ask whoever generates schedules why {execution_date} was not finished. To give it up: UPDATE "
     "`{dataset}.schedule_generation_queue` SET status = 'FAILED', processed_at = CURRENT_TIMESTAMP(), error_message = "
     "'not generated in time' WHERE execution_date = DATE '{execution_date}' AND status = '{status}';",

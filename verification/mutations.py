@@ -100,15 +100,15 @@ def table_changed(name: str, *statements: str, system: Deployed) -> Iterator[Non
 @contextmanager
 def rows_changed(name: str, *statements: str, system: Deployed) -> Iterator[None]:
     """Change a table's rows by SQL, and back."""
-    system.query(f"CREATE OR REPLACE TABLE `{{d}}.kept_rows` AS SELECT * FROM `{{d}}.{name}`")
+    system.query(f"CREATE OR REPLACE TABLE `{{d}}.kept_{name}` AS SELECT * FROM `{{d}}.{name}`")
     try:
         for statement in statements:
             system.query(statement)
         yield
     finally:
         system.query(f"DELETE FROM `{{d}}.{name}` WHERE TRUE")
-        system.query(f"INSERT INTO `{{d}}.{name}` SELECT * FROM `{{d}}.kept_rows`")
-        system.query("DROP TABLE `{d}.kept_rows`")
+        system.query(f"INSERT INTO `{{d}}.{name}` SELECT * FROM `{{d}}.kept_{name}`")
+        system.query(f"DROP TABLE `{{d}}.kept_{name}`")
 
 
 @contextmanager

@@ -1,9 +1,9 @@
--- Creators that were queued for a day that has passed and whose schedule was not made.
+-- Creators that were queued for a day that has passed and whose schedule was neither made nor given up.
 --
 -- Cost: 90 days of schedule_generation_queue.
 SELECT queue.execution_date, queue.status, COUNT(*) AS creators, MIN(queue.queued_at) AS oldest_queued_at
 FROM `of-scheduler-proj.eros_scheduling_brain.schedule_generation_queue` AS queue
-WHERE queue.status != 'COMPLETED'
+WHERE queue.status IN ('PENDING', 'PROCESSING')
   AND queue.execution_date < CURRENT_DATE('America/Los_Angeles')
 GROUP BY queue.execution_date, queue.status
 ORDER BY queue.execution_date DESC, queue.status

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from catalog import load_catalog
 from catalog.zetasql import kind_of, member, parse, walk
-from stacks.schedules import EVERY_HOUR, LOS_ANGELES, SCHEDULES, Schedule, last_run_time
+from stacks.schedules import EVERY_HOUR, LOS_ANGELES, SCHEDULES, Schedule, last_due, last_run_time, next_due, works_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,3 +72,26 @@ def test_the_guard_in_the_sql_has_the_schedules_hours() -> None:
     for schedule in SCHEDULES:
         assert guard_hours(queries[schedule.name].query) == schedule.hours_la
         assert ("America/Los_Angeles" in queries[schedule.name].query) == (schedule.hours_la != EVERY_HOUR)
+
+
+@given(now=instants, schedule=st.sampled_from(SCHEDULES))
+@settings(deadline=None, max_examples=50)
+def test_due_times_surround_the_instant_and_pass_the_guard(now: datetime, schedule: Schedule) -> None:
+    last, following = last_due(schedule, now), next_due(schedule, now)
+    assert last <= now < following
+    assert next_due(schedule, last) == following
+    for due in (last, following):
+        assert works_at(schedule, due)
+        assert due.minute == schedule.minute
+
+
+def test_the_daily_run_is_due_at_0305_on_both_days_on_which_the_clock_changes() -> None:
+    (daily,) = (schedule for schedule in SCHEDULES if schedule.name == "run_daily_automation")
+    for day, hour in (((2026, 3, 8), 10), ((2026, 11, 1), 11)):
+        assert next_due(daily, datetime(*day, tzinfo=UTC)) == datetime(*day, hour, 5, tzinfo=UTC)
+
+
+def test_the_yearly_seed_is_due_on_new_years_day_only() -> None:
+    (seed,) = (schedule for schedule in SCHEDULES if schedule.name == "seed_holiday_calendar")
+    assert next_due(seed, datetime(2026, 1, 1, 12, 0, tzinfo=UTC)) == datetime(2027, 1, 1, 12, 0, tzinfo=UTC)
+    assert last_due(seed, datetime(2026, 12, 31, tzinfo=UTC)) == datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
