@@ -31,6 +31,7 @@ def plan(environment: Environment, console: Console, adopt: bool) -> dict[str, S
     if embedded:
         with step(console, "Embedded environment") as notes:
             notes.append(run_module("local", "up"))
+    _preflight(environment, console)
     variables = cdktf_variables(environment, adopt or embedded)
     outcomes: dict[str, StackOutcome] = {}
     for number, stack in enumerate(stack_names(environment.name)):
@@ -48,6 +49,15 @@ def plan(environment: Environment, console: Console, adopt: bool) -> dict[str, S
         if not outcomes[stack].untouched:
             console.print("\n".join(_actions(lines)), markup=False, highlight=False, soft_wrap=True)
     return outcomes
+
+
+def _preflight(environment: Environment, console: Console) -> None:
+    """Say what a deployment would be refused for; a plan changes nothing, so it is made all the same."""
+    try:
+        with step(console, "Preflight") as notes:
+            notes.append(run_module("verification", "--env", environment.name, "--suite", "preflight"))
+    except StepFailedError as error:
+        console.print(f"{error}\nA deployment would stop here; the plan is shown all the same.", markup=False)
 
 
 def _actions(lines: list[str]) -> Iterator[str]:
