@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 READY_PATH = "/ready"
 CLOCK_PATH = "/clock"
-CONTROL_PLANE = ("/bigquerydatatransfer/", "/iam/", "/cloudresourcemanager/", "/serviceusage/")
+CONTROL_PLANE = ("/bigquerydatatransfer/", "/iam/", "/cloudresourcemanager/", "/serviceusage/", "/monitoring/")
 #: The real provider takes the version off https:// addresses only, so calls to http:// ones come with two.
 DOUBLE_VERSION = re.compile(r"/(v\d)/\1/")
 #: A server that stops waits so long for answers under way.

@@ -29,6 +29,7 @@ def terraform_variables(server: Server) -> dict[str, str]:
         "GOOGLE_BIGQUERY_DATA_TRANSFER_CUSTOM_ENDPOINT": f"{server.endpoint}/bigquerydatatransfer/v1/",
         "GOOGLE_IAM_CUSTOM_ENDPOINT": f"{server.endpoint}/iam/v1/",
         "GOOGLE_RESOURCE_MANAGER_CUSTOM_ENDPOINT": f"{server.endpoint}/cloudresourcemanager/v1/",
+        "GOOGLE_MONITORING_CUSTOM_ENDPOINT": f"{server.endpoint}/monitoring/",
         "GOOGLE_OAUTH_ACCESS_TOKEN": "local",
         "CHECKPOINT_DISABLE": "1",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stacks.alerts import ALERTS, CHANNEL
 from stacks.schedules import SCHEDULES
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def adoptable(environment: Environment, catalog: Catalog, api: GoogleApi) -> Ado
     if not api.dataset_exists():
         return {}
     tables, routines = api.table_labels(), api.routine_names()
-    names = {part: f"eros-{environment.name}-{part}" for part in ("warehouse", "routines", "automation")}
+    names = {part: f"eros-{environment.name}-{part}" for part in ("warehouse", "routines", "automation", "monitoring")}
 
     def standing_tables(declared: Iterable[str]) -> dict[str, str]:
         return {f"google_bigquery_table.{name}": f"{dataset}/tables/{name}" for name in declared if name in tables}
@@ -43,6 +44,8 @@ def adoptable(environment: Environment, catalog: Catalog, api: GoogleApi) -> Ado
             f"google_bigquery_routine.{name}": f"{dataset}/routines/{name}" for name in declared if name in routines
         }
 
+    policies = {policy.get("displayName"): policy["name"] for policy in api.alert_policies()}
+    channels = {channel.get("displayName"): channel["name"] for channel in api.notification_channels()}
     configs = {config["displayName"]: config["name"] for config in api.transfer_configs()}
     return {
         names["warehouse"]: {
@@ -59,6 +62,14 @@ def adoptable(environment: Environment, catalog: Catalog, api: GoogleApi) -> Ado
                 f"google_bigquery_data_transfer_config.{schedule.name}": configs[schedule.display_name]
                 for schedule in SCHEDULES
                 if schedule.display_name in configs
+            },
+        },
+        names["monitoring"]: {
+            **({"google_monitoring_notification_channel.operators": channels[CHANNEL]} if CHANNEL in channels else {}),
+            **{
+                f"google_monitoring_alert_policy.{alert.name}": policies[alert.display_name]
+                for alert in ALERTS
+                if alert.display_name in policies
             },
         },
     }

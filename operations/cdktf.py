@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stacks.environment import PARTS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -71,7 +73,7 @@ class CdktfRun:
 
 def stack_names(environment_name: str) -> tuple[str, ...]:
     """The stacks of an environment, in the order of their deployment."""
-    return tuple(f"eros-{environment_name}-{part}" for part in ("warehouse", "routines", "access", "automation"))
+    return tuple(f"eros-{environment_name}-{part}" for part in PARTS)
 
 
 def run_cdktf(

@@ -9,8 +9,9 @@ from cdktf import App
 from catalog import load_catalog, retarget
 from stacks.access import access
 from stacks.automation import automation
-from stacks.base import PARTS, Deployment, adopt, adoption_file
-from stacks.environment import EnvironmentFileError
+from stacks.base import Deployment, adopt, adoption_file
+from stacks.environment import PARTS, EnvironmentFileError
+from stacks.monitoring import monitoring
 from stacks.routines import routines
 from stacks.warehouse import warehouse
 
@@ -19,7 +20,13 @@ if TYPE_CHECKING:
 
     from stacks.environment import Environment
 
-BUILDERS = {"warehouse": warehouse, "routines": routines, "access": access, "automation": automation}
+BUILDERS = {
+    "warehouse": warehouse,
+    "routines": routines,
+    "access": access,
+    "automation": automation,
+    "monitoring": monitoring,
+}
 
 
 def synthesize(environment: Environment, sql: Path, outdir: str | None = None) -> None:

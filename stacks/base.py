@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from catalog import Catalog
     from stacks.environment import Environment
 
-PARTS = ("warehouse", "routines", "access", "automation")
-
 
 @dataclass(frozen=True)
 class Deployment:

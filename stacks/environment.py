@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 ENVIRONMENTS = Path(__file__).resolve().parent.parent / "environments"
 
+#: The stacks, in the order of their deployment.
+PARTS = ("warehouse", "routines", "access", "automation", "monitoring")
 DATASET_DESCRIPTION = "The EROS Scheduling System: its tables, functions, view and procedures."
 PROJECT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 DATASET_ID = re.compile(r"[A-Za-z0-9_]{1,1024}")
@@ -120,6 +122,8 @@ class Environment(_Settings):
     state: State
     guards: Guards
     members: Members
+    #: Who is told when scheduled queries fail or fall silent.
+    alert_email: Annotated[str, Field(pattern=r"^[^\s@]+@[^\s@]+$")]
     #: The embedded environment's address; left out, everything speaks to Google.
     endpoint: Annotated[str, Field(pattern=r"^http://127\.0\.0\.1:[0-9]+$")] | None = None
 

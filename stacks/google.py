@@ -26,6 +26,17 @@ from cdktf_cdktf_provider_google.bigquery_table import (  # noqa: E402
     BigqueryTableTimePartitioning,
     BigqueryTableView,
 )
+from cdktf_cdktf_provider_google.monitoring_alert_policy import (  # noqa: E402
+    MonitoringAlertPolicy,
+    MonitoringAlertPolicyAlertStrategy,
+    MonitoringAlertPolicyAlertStrategyNotificationRateLimit,
+    MonitoringAlertPolicyConditions,
+    MonitoringAlertPolicyConditionsConditionAbsent,
+    MonitoringAlertPolicyConditionsConditionAbsentAggregations,
+    MonitoringAlertPolicyConditionsConditionMatchedLog,
+    MonitoringAlertPolicyDocumentation,
+)
+from cdktf_cdktf_provider_google.monitoring_notification_channel import MonitoringNotificationChannel  # noqa: E402
 from cdktf_cdktf_provider_google.project_iam_audit_config import (  # noqa: E402
     ProjectIamAuditConfig,
     ProjectIamAuditConfigAuditLogConfig,
@@ -47,6 +58,15 @@ __all__ = [
     "BigqueryTableTimePartitioning",
     "BigqueryTableView",
     "GoogleProvider",
+    "MonitoringAlertPolicy",
+    "MonitoringAlertPolicyAlertStrategy",
+    "MonitoringAlertPolicyAlertStrategyNotificationRateLimit",
+    "MonitoringAlertPolicyConditions",
+    "MonitoringAlertPolicyConditionsConditionAbsent",
+    "MonitoringAlertPolicyConditionsConditionAbsentAggregations",
+    "MonitoringAlertPolicyConditionsConditionMatchedLog",
+    "MonitoringAlertPolicyDocumentation",
+    "MonitoringNotificationChannel",
     "ProjectIamAuditConfig",
     "ProjectIamAuditConfigAuditLogConfig",
     "ProjectIamMember",

@@ -50,6 +50,9 @@ DEPLOY_PERMISSIONS = {
     "iam.serviceAccounts.actAs": "roles/iam.serviceAccountUser",
     "iam.serviceAccounts.create": "roles/iam.serviceAccountAdmin",
     "iam.serviceAccounts.setIamPolicy": "roles/iam.serviceAccountAdmin",
+    "monitoring.alertPolicies.create": "roles/monitoring.editor",
+    "monitoring.alertPolicies.update": "roles/monitoring.editor",
+    "monitoring.notificationChannels.create": "roles/monitoring.editor",
     "resourcemanager.projects.getIamPolicy": "roles/resourcemanager.projectIamAdmin",
     "resourcemanager.projects.setIamPolicy": "roles/resourcemanager.projectIamAdmin",
     "serviceusage.services.list": "roles/serviceusage.serviceUsageViewer",
@@ -60,5 +63,6 @@ SERVICES = (
     "bigquerydatatransfer.googleapis.com",
     "cloudresourcemanager.googleapis.com",
     "iam.googleapis.com",
+    "monitoring.googleapis.com",
     "serviceusage.googleapis.com",
 )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from catalog import Routine, RoutineKind, Table
+from stacks.alerts import ALERTS, AUTO_CLOSE, NOTIFICATION_PERIOD, USER_LABELS
 from stacks.environment import DATASET_DESCRIPTION
 from stacks.roles import AUDIT_LOGS, AUDITED_SERVICE, DATASET_ROLES, PROJECT_ROLES, TOKEN_MINTER, members_of
 from stacks.schedules import SCHEDULES
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from catalog import SqlObject, View
+    from stacks.alerts import Alert
     from stacks.schedules import Schedule
 
 MILLISECONDS_A_DAY = 24 * 60 * 60 * 1000
@@ -374,6 +377,58 @@ def audit_logs(subject: Subject) -> Iterator[Aspect]:
     )
 
 
+def alert_policies(subject: Subject) -> Iterator[Aspect]:
+    """What wakes whom: each declared policy and its channel; policies of this system that nobody declared."""
+    channels = {channel["name"]: channel for channel in subject.api.notification_channels()}
+    live = subject.api.alert_policies()
+    declared = {alert.display_name: alert for alert in ALERTS}
+    for name, alert in declared.items():
+        standing = [_policy_text(policy, channels) for policy in live if policy.get("displayName") == name]
+        text = "\n".join(standing) or "missing"
+        action = f"Run `{subject.deploy}`; if the change was meant, write it into stacks/alerts.py first."
+        yield Aspect(alert.name, "alert policy", _alert_text(subject, alert), text, action)
+    for policy in live:
+        name = policy.get("displayName", "")
+        if name not in declared and USER_LABELS.items() <= policy.get("userLabels", {}).items():
+            action = "Nobody declared it: delete it, or declare it in stacks/alerts.py."
+            yield Aspect(name, "alert policy", "", _policy_text(policy, channels), action)
+
+
+def _alert_text(subject: Subject, alert: Alert) -> str:
+    limit = NOTIFICATION_PERIOD if alert.silent_seconds is None else "none"
+    return "\n".join(
+        [
+            f"enabled, {alert.severity}, closed after {AUTO_CLOSE}, rate limit {limit}",
+            f"tells: email {subject.environment.alert_email} (enabled)",
+            json.dumps(alert.condition, indent=2, sort_keys=True),
+            alert.guide,
+        ]
+    )
+
+
+def _policy_text(policy: Mapping[str, Any], channels: Mapping[str, Mapping[str, Any]]) -> str:
+    state = "disabled" if policy.get("enabled") is False else "enabled"
+    strategy = policy.get("alertStrategy", {})
+    limit = strategy.get("notificationRateLimit", {}).get("period", "none")
+    closed = strategy.get("autoClose", "never")
+    gone = {"type": "a channel that is gone"}
+    told = [channels.get(name, gone) for name in policy.get("notificationChannels", [])]
+    conditions = [{key: value for key, value in c.items() if key != "name"} for c in policy.get("conditions", [])]
+    return "\n".join(
+        [
+            f"{state}, {policy.get('severity', 'no severity')}, closed after {closed}, rate limit {limit}",
+            *(f"tells: {_channel(channel)}" for channel in told),
+            *(json.dumps(condition, indent=2, sort_keys=True) for condition in conditions),
+            policy.get("documentation", {}).get("content", ""),
+        ]
+    )
+
+
+def _channel(channel: Mapping[str, Any]) -> str:
+    state = "disabled" if channel.get("enabled") is False else "enabled"
+    return f"{channel.get('type')} {', '.join(channel.get('labels', {}).values())} ({state})"
+
+
 def missing(subject: Subject) -> Iterator[Aspect]:
     """What is declared and does not stand, and scheduled queries that stand twice."""
     live = {**subject.live.routines, **subject.live.tables}
@@ -404,6 +459,7 @@ READERS: dict[str, Callable[[Subject], Iterable[Aspect]]] = {
     "members of the project": project_members,
     "members of the service account": service_account_members,
     "audit log": audit_logs,
+    "alert policies": alert_policies,
 }
 
 

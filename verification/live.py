@@ -200,6 +200,19 @@ class GoogleApi:
         runs = self._listed("bigquerydatatransfer", f"{config}/runs?pageSize=100", "transferRuns")
         return sorted(runs, key=lambda run: str(run.get("runTime", "")), reverse=True)
 
+    def alert_policies(self) -> list[dict[str, Any]]:
+        """The project's alert policies."""
+        return self._listed("monitoring", f"projects/{self.environment.project}/alertPolicies", "alertPolicies", "v3")
+
+    def notification_channels(self) -> list[dict[str, Any]]:
+        """The project's notification channels."""
+        path = f"projects/{self.environment.project}/notificationChannels"
+        return self._listed("monitoring", path, "notificationChannels", "v3")
+
+    def monitoring(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Call the Cloud Monitoring API; ``path`` comes after the version."""
+        return self._call("monitoring", method, path, body, "v3")
+
     def project_policy(self) -> dict[str, Any]:
         """The project's IAM policy, with conditions."""
         path = f"projects/{self.environment.project}:getIamPolicy"
@@ -236,13 +249,15 @@ class GoogleApi:
         limits = [limit for limit in buckets if limit >= 0]  # -1: no limit
         return min(limits, default=None)
 
-    def _listed(self, service: str, path: str, key: str) -> list[dict[str, Any]]:
+    def _listed(self, service: str, path: str, key: str, version: str = "v1") -> list[dict[str, Any]]:
         """Every resource of a list, page by page."""
         with _never_missing():
-            page = self._call(service, "GET", path, None)
+            page = self._call(service, "GET", path, None, version)
             resources: list[dict[str, Any]] = page.get(key, [])
             while token := page.get("nextPageToken"):
-                page = self._call(service, "GET", f"{path}{'&' if '?' in path else '?'}pageToken={token}", None)
+                page = self._call(
+                    service, "GET", f"{path}{'&' if '?' in path else '?'}pageToken={token}", None, version
+                )
                 resources += page.get(key, [])
         return resources
 

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from rich.console import Console
 
+from stacks.alerts import ALERTS, CHANNEL, USER_LABELS
 from stacks.roles import TOKEN_MINTER
 from verification.results import NOT_WELL, Status
 from verification.running import verify
@@ -299,6 +300,47 @@ def account_called(verb: str, back: str, system: Deployed) -> Iterator[None]:
 
 
 @contextmanager
+def monitoring_changed(kind: str, display_name: str, change: dict[str, Any], system: Deployed) -> Iterator[None]:
+    """PATCH an alert policy or a notification channel, and back."""
+    project = f"projects/{system.environment.project}"
+    listed = system.api.monitoring("GET", f"{project}/{kind}")[kind]
+    (before,) = (found for found in listed if found["displayName"] == display_name)
+    system.api.monitoring("PATCH", f"{before['name']}?updateMask={','.join(change)}", {**before, **change})
+    try:
+        yield
+    finally:
+        system.api.monitoring("PATCH", f"{before['name']}?updateMask={','.join(change)}", before)
+
+
+@contextmanager
+def policy_deleted(display_name: str, system: Deployed) -> Iterator[None]:
+    """DELETE an alert policy, and make it anew."""
+    (policy,) = (found for found in system.api.alert_policies() if found["displayName"] == display_name)
+    system.api.monitoring("DELETE", policy["name"])
+    try:
+        yield
+    finally:
+        made = {key: value for key, value in policy.items() if key not in {"name", "creationRecord", "mutationRecord"}}
+        system.api.monitoring("POST", f"projects/{system.environment.project}/alertPolicies", made)
+
+
+@contextmanager
+def policy_added(labels: dict[str, str], system: Deployed) -> Iterator[None]:
+    """One alert policy more."""
+    policy = {
+        "displayName": "by hand",
+        "combiner": "OR",
+        "userLabels": labels,
+        "conditions": [{"displayName": "x", "conditionAbsent": {"filter": 'metric.type="a"', "duration": "60s"}}],
+    }
+    made = system.api.monitoring("POST", f"projects/{system.environment.project}/alertPolicies", policy)
+    try:
+        yield
+    finally:
+        system.api.monitoring("DELETE", made["name"])
+
+
+@contextmanager
 def service_disabled(service: str, system: Deployed) -> Iterator[None]:
     """Disable an API of the project, and back."""
     path = f"projects/{system.environment.project_number}/services/{service}"
@@ -416,6 +458,7 @@ def recreated(layout: str) -> tuple[str, str]:
     return "DROP TABLE `{d}.lock_sweep_log`", f"CREATE TABLE `{{d}}.lock_sweep_log` ({columns}) {layout}"
 
 
+FAILED, SILENT = ALERTS
 LABELS = {"system": "eros", "component": "automation", "retention": "90d"}
 YEAR = "EXTRACT(YEAR FROM CURRENT_DATE('America/Los_Angeles'))"
 FOURTH = "(holiday_date, holiday_name, holiday_type, is_major_holiday, saturation_impact_factor) VALUES (DATE"
@@ -602,6 +645,34 @@ DEFECTS: tuple[Mutation, ...] = (
     policy("a grant that holds at times only", partial(conditional, "roles/bigquery.jobUser")),
     policy("reads are not logged", partial(not_audited, "DATA_READ")),
     policy("somebody is not logged", exempted),
+    # alerts
+    Mutation(
+        "an alert policy is disabled",
+        FAILED.name,
+        partial(monitoring_changed, "alertPolicies", FAILED.display_name, {"enabled": False}),
+    ),
+    Mutation(
+        "an alert policy looks for something else",
+        FAILED.name,
+        partial(
+            monitoring_changed,
+            "alertPolicies",
+            FAILED.display_name,
+            {"conditions": [{"displayName": FAILED.display_name, "conditionMatchedLog": {"filter": "severity=DEBUG"}}]},
+        ),
+    ),
+    Mutation(
+        "an alert policy tells nobody",
+        SILENT.name,
+        partial(monitoring_changed, "alertPolicies", SILENT.display_name, {"notificationChannels": []}),
+    ),
+    Mutation("an alert policy is deleted", SILENT.name, partial(policy_deleted, SILENT.display_name)),
+    Mutation(
+        "alerts go to somebody else",
+        FAILED.name,
+        partial(monitoring_changed, "notificationChannels", CHANNEL, {"labels": {"email_address": "x@example.com"}}),
+    ),
+    Mutation("an alert policy of ours that nobody declared", "by hand", partial(policy_added, USER_LABELS)),
     # data
     rows(
         "a holiday twice",
@@ -745,6 +816,7 @@ HARMLESS: tuple[Mutation, ...] = (
         lambda system: table_changed("captions", "ALTER TABLE `{d}.captions` ADD COLUMN remark STRING", system=system),
     ),
     harmless("a scheduled query of others", partial(schedule_added, "their report", "SELECT 1")),
+    harmless("an alert policy of others", partial(policy_added, {"team": "web"})),
     harmless("a run that succeeded", partial(schedule_ran, SWEEP, "SELECT 1")),
     harmless(
         "a hand-edited factor of a holiday",

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from local.control_plane.answers import ApiError, invalid
 from local.control_plane.data_transfer import RunQuery, data_transfer
 from local.control_plane.iam import resource_manager, service_accounts
+from local.control_plane.monitoring import monitoring
 from local.control_plane.services import service_usage
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def create_control_plane(store: Store, projects: Projects, run_query: RunQuery) 
         resource_manager(store, projects),
         service_accounts(store, projects),
         service_usage(store, projects),
+        monitoring(store),
         transfers,
     ):
         # a path with a verb comes before the one that would take the verb for a part of the name

@@ -16,6 +16,7 @@ SERVED = (
     "bigquerydatatransfer.googleapis.com",
     "cloudresourcemanager.googleapis.com",
     "iam.googleapis.com",
+    "monitoring.googleapis.com",
     "serviceusage.googleapis.com",
 )
 DISABLED, OVERRIDE = "disabled_service", "quota_override"

@@ -21,6 +21,7 @@ BASES = {
     "/crm/v1/v1/": "/cloudresourcemanager/v1/",
     "/iam/v1/v1/": "/iam/v1/",
     "/bqdts/v1/": "/bigquerydatatransfer/v1/",
+    "/monitoring/v3/": "/monitoring/v3/",
 }
 RESOURCES = (
     "google_project_iam_member",
@@ -28,6 +29,8 @@ RESOURCES = (
     "google_service_account",
     "google_service_account_iam_member",
     "google_bigquery_data_transfer_config",
+    "google_monitoring_notification_channel",
+    "google_monitoring_alert_policy",
 )
 SAME_AS_EARLIER = str
 

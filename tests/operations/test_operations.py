@@ -100,7 +100,8 @@ def test_a_guarded_warehouse_is_not_destroyed() -> None:
 
 
 def test_an_unknown_stack_is_named_with_those_that_exist() -> None:
-    with pytest.raises(StepFailedError, match="no stack 'nope': there are warehouse, routines, access, automation"):
+    parts = "warehouse, routines, access, automation, monitoring"
+    with pytest.raises(StepFailedError, match=f"no stack 'nope': there are {parts}"):
         rollback.destroy(load_environment("prod"), Console(file=io.StringIO()), "nope", auto_approve=True)
 
 
@@ -135,6 +136,14 @@ class LiveSystem:
         """Transfer configs that stand."""
         return self.configs
 
+    def alert_policies(self) -> list[dict[str, Any]]:
+        """No alert policy stands."""
+        return []
+
+    def notification_channels(self) -> list[dict[str, Any]]:
+        """One channel stands."""
+        return [{"displayName": "eros operators", "name": "projects/eros-local/notificationChannels/7"}]
+
     def data_transfer(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         """A run that was started fails."""
         if method == "POST":
@@ -163,6 +172,9 @@ def test_everything_that_stands_and_is_declared_can_be_adopted(local: Environmen
         "eros-local-automation": {
             "google_bigquery_routine.sweep_expired_caption_locks": f"{dataset}/routines/sweep_expired_caption_locks",
             "google_bigquery_data_transfer_config.sweep_expired_caption_locks": config["name"],
+        },
+        "eros-local-monitoring": {
+            "google_monitoring_notification_channel.operators": "projects/eros-local/notificationChannels/7"
         },
     }
 

@@ -21,7 +21,7 @@ from stacks.schedules import SCHEDULES
 from stacks.warehouse import schema_json
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
-PARTS = ("warehouse", "routines", "access", "automation")
+PARTS = ("warehouse", "routines", "access", "automation", "monitoring")
 Stacks = dict[str, dict[str, Any]]
 
 

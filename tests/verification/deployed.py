@@ -17,6 +17,7 @@ from google.cloud import bigquery
 from catalog import Catalog, Column, Routine, ScheduledQuery, Table, View, deployment_order, load_catalog, retarget
 from catalog.model import RoutineKind
 from local.sample_data import Size, seed
+from stacks.alerts import ALERTS, AUTO_CLOSE, CHANNEL, NOTIFICATION_PERIOD, USER_LABELS
 from stacks.environment import DATASET_DESCRIPTION, Environment, load_environment
 from stacks.roles import AUDIT_LOGS, AUDITED_SERVICE, TOKEN_MINTER
 from stacks.schedules import SCHEDULES, last_run_time
@@ -70,6 +71,7 @@ class Deployed:
                 case Routine():
                     self.rest("POST", "/routines", self.routine(item))
         self.grant()
+        self.create_alerts()
         for schedule in SCHEDULES:
             self.create_schedule(self.catalog.schedules[schedule.name])
 
@@ -155,6 +157,32 @@ class Deployed:
             time.sleep(0.02)  # a run that ends gives no event
             run = self.api.data_transfer("GET", run["name"])
         return str(run["state"])
+
+    def create_alerts(self) -> None:
+        """The notification channel and the alert policies."""
+        project = f"projects/{self.environment.project}"
+        channel = {
+            "displayName": CHANNEL,
+            "type": "email",
+            "enabled": True,
+            "labels": {"email_address": self.environment.alert_email},
+            "userLabels": USER_LABELS,
+        }
+        made = self.api.monitoring("POST", f"{project}/notificationChannels", channel)
+        for alert in ALERTS:
+            limit = {"notificationRateLimit": {"period": NOTIFICATION_PERIOD}} if alert.silent_seconds is None else {}
+            policy = {
+                "displayName": alert.display_name,
+                "combiner": "OR",
+                "enabled": True,
+                "severity": alert.severity,
+                "userLabels": USER_LABELS,
+                "notificationChannels": [made["name"]],
+                "documentation": {"content": alert.guide, "mimeType": "text/markdown"},
+                "conditions": [alert.condition],
+                "alertStrategy": {"autoClose": AUTO_CLOSE, **limit},
+            }
+            self.api.monitoring("POST", f"{project}/alertPolicies", policy)
 
     def grant(self) -> None:
         """The service account, the roles and the audit log."""

@@ -9,6 +9,7 @@ from local.provider.bindings import binding_schemas
 from local.provider.resources.dataset import DATASET
 from local.provider.resources.iam import AUDIT_CONFIG, DATASET_MEMBER, PROJECT_MEMBER, SERVICE_ACCOUNT_MEMBER
 from local.provider.resources.job import JOB
+from local.provider.resources.monitoring import ALERT_POLICY, NOTIFICATION_CHANNEL
 from local.provider.resources.routine import ROUTINE
 from local.provider.resources.service_account import SERVICE_ACCOUNT
 from local.provider.resources.table import TABLE
@@ -29,6 +30,8 @@ _ALL: tuple[RestObject, ...] = (
     PROJECT_MEMBER,
     SERVICE_ACCOUNT_MEMBER,
     AUDIT_CONFIG,
+    NOTIFICATION_CHANNEL,
+    ALERT_POLICY,
 )
 
 

@@ -1,0 +1,81 @@
+"""Monitoring: who is told when scheduled queries fail or fall silent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stacks.alerts import ALERTS, AUTO_CLOSE, CHANNEL, NOTIFICATION_PERIOD, USER_LABELS, Alert
+from stacks.base import Deployment, new_stack, resource_id
+from stacks.google import (
+    MonitoringAlertPolicy,
+    MonitoringAlertPolicyAlertStrategy,
+    MonitoringAlertPolicyAlertStrategyNotificationRateLimit,
+    MonitoringAlertPolicyConditions,
+    MonitoringAlertPolicyConditionsConditionAbsent,
+    MonitoringAlertPolicyConditionsConditionAbsentAggregations,
+    MonitoringAlertPolicyConditionsConditionMatchedLog,
+    MonitoringAlertPolicyDocumentation,
+    MonitoringNotificationChannel,
+)
+
+if TYPE_CHECKING:
+    from cdktf import App, TerraformStack
+
+
+def monitoring(app: App, deployment: Deployment) -> TerraformStack:
+    """The stack ``eros-<env>-monitoring``."""
+    stack = new_stack(app, deployment, "monitoring")
+    channel = MonitoringNotificationChannel(
+        stack,
+        "operators",
+        display_name=CHANNEL,
+        type="email",
+        labels={"email_address": deployment.environment.alert_email},
+        user_labels=USER_LABELS,
+    )
+    resource_id(channel, "operators")
+    for alert in ALERTS:
+        policy = MonitoringAlertPolicy(
+            stack,
+            alert.name,
+            display_name=alert.display_name,
+            combiner="OR",
+            severity=alert.severity,
+            user_labels=USER_LABELS,
+            notification_channels=[channel.name],
+            documentation=MonitoringAlertPolicyDocumentation(content=alert.guide, mime_type="text/markdown"),
+            conditions=[_condition(alert)],
+            alert_strategy=_strategy(alert),
+        )
+        resource_id(policy, alert.name)
+    return stack
+
+
+def _condition(alert: Alert) -> MonitoringAlertPolicyConditions:
+    condition = alert.condition
+    name = condition["displayName"]
+    if log := condition.get("conditionMatchedLog"):
+        matched = MonitoringAlertPolicyConditionsConditionMatchedLog(filter=log["filter"])
+        return MonitoringAlertPolicyConditions(display_name=name, condition_matched_log=matched)
+    silence = condition["conditionAbsent"]
+    (counted,) = silence["aggregations"]
+    absent = MonitoringAlertPolicyConditionsConditionAbsent(
+        filter=silence["filter"],
+        duration=silence["duration"],
+        aggregations=[
+            MonitoringAlertPolicyConditionsConditionAbsentAggregations(
+                alignment_period=counted["alignmentPeriod"],
+                per_series_aligner=counted["perSeriesAligner"],
+                cross_series_reducer=counted["crossSeriesReducer"],
+            )
+        ],
+    )
+    return MonitoringAlertPolicyConditions(display_name=name, condition_absent=absent)
+
+
+def _strategy(alert: Alert) -> MonitoringAlertPolicyAlertStrategy:
+    """The service takes a rate limit for conditions on logs only, and wants one there."""
+    limit = MonitoringAlertPolicyAlertStrategyNotificationRateLimit(period=NOTIFICATION_PERIOD)
+    return MonitoringAlertPolicyAlertStrategy(
+        auto_close=AUTO_CLOSE, notification_rate_limit=limit if alert.silent_seconds is None else None
+    )
