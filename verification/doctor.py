@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -26,11 +27,11 @@ from verification.suites import access, existence, freshness, preflight, schedul
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rich.console import Console
-
     from stacks.environment import Environment
 
 SHOWN_ROWS = 10
+#: A log has no width of its own.
+LOG_WIDTH = 140
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,8 @@ def _los_angeles(moment: datetime) -> str:
 
 def print_examination(examination: Examination, console: Console) -> None:
     """What ails the system, one after the other; then the schedules; then one line."""
+    if not console.is_terminal:
+        console = Console(file=console.file, width=LOG_WIDTH, highlight=False)
     for diagnosis in examination.ailments:
         console.print(f"\n[red]✗[/] [bold]{escape(diagnosis.title)}[/]  [dim]{diagnosis.name}[/]")
         console.print(_table(diagnosis.rows))
@@ -197,8 +200,8 @@ def print_examination(examination: Examination, console: Console) -> None:
     console.print(_table(examination.schedules))
     well = len(examination.diagnoses) - len(examination.ailments) - len(examination.unknown)
     console.print(
-        f"\n{examination.environment}: {len(examination.ailments)} ailments found, {well} ruled out"
-        + (f", {len(examination.unknown)} could not be told" if examination.unknown else "")
+        f"\n{examination.environment}: ailments found: {len(examination.ailments)}, ruled out: {well}"
+        + (f", not to be told: {len(examination.unknown)}" if examination.unknown else "")
     )
 
 

@@ -63,7 +63,7 @@ def as_table(report: Report) -> Group:
         table.add_row(first.suite, f"{first.id} {first.name}", str(len(results)), f"{first.duration:.2f}", outcome)
     notable = [_explanation(result) for result in _notable(report)]
     place = f"{report.environment.project}.{report.environment.dataset} ({report.environment.name})"
-    return Group(Text(place, "bold"), table, *notable, Text(f"\n{report.headline}", "bold"))
+    return Group(Text(place, "bold"), table, *notable, Text(f"\n{report.usage}"), Text(report.headline, "bold"))
 
 
 def as_json(report: Report) -> str:
@@ -93,7 +93,12 @@ def json_schema() -> str:
 def as_markdown(report: Report) -> str:
     """One line of result, what is not well with what to do, and the tests folded away: for a comment or a summary."""
     place = f"`{report.environment.project}.{report.environment.dataset}` ({report.environment.name})"
-    lines = [f"### Verification of {place}: {'all well' if report.well else 'not well'}", "", report.headline, ""]
+    lines = [
+        f"### Verification of {place}: {'all well' if report.well else 'not well'}",
+        "",
+        f"{report.headline}; {report.usage}",
+        "",
+    ]
     for status in (Status.ERROR, Status.FAIL, Status.DRIFT, Status.DENIED, Status.WARN, Status.SKIP):
         results = [result for result in report.results if result.status is status]
         if results:

@@ -157,4 +157,4 @@ class Report:
         """The outcome in one line."""
         tests = len({(result.suite, result.id) for result in self.results})
         counts = ", ".join(f"{self.count(status)} {status}" for status in reversed(Status) if self.count(status))
-        return f"{tests} tests, {len(self.results)} results: {counts} in {self.duration:.1f} s ({self.usage})"
+        return f"{tests} tests, {len(self.results)} results: {counts} in {self.duration:.1f} s"

@@ -126,7 +126,7 @@ def test_every_verification_test_passes(checkout: Checkout) -> None:
 
 def test_the_doctor_finds_nothing_after_a_deploy(checkout: Checkout) -> None:
     printed = checkout.python("verification", "doctor", "--env", "local")
-    assert "0 ailments found" in printed
+    assert "ailments found: 0" in printed
     assert "03:05 P" in printed
 
 

@@ -59,7 +59,8 @@ LOCK = (
 )
 QUEUE = (
     "INSERT INTO `{d}.schedule_generation_queue` (page_name, execution_date, queued_at, status) VALUES "
-    "('page', DATE_SUB(CURRENT_DATE('America/Los_Angeles'), INTERVAL 2 DAY), CURRENT_TIMESTAMP(), 'PENDING')"
+    "('page', DATE_SUB(CURRENT_DATE('America/Los_Angeles'), INTERVAL 2 DAY), "
+    "TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 30 HOUR), 'PENDING')"
 )
 LEASE = (
     "INSERT INTO `{d}.leases` (lease_name, holder, acquired_at, expires_at) VALUES ('a lease', 'gone', "

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from verification.mutations import DEFECTS, HARMLESS, Mutation, caught
+from verification.report import table_text
 from verification.results import Status
 from verification.running import verify
 from verification.suites import SUITES
@@ -52,7 +53,7 @@ def test_it_says_what_it_read_and_what_that_cost(untouched: Report) -> None:
     assert untouched.usage.queries > 20
     assert untouched.usage.bytes_read > 0
     assert untouched.usage.dollars > 0
-    assert str(untouched.usage) in untouched.headline
+    assert str(untouched.usage) in table_text(untouched)
 
 
 def test_every_declared_object_is_looked_at(deployed: Deployed, untouched: Report) -> None:
