@@ -15,6 +15,7 @@ import pytest
 
 from catalog import load_catalog
 from stacks.access import grant_name
+from stacks.alerts import ALERTS
 from stacks.base import literal
 from stacks.environment import load_environment
 from stacks.schedules import SCHEDULES
@@ -271,3 +272,18 @@ def test_text_that_looks_like_a_template_reaches_terraform_as_it_stands() -> Non
 def test_people_whose_addresses_look_alike_have_grants_of_their_own() -> None:
     members = ("user:ann.lee@example.com", "user:ann_lee@example.com", "user:ann-lee@example.com")
     assert len({grant_name("roles/bigquery.user", member) for member in members}) == len(members)
+
+
+def test_alerts_tell_the_operators_of_a_failure_and_of_silence(prod: Stacks) -> None:
+    channels = resources(prod, "monitoring", "google_monitoring_notification_channel")
+    assert channels["operators"]["labels"] == {"email_address": "operators@example.com"}
+    policies = resources(prod, "monitoring", "google_monitoring_alert_policy")
+    assert set(policies) == {alert.name for alert in ALERTS}
+    for policy in policies.values():
+        assert policy["notification_channels"] == ["${google_monitoring_notification_channel.operators.name}"]
+        assert policy["user_labels"] == {"system": "eros"}
+    failed, silent = policies["scheduled_query_failed"], policies["scheduled_queries_silent"]
+    assert failed["conditions"][0]["condition_matched_log"]["filter"].endswith("severity>=ERROR")
+    assert failed["alert_strategy"]["notification_rate_limit"] == {"period": "3600s"}
+    assert silent["conditions"][0]["condition_absent"]["duration"] == "10800s"
+    assert "notification_rate_limit" not in silent["alert_strategy"], "the service takes it for logs only"
