@@ -12,7 +12,8 @@ from stacks.alerts import ALERTS, AUTO_CLOSE, NOTIFICATION_PERIOD, USER_LABELS
 from stacks.environment import DATASET_DESCRIPTION
 from stacks.roles import AUDIT_LOGS, AUDITED_SERVICE, DATASET_ROLES, PROJECT_ROLES, TOKEN_MINTER, members_of
 from stacks.schedules import SCHEDULES
-from verification.live import RequestRefusedError, field_type, standard_type
+from verification.comparison import declared_labels
+from verification.live import RequestRefusedError, expiry_days, field_type, partition_of, standard_type
 from verification.results import Outcome, Subject, drifted, passed
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from stacks.alerts import Alert
     from stacks.schedules import Schedule
 
-MILLISECONDS_A_DAY = 24 * 60 * 60 * 1000
 #: The names under which a dataset's access list shows three of the predefined roles.
 BASIC_ROLES = {
     "READER": "roles/bigquery.dataViewer",
@@ -156,12 +156,7 @@ def labels(subject: Subject) -> Iterator[Aspect]:
     items: list[Table | View] = [*subject.catalog.views.values(), *subject.catalog.tables.values()]
     for item in items:
         if resource := subject.live.tables.get(item.name):
-            yield _aspect(subject, item, "labels", _pairs(item.labels), _pairs(_given_labels(resource)))
-
-
-def _given_labels(resource: Mapping[str, Any]) -> dict[str, str]:
-    """The labels that somebody gave: not the goog-… ones, which Terraform and Google add."""
-    return {key: value for key, value in resource.get("labels", {}).items() if not key.startswith("goog-")}
+            yield _aspect(subject, item, "labels", _pairs(item.labels), _pairs(declared_labels(resource)))
 
 
 def _pairs(pairs: Mapping[str, Any]) -> str:
@@ -218,13 +213,13 @@ def _layout(table: Table) -> str:
 
 
 def _live_layout(resource: Mapping[str, Any]) -> str:
-    live = resource.get("timePartitioning")
-    lines = [f"partition: {live['type']} of {live.get('field', 'ingestion time')}" if live else "partition: none"]
-    days = int((live or {}).get("expirationMs") or 0) / MILLISECONDS_A_DAY
-    lines.append(f"partition expiry: {days:g} days" if days else "partition expiry: never")
-    lines.append(f"cluster: {', '.join(resource.get('clustering', {}).get('fields', [])) or 'none'}")
-    expiry = resource.get("expirationTime")
-    lines.append(f"table expiry: {expiry} ms after 1970" if expiry else "table expiry: never")
+    days, expiry = expiry_days(resource), resource.get("expirationTime")
+    lines = [
+        f"partition: {partition_of(resource)}",
+        f"partition expiry: {days:g} days" if days else "partition expiry: never",
+        f"cluster: {', '.join(resource.get('clustering', {}).get('fields', [])) or 'none'}",
+        f"table expiry: {expiry} ms after 1970" if expiry else "table expiry: never",
+    ]
     if resource.get("requirePartitionFilter"):
         lines.append("queries must filter on the partition")
     return "\n".join(lines)
@@ -246,7 +241,7 @@ def dataset(subject: Subject) -> Iterator[Aspect]:
     found = [
         f"location: {str(live.get('location', '')).upper()}",
         f"description: {live.get('description', '')}",
-        *(f"label {pair}" for pair in _pairs(_given_labels(live)).splitlines()),
+        *(f"label {pair}" for pair in _pairs(declared_labels(live)).splitlines()),
         f"tables expire: {live.get('defaultTableExpirationMs') or 'never'}",
         f"partitions expire: {live.get('defaultPartitionExpirationMs') or 'never'}",
     ]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CALL_SECONDS = 15.0
 QUERY_SECONDS = 60.0
 MEGABYTE = 1024**2
+MILLISECONDS_A_DAY = 24 * 60 * 60 * 1000
 MAXIMUM_BYTES = 2 * 1024**3
 SMALLEST_BILL = 10 * MEGABYTE
 DOLLARS_A_TEBIBYTE = 6.25
@@ -393,6 +394,18 @@ def read_live_system(api: GoogleApi, tables: Iterable[str], routines: Iterable[s
             {name: resource for name, resource in zip(tables, found_tables, strict=True) if resource},
             {name: resource for name, resource in zip(routines, found_routines, strict=True) if resource},
         )
+
+
+def expiry_days(resource: Mapping[str, Any]) -> float | None:
+    """Days after which a table's partitions expire, or None."""
+    milliseconds = int((resource.get("timePartitioning") or {}).get("expirationMs") or 0)
+    return milliseconds / MILLISECONDS_A_DAY if milliseconds else None
+
+
+def partition_of(resource: Mapping[str, Any]) -> str:
+    """How a table is partitioned, such as 'DAY of last_updated'."""
+    live = resource.get("timePartitioning")
+    return f"{live['type']} of {live.get('field', 'ingestion time')}" if live else "none"
 
 
 def column_types(resource: Mapping[str, Any]) -> dict[str, str]:

@@ -38,20 +38,38 @@ SWEEP, DAILY, SEED, UPDATE = (
 )
 
 
+#: Suites that ask the APIs alone, and those that ask the data.
+DEFINITIONS = ("existence", "schema", "procedures", "drift", "schedules", "access")
+RECORDS = ("integrity", "monitoring", "caption_keys")
+PREFLIGHT = ("preflight",)
+#: What only the tests that concern whoever deploys look at; a whole run does not make them.
+BEFORE_A_PLAN = {"an API is disabled", "a quota that is too small"}
+
+
 @dataclass(frozen=True)
 class Mutation:
-    """A change of a deployed system; ``named`` is the object that a result must name, '' where nothing may be said."""
+    """A change of a deployed system; ``named`` is the object that a result must name, '' where nothing may be said.
+
+    ``suites`` are those that are there for it; none means that all of them are asked.
+    """
 
     title: str
     named: str
     apply: Callable[[Deployed], AbstractContextManager[None]]
-    suites: tuple[str, ...] = ()
+    suites: tuple[str, ...] = DEFINITIONS
 
 
-def caught(system: Deployed, mutation: Mutation) -> list[Result]:
-    """What the verifier says of the changed system that is about the named object, or anything where none is."""
+def caught(system: Deployed, mutation: Mutation, everywhere: bool = False) -> list[Result]:
+    """What the verifier says of the changed system that is about the named object, or anything where none is.
+
+    Args:
+        system: the deployed system.
+        mutation: what is changed while the verifier looks.
+        everywhere: make a whole run, as an operator does, where the mutation's own suites would do.
+    """
+    whole_run = everywhere and mutation.title not in BEFORE_A_PLAN
     with mutation.apply(system):
-        results = verify(system.environment, mutation.suites).results
+        results = verify(system.environment, () if whole_run else mutation.suites).results
     return [
         result
         for result in results
@@ -398,14 +416,14 @@ def patched(title: str, name: str, change: dict[str, Any]) -> Mutation:
     return Mutation(title, name, partial(table_patched, name, change))
 
 
-def altered(title: str, name: str, *statements: str) -> Mutation:
+def altered(title: str, name: str, *statements: str, suites: tuple[str, ...] = DEFINITIONS) -> Mutation:
     """A table that is another by SQL."""
-    return Mutation(title, name, lambda system: table_changed(name, *statements, system=system))
+    return Mutation(title, name, lambda system: table_changed(name, *statements, system=system), suites)
 
 
 def rows(title: str, name: str, *statements: str, named: str = "") -> Mutation:
     """A table whose rows are others."""
-    return Mutation(title, named or name, lambda system: rows_changed(name, *statements, system=system))
+    return Mutation(title, named or name, lambda system: rows_changed(name, *statements, system=system), RECORDS)
 
 
 def policy(title: str, change: Callable[[dict[str, Any]], None], named: str = "eros-local") -> Mutation:
@@ -620,7 +638,7 @@ DEFECTS: tuple[Mutation, ...] = (
         "nightly cleaning",
         partial(schedule_added, "nightly cleaning", f"CALL `{{d}}.{SWEEP}`()"),
     ),
-    Mutation("the last run failed", SWEEP, partial(schedule_ran, SWEEP, "SELECT ERROR('mutation')")),
+    Mutation("the last run failed", SWEEP, partial(schedule_ran, SWEEP, "SELECT ERROR('mutation')"), ("freshness",)),
     # who may do what
     Mutation(
         "the service account is disabled",
@@ -729,21 +747,23 @@ DEFECTS: tuple[Mutation, ...] = (
         "a column of others is gone",
         "creator_content_inventory",
         "ALTER TABLE `{d}.creator_content_inventory` DROP COLUMN total_content_pieces",
+        suites=PREFLIGHT,
     ),
-    altered("a table of others is gone", "captions", "DROP TABLE `{d}.captions`"),
+    altered("a table of others is gone", "captions", "DROP TABLE `{d}.captions`", suites=PREFLIGHT),
     altered(
         "a column of others has another type",
         "captions",
         "ALTER TABLE `{d}.captions` DROP COLUMN has_urgency",
         "ALTER TABLE `{d}.captions` ADD COLUMN has_urgency STRING",
+        suites=PREFLIGHT,
     ),
     Mutation(
         "an API is disabled",
         "bigquerydatatransfer.googleapis.com",
         partial(service_disabled, "bigquerydatatransfer.googleapis.com"),
-        ("preflight",),
+        PREFLIGHT,
     ),
-    Mutation("a quota that is too small", "eros-local", partial(quota_set, 1024), ("preflight",)),
+    Mutation("a quota that is too small", "eros-local", partial(quota_set, 1024), PREFLIGHT),
 )
 
 
@@ -770,7 +790,7 @@ def in_google_sql_types(system: Deployed) -> AbstractContextManager[None]:
 
 def harmless(title: str, apply: Callable[[Deployed], AbstractContextManager[None]]) -> Mutation:
     """A difference that nobody may be woken for."""
-    return Mutation(title, "", apply)
+    return Mutation(title, "", apply, ())
 
 
 def other_bindings_order(policy: dict[str, Any]) -> None:
@@ -882,7 +902,7 @@ def main() -> int:
             system = deploy(environment)
         for mutation in (*DEFECTS, *HARMLESS):
             with console.status(mutation.title):
-                said = caught(system, mutation)
+                said = caught(system, mutation, everywhere=True)
             if bool(said) != bool(mutation.named):
                 missed.append(mutation.title)
                 found = "; ".join(f"{r.id} {r.object}: {r.expected} / {r.found}" for r in said[:3]) or "nothing said"

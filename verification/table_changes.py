@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from verification.live import column_types
+from verification.live import column_types, expiry_days, partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from catalog import Column, Table
     from verification.results import Subject
 
-MILLISECONDS_A_DAY = 24 * 60 * 60 * 1000
 #: Types that BigQuery changes in place, by ALTER COLUMN SET DATA TYPE, without a loss.
 WIDENINGS = {
     "INT64": {"NUMERIC", "BIGNUMERIC", "FLOAT64"},
@@ -219,16 +218,14 @@ def _changed_column(  # noqa: PLR0917 - the column as it is declared and as it s
 
 
 def _partition_changes(safely: _Safely, table: Table, resource: Mapping[str, Any]) -> Iterator[TableChange]:
-    live, declared = resource.get("timePartitioning"), table.partitioning
-    found = f"{live['type']} of {live.get('field', 'ingestion time')}" if live else "none"
+    found, declared = partition_of(resource), table.partitioning
     wanted = f"{declared.granularity} of {declared.column}" if declared else "none"
     if found != wanted:
         yield TableChange(
             table.name, "partitioning", found, wanted, ChangeClass.REPLACES_TABLE, safely.copy_and_swap(resource)
         )
         return
-    days = int((live or {}).get("expirationMs") or 0) / MILLISECONDS_A_DAY
-    kept = (declared.expiration_days if declared else None) or 0
+    days, kept = expiry_days(resource) or 0, (declared.expiration_days if declared else None) or 0
     if days != kept:
         shorter = bool(kept) and (not days or kept < days)
         alter = safely.alter(f"SET OPTIONS (partition_expiration_days = {kept:g})") if kept else ""

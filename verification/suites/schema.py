@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from verification.comparison import declared_labels, label_pairs
-from verification.live import column_types
+from verification.live import column_types, expiry_days, partition_of
 from verification.results import Check, Outcome, Subject, failed, passed_unless
 
 if TYPE_CHECKING:
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from catalog import Partitioning, Table
-
-MILLISECONDS_A_DAY = 24 * 60 * 60 * 1000
 
 
 def _each_table(
@@ -57,11 +55,10 @@ def _described(kind: str, required: bool, default: str | None) -> str:
 
 
 def _layout(subject: Subject, table: Table, resource: Mapping[str, Any]) -> Iterator[Outcome]:
-    live = resource.get("timePartitioning")
     clustering = tuple(resource.get("clustering", {}).get("fields", ()))
     pairs = (
-        ("partitioning", _partition(table.partitioning), _live_partition(live)),
-        ("partition expiry", _expiry(table.partitioning), _live_expiry(live)),
+        ("partitioning", _partition(table.partitioning), partition_of(resource)),
+        ("partition expiry", _expiry(table.partitioning), _days(expiry_days(resource))),
         ("clustering", _names(table.clustering), _names(clustering)),
     )
     for aspect, expected, found in pairs:
@@ -81,17 +78,12 @@ def _partition(partitioning: Partitioning | None) -> str:
     return f"{partitioning.granularity} of {partitioning.column}" if partitioning else "none"
 
 
-def _live_partition(live: Mapping[str, Any] | None) -> str:
-    return f"{live['type']} of {live.get('field', 'ingestion time')}" if live else "none"
-
-
 def _expiry(partitioning: Partitioning | None) -> str:
-    return f"{partitioning.expiration_days:g} days" if partitioning and partitioning.expiration_days else "never"
+    return _days(partitioning.expiration_days if partitioning else None)
 
 
-def _live_expiry(live: Mapping[str, Any] | None) -> str:
-    milliseconds = int((live or {}).get("expirationMs") or 0)
-    return f"{milliseconds / MILLISECONDS_A_DAY:g} days" if milliseconds else "never"
+def _days(days: float | None) -> str:
+    return f"{days:g} days" if days else "never"
 
 
 def _names(names: tuple[str, ...]) -> str:
