@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 ENVIRONMENTS = Path(__file__).resolve().parent.parent / "environments"
 
-#: The stacks, in the order of their deployment.
-PARTS = ("warehouse", "routines", "access", "automation", "monitoring")
+#: The stacks, in the order of their deployment; the automation last, so that it can be taken away alone.
+PARTS = ("warehouse", "routines", "access", "monitoring", "automation")
 DATASET_DESCRIPTION = "The EROS Scheduling System: its tables, functions, view and procedures."
 PROJECT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 DATASET_ID = re.compile(r"[A-Za-z0-9_]{1,1024}")

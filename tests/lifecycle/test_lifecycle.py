@@ -111,7 +111,7 @@ def test_a_second_deploy_changes_nothing_and_says_so(checkout: Checkout) -> None
     assert "Nothing was changed" in checkout.make("deploy")
 
 
-@pytest.mark.parametrize("part", ["warehouse", "routines", "access", "automation", "monitoring"])
+@pytest.mark.parametrize("part", ["warehouse", "routines", "access", "monitoring", "automation"])
 def test_the_plan_after_a_deploy_is_empty(checkout: Checkout, part: str) -> None:
     assert "No changes" in checkout.run("operations/cdktf.sh", "plan", f"eros-local-{part}")
 

@@ -100,7 +100,7 @@ def test_a_guarded_warehouse_is_not_destroyed() -> None:
 
 
 def test_an_unknown_stack_is_named_with_those_that_exist() -> None:
-    parts = "warehouse, routines, access, automation, monitoring"
+    parts = "warehouse, routines, access, monitoring, automation"
     with pytest.raises(StepFailedError, match=f"no stack 'nope': there are {parts}"):
         rollback.destroy(load_environment("prod"), Console(file=io.StringIO()), "nope", auto_approve=True)
 

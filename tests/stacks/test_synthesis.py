@@ -22,7 +22,7 @@ from stacks.schedules import SCHEDULES
 from stacks.warehouse import schema_json
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
-PARTS = ("warehouse", "routines", "access", "automation", "monitoring")
+PARTS = ("warehouse", "routines", "access", "monitoring", "automation")
 Stacks = dict[str, dict[str, Any]]
 
 
