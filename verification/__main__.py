@@ -206,6 +206,7 @@ def drift(env: Env = None, deadline: Deadline = DEADLINE_SECONDS) -> None:
 @app.command()
 def doctor(
     env: Env = None,
+    case: Annotated[list[str] | None, typer.Option(help="one ailment by its name; by default all")] = None,
     output: Annotated[str, typer.Option("--format", help="table or json")] = "table",
     deadline: Deadline = DEADLINE_SECONDS,
 ) -> None:
@@ -216,7 +217,7 @@ def doctor(
     with _explained(deadline):
         if output not in diagnosis.WRITERS:
             raise UsageError(f"--format {output!r}: write one of {', '.join(diagnosis.WRITERS)}")
-        examination = diagnosis.examine(load_environment(env))
+        examination = diagnosis.examine(load_environment(env), case or [])
     diagnosis.WRITERS[output](examination, _screen())
     if examination.unknown:
         _complain(f"not examined: {', '.join(case.title for case in examination.unknown)}")

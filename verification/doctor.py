@@ -25,7 +25,7 @@ from verification.stored_sql import DIVISION, stored_texts_keep
 from verification.suites import access, existence, freshness, preflight, schedules, time_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from stacks.environment import Environment
 
@@ -129,16 +129,24 @@ CASES = (
 )
 
 
-def examine(environment: Environment) -> Examination:
-    """Look for every ailment.
+def examine(environment: Environment, names: Sequence[str] = ()) -> Examination:
+    """Look for every ailment, or for some.
+
+    Args:
+        environment: where to look.
+        names: names of :data:`CASES`; none means all.
 
     Raises:
+        LookupError: an unknown name.
         CatalogError: the repository's SQL does not compile.
         LiveSystemError: no credentials, or no answer.
     """
+    if unknown := sorted(set(names) - {case.name for case in CASES}):
+        raise LookupError(f"no case {unknown[0]!r}: there are {', '.join(case.name for case in CASES)}")
+    chosen = [case for case in CASES if not names or case.name in names]
     subject = read_subject(environment)
     with ThreadPoolExecutor(WORKERS) as pool:
-        diagnoses = list(pool.map(lambda case: _diagnose(case, subject), CASES))
+        diagnoses = list(pool.map(lambda case: _diagnose(case, subject), chosen))
     return Examination(environment.name, diagnoses, list(_schedule_rows(subject)))
 
 

@@ -111,8 +111,9 @@ def well(deployed: Deployed) -> Deployed:
     return deployed
 
 
-def found(system: Deployed) -> dict[str, Diagnosis]:
-    return {diagnosis.name: diagnosis for diagnosis in examine(system.environment).ailments}
+def found(system: Deployed, name: str) -> Diagnosis:
+    (diagnosis,) = examine(system.environment, [name]).diagnoses
+    return diagnosis
 
 
 def test_nothing_ails_a_deployed_system(well: Deployed) -> None:
@@ -126,7 +127,7 @@ def test_nothing_ails_a_deployed_system(well: Deployed) -> None:
 def test_an_ailment_is_found_proved_and_has_its_remedy(well: Deployed, ailment: Ailment) -> None:
     name, brings_about, evidence, remedy = ailment
     with brings_about(well):
-        diagnosis = found(well)[name]
+        diagnosis = found(well, name)
     assert any(evidence in value for row in diagnosis.rows for value in row.values()), diagnosis.rows
     assert any(remedy in text for text in diagnosis.remedies), diagnosis.remedies
 
@@ -154,10 +155,10 @@ def test_the_printed_statement_puts_it_right(
 ) -> None:
     """What the doctor prints is run as it stands, and the doctor has nothing more to say."""
     with rows_changed(table, *statements, system=well):
-        for remedy in found(well)[name].remedies:
+        for remedy in found(well, name).remedies:
             statement = remedy[min(remedy.find(word) for word in ("UPDATE", "CALL") if word in remedy) :]
             well.query(statement.replace("SESSION_USER()", "'operator@example.com'"))
-        assert name not in found(well)
+        assert not found(well, name).holds
 
 
 def run(system: Deployed, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Any:
@@ -185,3 +186,9 @@ def test_an_unknown_format_is_said(well: Deployed, monkeypatch: pytest.MonkeyPat
     outcome = run(well, monkeypatch, "--format", "yaml")
     assert outcome.exit_code == 2
     assert "write one of table, json" in outcome.stderr
+
+
+def test_an_unknown_case_is_said_with_those_that_exist(well: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = run(well, monkeypatch, "--case", "flu")
+    assert outcome.exit_code == 2
+    assert "no case 'flu': there are missing_object" in outcome.stderr
