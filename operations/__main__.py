@@ -14,7 +14,7 @@ from operations import day, deployment, preview, rollback
 from operations.adoption import adoptable
 from operations.scheduled_runs import run_each_schedule
 from operations.steps import StepFailedError
-from stacks.environment import EnvironmentFileError, load_environment
+from stacks.environment import EnvironmentFileError, json_schema, load_environment
 from verification.live import GoogleApi, LiveSystemError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -63,6 +63,12 @@ def adopt(env: Env = None) -> None:
 def newest_day(env: Env = None) -> None:
     """Show the newest day: its runs, its queue, its reports, and captions selected for one creator, with reasons."""
     day.print_day(GoogleApi(load_environment(env)), console)
+
+
+@app.command()
+def environment_schema() -> None:
+    """Print the JSON schema of the environment files; environments/schema.json is this."""
+    print(json_schema(), end="")  # noqa: T201 - for a file
 
 
 @app.command()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -87,6 +89,17 @@ class Guards(_Settings):
         return self
 
 
+class AllowedChange(_Settings):
+    """A change of a live table that would be refused, allowed by name until the end of a Los Angeles day.
+
+    ``change`` is what the preflight calls it: the table, a colon, and what would be done to it.
+    """
+
+    change: Annotated[str, Field(pattern=r"^[a-z_]+: \S.*$")]
+    until: date
+    why: Annotated[str, Field(min_length=1)]
+
+
 class Members(_Settings):
     """IAM members of each of the operators' roles; the ETL role also gets this environment's own service account."""
 
@@ -122,6 +135,7 @@ class Environment(_Settings):
     state: State
     guards: Guards
     members: Members
+    allowed_changes: tuple[AllowedChange, ...] = ()
     #: Who is told when scheduled queries fail or fall silent.
     alert_email: Annotated[str, Field(pattern=r"^[^\s@]+@[^\s@]+$")]
     #: The embedded environment's address; left out, everything speaks to Google.
@@ -141,6 +155,15 @@ class Environment(_Settings):
     def transfer_agent(self) -> str:
         """E-mail address of Google's transfer service in this project."""
         return f"service-{self.project_number}@gcp-sa-bigquerydatatransfer.iam.gserviceaccount.com"
+
+
+def json_schema() -> str:
+    """The JSON schema of an environment file, for editors; an environment has its file's name and no key for it."""
+    schema = Environment.model_json_schema()
+    schema["title"] = "Environment file"
+    del schema["properties"]["name"]
+    schema["required"].remove("name")
+    return json.dumps(schema, indent=2) + "\n"
 
 
 def load_environment(name: str | None = None, folder: Path = ENVIRONMENTS) -> Environment:

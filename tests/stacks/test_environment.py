@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.environment import ENVIRONMENTS, EnvironmentFileError, load_environment
+from stacks.environment import ENVIRONMENTS, EnvironmentFileError, json_schema, load_environment
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 GOOD = (ENVIRONMENTS / "prod.yaml").read_text(encoding="utf-8")
@@ -82,3 +83,18 @@ def test_the_app_ends_with_words_and_exit_code_2(tmp_path: Path, variable: str, 
     assert value in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "cdktf.out").exists()
+
+
+def test_the_json_schema_is_the_settings_classes() -> None:
+    """An editor that knows the schema says what loading would refuse."""
+    assert (ENVIRONMENTS / "schema.json").read_text() == json_schema(), "python -m operations environment-schema"
+    schema = json.loads(json_schema())
+    assert schema["additionalProperties"] is False
+    assert {"project", "dataset", "location", "state", "guards", "members", "alert_email"} <= set(schema["required"])
+    assert "name" not in schema["properties"]
+
+
+@pytest.mark.parametrize("name", ["local", "staging", "prod"])
+def test_every_environment_file_points_to_the_schema(name: str) -> None:
+    first = (ENVIRONMENTS / f"{name}.yaml").read_text().splitlines()[0]
+    assert first == "# yaml-language-server: $schema=schema.json"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from stacks.environment import AllowedChange, Guards
+from stacks.schedules import LOS_ANGELES
 from verification.live import GoogleApi
 from verification.mutations import recreated, service_disabled, table_changed, table_patched
 from verification.results import Status
@@ -148,6 +151,22 @@ def test_it_is_refused_where_data_is_guarded_and_told_elsewhere(deployed: Deploy
     assert (refused.id, refused.status, refused.object) == ("0.6", Status.FAIL, LOG)
     assert "bq update --clustering_fields" in refused.action
     assert told.status is Status.WARN
+
+
+@pytest.mark.parametrize(
+    ("days", "status", "said"),
+    [(0, Status.WARN, "Allowed until"), (7, Status.WARN, "new analysts"), (-1, Status.FAIL, "ended on")],
+)
+def test_a_named_and_dated_entry_allows_one_change(deployed: Deployed, days: int, status: Status, said: str) -> None:
+    until = datetime.now(LOS_ANGELES).date() + timedelta(days=days)
+    entry = AllowedChange(change=f"{LOG}: clustering", until=until, why="new analysts")
+    other = AllowedChange(change=f"{LOG}: partitioning", until=until, why="not this one")
+    guards = Guards(protect_data=True)
+    there = deployed.environment.model_copy(update={"guards": guards, "allowed_changes": (other, entry)})
+    with table_patched(LOG, {"clustering": {"fields": ["sweep_id"]}}, deployed):
+        (result,) = (r for r in verify(there, tests=["0.6"]).results if r.status is not Status.PASS)
+    assert result.status is status
+    assert said in result.action
 
 
 def test_the_rename_that_is_printed_keeps_the_values(deployed: Deployed) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from stacks.roles import DEPLOY_PERMISSIONS, SERVICES
+from stacks.schedules import LOS_ANGELES
 from verification.live import column_types
 from verification.results import Check, Outcome, Subject, compared, failed, passed, passed_unless, warned
-from verification.table_changes import ChangeClass, table_changes
+from verification.table_changes import ChangeClass, TableChange, table_changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -136,12 +138,25 @@ def destructive_changes(subject: Subject) -> Iterator[Outcome]:
         if change.kind is ChangeClass.IN_PLACE:
             yield passed(change.table, expected)
         elif subject.environment.guards.on:
-            yield failed(change.table, expected, found, f"Refused here. Safely:\n{change.statement}")
+            yield _guarded(subject, change, expected, found)
         else:
             yield warned(change.table, expected, found, f"Data is not guarded here. Safely:\n{change.statement}")
     for name in subject.catalog.tables:
         if name in subject.live.tables and name not in changed:
             yield passed(name, "no change of columns, partitions or clustering")
+
+
+def _guarded(subject: Subject, change: TableChange, expected: str, found: str) -> Outcome:
+    """Refused, unless the environment file allows this change by name and its day has not passed."""
+    name, file = f"{change.table}: {change.what}", f"environments/{subject.environment.name}.yaml"
+    today = datetime.now(LOS_ANGELES).date()
+    allowed = [entry for entry in subject.environment.allowed_changes if entry.change == name]
+    for entry in allowed:
+        if today <= entry.until:
+            return warned(change.table, expected, found, f"Allowed until {entry.until:%F} by {file}: {entry.why}")
+    ended = f" The entry in {file} ended on {max(entry.until for entry in allowed):%F}." if allowed else ""
+    action = f"Refused here.{ended} Safely:\n{change.statement}\nOr allow it in {file}: change: {name!r}, until, why."
+    return failed(change.table, expected, found, action)
 
 
 CHECKS = (
