@@ -294,24 +294,24 @@ def dataset_members(subject: Subject) -> Iterator[Aspect]:
         return
     declared = {f"{role} {member}" for role, member in members_of(subject.environment, DATASET_ROLES)}
     grants = (dataset_grant(entry) for entry in subject.live.dataset.get("access", []))
-    live = {f"{grant[0]} {grant[1]}" for grant in grants if grant}
+    live = {grant for grant in grants if grant}
     yield _members(subject, subject.environment.dataset, declared, live)
 
 
-def dataset_grant(entry: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Role and member of an entry of a dataset's access list; None for the project's own groups."""
+def dataset_grant(entry: Mapping[str, Any]) -> str | None:
+    """Role and member, in one text, of an entry of a dataset's access list; None for the project's own groups."""
     role = BASIC_ROLES.get(entry.get("role", ""), entry.get("role", ""))
     if entry.get("specialGroup") in PROJECT_GROUPS:
         return None
     if email := entry.get("userByEmail"):
-        return role, f"{'serviceAccount' if email.endswith('.gserviceaccount.com') else 'user'}:{email}"
+        return f"{role} {'serviceAccount' if email.endswith('.gserviceaccount.com') else 'user'}:{email}"
     for key, kind in MEMBER_KEYS.items():
         if key in entry:
-            return role, f"{kind}:{entry[key]}"
+            return f"{role} {kind}:{entry[key]}"
     for key in ("view", "routine", "dataset"):
         if key in entry:
-            return role or "read", f"authorised {key} {_pairs(entry[key]).replace(chr(10), ' ')}"
-    return role, entry.get("iamMember") or entry.get("specialGroup", "")
+            return f"{role or 'read'} authorised {key} {_pairs(entry[key]).replace(chr(10), ' ')}"
+    return f"{role} {entry.get('iamMember') or entry.get('specialGroup', '')}"
 
 
 def project_members(subject: Subject) -> Iterator[Aspect]:

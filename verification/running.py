@@ -54,8 +54,8 @@ def chosen_checks(suites: Sequence[str] = (), tests: Sequence[str] = ()) -> list
     return [(suite, check) for suite, check in everything if not check.before_a_plan]
 
 
-def read_subject(environment: Environment) -> Subject:
-    """What the checks look at.
+def read_subject(environment: Environment, with_routines: bool = True) -> Subject:
+    """What the checks look at; the preflight looks at no routine.
 
     Raises:
         CatalogError: the repository's SQL does not compile.
@@ -63,11 +63,12 @@ def read_subject(environment: Environment) -> Subject:
     """
     catalog = retarget(load_catalog(), environment.project, environment.dataset)
     api = GoogleApi(environment)
-    return Subject(environment, catalog, _read_live(api, catalog), api)
+    return Subject(environment, catalog, _read_live(api, catalog, with_routines), api)
 
 
-def _read_live(api: GoogleApi, catalog: Catalog) -> LiveSystem:
-    return read_live_system(api, [*catalog.dependencies, *catalog.tables, *catalog.views], catalog.routines)
+def _read_live(api: GoogleApi, catalog: Catalog, with_routines: bool = True) -> LiveSystem:
+    tables = [*catalog.dependencies, *catalog.tables, *catalog.views]
+    return read_live_system(api, tables, catalog.routines if with_routines else ())
 
 
 def verify(
@@ -88,7 +89,7 @@ def verify(
     """
     started, clock = datetime.now(UTC), time.monotonic()
     chosen = chosen_checks(suites, tests)
-    subject = read_subject(environment)
+    subject = read_subject(environment, with_routines=any(suite != "preflight" for suite, _ in chosen))
     found = dict(zip(chosen, _run_all(chosen, subject), strict=True))
     pause, deadline = PAUSE_SECONDS, clock + settle_seconds
     while (late := [pair for pair in chosen if _may_settle(pair, found[pair])]) and time.monotonic() < deadline:

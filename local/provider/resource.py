@@ -97,10 +97,13 @@ class RestObject:
 
     def update(self, session: Session, prior: Value, plan: Value) -> None:
         """Change the object in place."""
-        if not self.update_method or not self.written_changes(prior, plan):
-            return
+        if self.update_method and self.written_changes(prior, plan):
+            self.send_update(session, self._url(self.item, plan), prior, plan)
+
+    def send_update(self, session: Session, path: str, prior: Value, plan: Value) -> None:
+        """Write the changed object to a path, which may hold a mask."""
         try:
-            session.call(self.api, self.update_method, self._url(self.item, plan), self.body(plan, prior))
+            session.call(self.api, self.update_method, path, self.body(plan, prior))
         except (ApiError, ConnectionError) as error:
             raise type_of(error)(self.update_error(plan, error)) from error
 

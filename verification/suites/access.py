@@ -31,7 +31,7 @@ def service_account(subject: Subject) -> Iterator[Outcome]:
 def dataset_roles(subject: Subject) -> Iterator[Outcome]:
     """Roles on the dataset."""
     entries = (dataset_grant(entry) for entry in (subject.live.dataset or {}).get("access", []))
-    granted = {f"{grant[0]} {grant[1]}" for grant in entries if grant}
+    granted = {grant for grant in entries if grant}
     yield from _granted(subject, subject.environment.dataset, members_of(subject.environment, DATASET_ROLES), granted)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from local.provider.resource import RestObject, type_of
-from local.provider.rest import ApiError, Session
+from local.provider.resource import RestObject
 from local.provider.rules import VIRTUAL, Rule, camel
 
 if TYPE_CHECKING:
+    from local.provider.rest import Session
     from local.provider.values import Value
 
 
@@ -41,10 +41,7 @@ class AlertPolicy(Named):
         if not mask:
             return
         path = f"{self.fill(self.item, plan)}?updateMask={','.join(sorted(mask))}"
-        try:
-            session.call(self.api, "PATCH", path, self.body(plan, prior))
-        except (ApiError, ConnectionError) as error:
-            raise type_of(error)(self.update_error(plan, error)) from error
+        self.send_update(session, path, prior, plan)
 
     def body(self, plan: Value, prior: Value) -> dict[str, Any]:
         """Conditions keep the names that they have."""

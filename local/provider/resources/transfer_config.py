@@ -60,10 +60,7 @@ class TransferConfig(RestObject):
             return
         query = {"serviceAccountName": account} if account or before else {}
         path = f"{self.fill(self.item, plan)}?{urllib.parse.urlencode({**query, 'updateMask': ','.join(mask)})}"
-        try:
-            session.call(self.api, "PATCH", path, self.body(plan, prior))
-        except (ApiError, ConnectionError) as error:
-            raise type_of(error)(self.update_error(plan, error)) from error
+        self.send_update(session, path, prior, plan)
 
     def body(self, plan: Value, prior: Value) -> dict[str, Any]:
         """An update that switches mails off sends the empty preferences; a new config leaves them out."""
