@@ -56,7 +56,9 @@ def adopt(env: Env = None) -> None:
     """Print the import ids of declared objects that stand already; EROS_ADOPT takes a file of this."""
     environment = load_environment(env)
     catalog = retarget(load_catalog(), environment.project, environment.dataset)
-    print(json.dumps(adoptable(environment, catalog, GoogleApi(environment)), indent=2))  # noqa: T201 - for a pipe
+    adoption = adoptable(environment, catalog, GoogleApi(environment))
+    print(json.dumps(adoption.found, indent=2))  # noqa: T201 - for a pipe
+    errors.print(str(adoption), markup=False, highlight=False)
 
 
 @app.command(name="day")

@@ -1,20 +1,51 @@
-"""Finds the declared objects that stand already, so that Terraform adopts them instead of meeting a 409."""
+"""Finds the declared objects that stand already, so that Terraform adopts them: after a lost state, or made by hand."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from catalog import Routine, RoutineKind, View
 from stacks.alerts import ALERTS, CHANNEL
-from stacks.schedules import SCHEDULES
+from stacks.roles import (
+    AUDITED_SERVICE,
+    DATASET_ROLES,
+    PROJECT_ROLES,
+    TOKEN_MINTER,
+    grant_name,
+    members_of,
+)
+from stacks.schedules import SCHEDULES, SEED_JOB
+from verification.drift import bindings, dataset_grant
+from verification.live import RequestRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator, Mapping
 
     from catalog import Catalog
     from stacks.environment import Environment
     from verification.live import GoogleApi
 
-Adoption = dict[str, dict[str, str]]
+#: A seed job's id ends in the id of the resource that it was made with.
+SEED_GENERATION = re.compile(rf"{SEED_JOB}_[0-9a-f]{{12}}_([0-9a-f-]{{36}})")
+
+#: An address in a stack, and the import id of what stands there; None where nothing does.
+Declared = tuple[str, str | None]
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """What stands of all that is declared: ``found`` has import ids by stack and address, ``missing`` the addresses."""
+
+    found: Mapping[str, Mapping[str, str]]
+    missing: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """What a plan with it does, for a person."""
+        standing = sum(len(addresses) for addresses in self.found.values())
+        words = f"{standing} of {standing + len(self.missing)} declared objects stand"
+        return words + (f"; these would be created: {', '.join(self.missing)}" if self.missing else "")
 
 
 def adoptable(environment: Environment, catalog: Catalog, api: GoogleApi) -> Adoption:
@@ -27,49 +58,124 @@ def adoptable(environment: Environment, catalog: Catalog, api: GoogleApi) -> Ado
         catalog: what is declared there.
         api: the environment's Google API.
 
-    Returns:
-        ``{stack: {address: import id}}``, which EROS_ADOPT leads synthesis to; empty where no dataset stands.
+    Raises:
+        LiveSystemError: what stands cannot be read.
     """
-    dataset = f"projects/{environment.project}/datasets/{environment.dataset}"
-    if not api.dataset_exists():
-        return {}
-    tables, routines = api.table_labels(), api.routine_names()
-    names = {part: f"eros-{environment.name}-{part}" for part in ("warehouse", "routines", "automation", "monitoring")}
-
-    def standing_tables(declared: Iterable[str]) -> dict[str, str]:
-        return {f"google_bigquery_table.{name}": f"{dataset}/tables/{name}" for name in declared if name in tables}
-
-    def standing_routines(declared: Iterable[str]) -> dict[str, str]:
-        return {
-            f"google_bigquery_routine.{name}": f"{dataset}/routines/{name}" for name in declared if name in routines
-        }
-
-    policies = {policy.get("displayName"): policy["name"] for policy in api.alert_policies()}
-    channels = {channel.get("displayName"): channel["name"] for channel in api.notification_channels()}
-    configs = {config["displayName"]: config["name"] for config in api.transfer_configs()}
-    return {
-        names["warehouse"]: {
-            f"google_bigquery_dataset.{environment.dataset}": dataset,
-            **standing_tables(catalog.tables),
-        },
-        names["routines"]: {
-            **standing_routines([*catalog.functions, *catalog.table_functions]),
-            **standing_tables(catalog.views),
-        },
-        names["automation"]: {
-            **standing_routines(catalog.procedures),
-            **{
-                f"google_bigquery_data_transfer_config.{schedule.name}": configs[schedule.display_name]
-                for schedule in SCHEDULES
-                if schedule.display_name in configs
-            },
-        },
-        names["monitoring"]: {
-            **({"google_monitoring_notification_channel.operators": channels[CHANNEL]} if CHANNEL in channels else {}),
-            **{
-                f"google_monitoring_alert_policy.{alert.name}": policies[alert.display_name]
-                for alert in ALERTS
-                if alert.display_name in policies
-            },
-        },
+    stacks = {
+        "warehouse": _warehouse(environment, catalog, api),
+        "routines": _routines(environment, catalog, api),
+        "access": _access(environment, api),
+        "monitoring": _monitoring(api),
+        "automation": _automation(environment, catalog, api),
     }
+    found: dict[str, dict[str, str]] = {}
+    missing: list[str] = []
+    for part, addresses in stacks.items():
+        standing = found.setdefault(f"eros-{environment.name}-{part}", {})
+        for address, identity in addresses:
+            if identity is None:
+                missing.append(address)
+            else:
+                standing[address] = identity
+    return Adoption(found, tuple(missing))
+
+
+def _dataset(environment: Environment) -> str:
+    return f"projects/{environment.project}/datasets/{environment.dataset}"
+
+
+def _warehouse(environment: Environment, catalog: Catalog, api: GoogleApi) -> Iterator[Declared]:
+    dataset = _dataset(environment)
+    yield f"google_bigquery_dataset.{environment.dataset}", dataset if api.dataset_exists() else None
+    standing = api.table_labels()
+    for name in catalog.tables:
+        yield f"google_bigquery_table.{name}", f"{dataset}/tables/{name}" if name in standing else None
+
+
+def _routines(environment: Environment, catalog: Catalog, api: GoogleApi) -> Iterator[Declared]:
+    routines, tables = api.routine_names(), api.table_labels()
+    for item in catalog:
+        if isinstance(item, Routine) and item.kind is not RoutineKind.PROCEDURE:
+            yield _routine(environment, item, routines)
+        elif isinstance(item, View) and item.name in catalog.views:
+            path = f"{_dataset(environment)}/tables/{item.name}"
+            yield f"google_bigquery_table.{item.name}", path if item.name in tables else None
+
+
+def _routine(environment: Environment, item: Routine, standing: set[str]) -> Declared:
+    path = f"{_dataset(environment)}/routines/{item.name}"
+    return f"google_bigquery_routine.{item.name}", path if item.name in standing else None
+
+
+def _access(environment: Environment, api: GoogleApi) -> Iterator[Declared]:
+    account = f"projects/{environment.project}/serviceAccounts/{environment.service_account}"
+    standing = _answered(api, "GET", account) is not None
+    yield "google_service_account.etl", account if standing else None
+
+    access = (api.dataset() or {}).get("access", [])
+    granted = {grant for grant in map(dataset_grant, access) if grant}
+    for role, member in members_of(environment, DATASET_ROLES):
+        grant = f"{role} {member}"
+        address = f"google_bigquery_dataset_iam_member.{grant_name(role, member)}"
+        yield address, f"{_dataset(environment)} {grant}" if grant in granted else None
+
+    policy = api.project_policy()
+    for role, member in members_of(environment, PROJECT_ROLES):
+        grant = f"{role} {member}"
+        address = f"google_project_iam_member.{grant_name(role, member)}"
+        yield address, f"{environment.project} {grant}" if grant in bindings(policy) else None
+
+    minter = f"{TOKEN_MINTER} serviceAccount:{environment.transfer_agent}"
+    granted = bindings(_answered(api, "POST", f"{account}:getIamPolicy") or {})
+    address = "google_service_account_iam_member.transfer_agent_token_minter"
+    yield address, f"{account} {minter}" if minter in granted else None
+
+    audited = any(config.get("service") == AUDITED_SERVICE for config in policy.get("auditConfigs", []))
+    audit = f"{environment.project} {AUDITED_SERVICE}" if audited else None
+    yield "google_project_iam_audit_config.bigquery", audit
+
+
+def _answered(api: GoogleApi, method: str, path: str) -> Mapping[str, object] | None:
+    """What the IAM API answers, or None for what is not there."""
+    try:
+        return api.iam(method, path, {} if method == "POST" else None)
+    except RequestRefusedError:
+        return None
+
+
+def _monitoring(api: GoogleApi) -> Iterator[Declared]:
+    channels = {channel.get("displayName"): channel["name"] for channel in api.notification_channels()}
+    yield "google_monitoring_notification_channel.operators", channels.get(CHANNEL)
+    policies = {policy.get("displayName"): policy["name"] for policy in api.alert_policies()}
+    for alert in ALERTS:
+        yield f"google_monitoring_alert_policy.{alert.name}", policies.get(alert.display_name)
+
+
+def _automation(environment: Environment, catalog: Catalog, api: GoogleApi) -> Iterator[Declared]:
+    routines = api.routine_names()
+    for item in catalog.procedures.values():
+        yield _routine(environment, item, routines)
+    configs = {config["displayName"]: config["name"] for config in api.transfer_configs()}
+    for schedule in SCHEDULES:
+        yield f"google_bigquery_data_transfer_config.{schedule.name}", configs.get(schedule.display_name)
+    job = _seed_job(environment, api)
+    generation = SEED_GENERATION.fullmatch(job) if job else None
+    path = f"projects/{environment.project}/jobs/{job}/location/{environment.location}"
+    yield "terraform_data.holiday_seed", generation[1] if generation else None
+    yield "google_bigquery_job.seed_holiday_calendar", path if generation else None
+
+
+def _seed_job(environment: Environment, api: GoogleApi) -> str | None:
+    """The newest job that filled the calendar which stands; BigQuery forgets jobs after 180 days."""
+    calendar = api.table("holiday_calendar")
+    if calendar is None:
+        return None
+    jobs = f"`{environment.project}`.`region-{environment.location.lower()}`.INFORMATION_SCHEMA.JOBS_BY_PROJECT"
+    rows = api.query(
+        "the jobs that filled the holiday calendar",
+        f"SELECT job.job_id FROM {jobs} AS job "  # noqa: S608 - names of the environment and this module's own text
+        f"WHERE STARTS_WITH(job.job_id, '{SEED_JOB}_') AND job.state = 'DONE' AND job.error_result.reason IS NULL "
+        f"AND job.creation_time > TIMESTAMP_MILLIS({int(calendar['creationTime'])}) "
+        "ORDER BY job.creation_time DESC LIMIT 1",
+    )
+    return str(rows[0].job_id) if rows else None

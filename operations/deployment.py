@@ -69,7 +69,8 @@ def cdktf_variables(environment: Environment, adopt: bool) -> dict[str, str]:
     if adopt:
         catalog = retarget(load_catalog(), environment.project, environment.dataset)
         ADOPTION_FILE.parent.mkdir(exist_ok=True)
-        ADOPTION_FILE.write_text(json.dumps(adoptable(environment, catalog, GoogleApi(environment)), indent=2) + "\n")
+        found = adoptable(environment, catalog, GoogleApi(environment)).found
+        ADOPTION_FILE.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
         variables["EROS_ADOPT"] = str(ADOPTION_FILE)
     return variables
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from typing import TYPE_CHECKING
 
 from stacks.base import Deployment, new_stack, resource_id
@@ -15,7 +13,15 @@ from stacks.google import (
     ServiceAccount,
     ServiceAccountIamMember,
 )
-from stacks.roles import AUDIT_LOGS, AUDITED_SERVICE, DATASET_ROLES, PROJECT_ROLES, TOKEN_MINTER, members_of
+from stacks.roles import (
+    AUDIT_LOGS,
+    AUDITED_SERVICE,
+    DATASET_ROLES,
+    PROJECT_ROLES,
+    TOKEN_MINTER,
+    grant_name,
+    members_of,
+)
 
 if TYPE_CHECKING:
     from cdktf import App, TerraformStack
@@ -72,15 +78,3 @@ def access(app: App, deployment: Deployment) -> TerraformStack:
     )
     resource_id(audit, "bigquery")
     return stack
-
-
-def grant_name(role: str, member: str) -> str:
-    """A resource name made of role and member, so that the order of a list of members changes nothing.
-
-    ``first.last`` and ``first_last`` are two people: names that could meet end in a digest.
-    """
-    name = re.sub(r"[^A-Za-z0-9]+", "_", f"{role.removeprefix('roles/')}_{member}").strip("_")
-    _, _, address = member.partition(":")
-    if re.fullmatch(r"[A-Za-z0-9-]+@.+", address):
-        return name
-    return f"{name}_{hashlib.sha256(member.encode()).hexdigest()[:6]}"

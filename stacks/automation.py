@@ -11,7 +11,7 @@ from catalog import Routine, RoutineKind, deployment_order
 from stacks.base import Deployment, literal, new_stack, resource_id
 from stacks.google import BigqueryDataTransferConfig, BigqueryJob, BigqueryJobQuery
 from stacks.routines import routine_resource
-from stacks.schedules import SCHEDULES
+from stacks.schedules import SCHEDULES, SEED_JOB
 
 if TYPE_CHECKING:
     from cdktf import App, ITerraformDependable, TerraformStack
@@ -56,8 +56,8 @@ def _scheduled_queries(
 def _holiday_seed(stack: TerraformStack, deployment: Deployment, procedure: ITerraformDependable) -> None:
     """A job that runs again when the call, the rules, the procedure or the table change.
 
-    A job id is used up by its first run, so it is taken from a resource that is made anew with each change, and with
-    each deployment after a rollback.
+    A job id is used up by its first run. It holds a digest of what is run, and the id of a resource that is made anew
+    with each deployment after a rollback; both can be read from the job, so a lost state is adopted without a run.
     """
     catalog, environment = deployment.catalog, deployment.environment
     call = (
@@ -70,13 +70,13 @@ def _holiday_seed(stack: TerraformStack, deployment: Deployment, procedure: ITer
         catalog.procedures["seed_holiday_calendar"].body,
         catalog.tables["holiday_calendar"].ddl,
     )
-    digest = hashlib.sha256("\0".join(seeded).encode()).hexdigest()
-    trigger = DataResource(stack, "seed trigger", triggers_replace={"rules": digest})
-    resource_id(trigger, "holiday_rules")
+    digest = hashlib.sha256("\0".join(seeded).encode()).hexdigest()[:12]
+    generation = DataResource(stack, "seed generation")
+    resource_id(generation, "holiday_seed")
     job = BigqueryJob(
         stack,
         "seed",
-        job_id=f"seed_holiday_calendar_{trigger.id}",
+        job_id=f"{SEED_JOB}_{digest}_{generation.id}",
         location=environment.location,
         query=BigqueryJobQuery(
             query=call,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,6 +33,18 @@ def members_of(environment: Environment, roles: Mapping[str, str]) -> Iterator[t
     lists = environment.members.model_dump(exclude={"known"})
     lists["etl"] = (f"serviceAccount:{environment.service_account}", *lists["etl"])
     yield from dict.fromkeys((role, member) for group, role in roles.items() for member in lists[group])
+
+
+def grant_name(role: str, member: str) -> str:
+    """A resource name made of role and member, so that the order of a list of members changes nothing.
+
+    ``first.last`` and ``first_last`` are two people: names that could meet end in a digest.
+    """
+    name = re.sub(r"[^A-Za-z0-9]+", "_", f"{role.removeprefix('roles/')}_{member}").strip("_")
+    _, _, address = member.partition(":")
+    if re.fullmatch(r"[A-Za-z0-9-]+@.+", address):
+        return name
+    return f"{name}_{hashlib.sha256(member.encode()).hexdigest()[:6]}"
 
 
 #: What a deployment needs on the project, with a role that has it.

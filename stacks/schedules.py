@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")
 EVERY_HOUR = tuple(range(24))
+#: How the ids of the jobs begin that fill the holiday calendar at a deployment.
+SEED_JOB = "seed_holiday_calendar"
 
 
 @dataclass(frozen=True)

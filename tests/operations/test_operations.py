@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -21,8 +22,11 @@ from operations.scheduled_runs import ScheduledRun, run_each_schedule
 from operations.steps import StepFailedError, run_module
 from stacks.environment import Environment, load_environment
 from stacks.schedules import SCHEDULES
+from verification.live import RequestRefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from verification.live import GoogleApi
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -115,14 +119,39 @@ class LiveSystem:
     """A stand-in of the live system's reading side, with what the tests say that stands."""
 
     def __init__(
-        self, tables: set[str], routines: set[str], configs: list[dict[str, Any]], dataset: bool = True
+        self,
+        tables: set[str],
+        routines: set[str],
+        configs: list[dict[str, Any]],
+        dataset: bool = True,
+        jobs: Sequence[str] = (),
     ) -> None:
-        self.tables, self.routines, self.configs, self.dataset = tables, routines, configs, dataset
+        self.tables, self.routines, self.configs, self.stands, self.jobs = tables, routines, configs, dataset, jobs
         self.started: list[tuple[str, Any]] = []
 
     def dataset_exists(self) -> bool:
         """Whether the dataset stands."""
-        return self.dataset
+        return self.stands
+
+    def dataset(self) -> dict[str, Any] | None:
+        """The dataset, to which nobody has access."""
+        return {"access": []} if self.stands else None
+
+    def table(self, name: str) -> dict[str, Any] | None:
+        """A table that was made an hour ago."""
+        return {"creationTime": "1764000000000"} if name in self.tables else None
+
+    def query(self, _about: str, _sql: str) -> list[SimpleNamespace]:
+        """The jobs of BigQuery's history."""
+        return [SimpleNamespace(job_id=job) for job in self.jobs]
+
+    def iam(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        """There is no service account."""
+        raise RequestRefusedError(f"{method} {path} {body}: 404")
+
+    def project_policy(self) -> dict[str, Any]:
+        """One role is granted on the project."""
+        return {"bindings": [{"role": "roles/bigquery.user", "members": ["group:developers@example.com"]}]}
 
     def table_labels(self) -> set[str]:
         """Tables and views that stand."""
@@ -163,12 +192,18 @@ def test_everything_that_stands_and_is_declared_can_be_adopted(local: Environmen
     config = {"displayName": "eros sweep_expired_caption_locks", "name": "projects/1/locations/us/transferConfigs/7"}
     live = LiveSystem({"leases", "mass_messages"}, {"caption_key", "sweep_expired_caption_locks"}, [config])
     dataset = "projects/eros-local/datasets/eros_scheduling_brain"
-    assert adoptable(local, catalog, cast("GoogleApi", live)) == {
+    adoption = adoptable(local, catalog, cast("GoogleApi", live))
+    assert adoption.found == {
         "eros-local-warehouse": {
             "google_bigquery_dataset.eros_scheduling_brain": dataset,
             "google_bigquery_table.leases": f"{dataset}/tables/leases",
         },
         "eros-local-routines": {"google_bigquery_routine.caption_key": f"{dataset}/routines/caption_key"},
+        "eros-local-access": {
+            "google_project_iam_member.bigquery_user_group_developers_example_com": (
+                "eros-local roles/bigquery.user group:developers@example.com"
+            )
+        },
         "eros-local-automation": {
             "google_bigquery_routine.sweep_expired_caption_locks": f"{dataset}/routines/sweep_expired_caption_locks",
             "google_bigquery_data_transfer_config.sweep_expired_caption_locks": config["name"],
@@ -177,11 +212,28 @@ def test_everything_that_stands_and_is_declared_can_be_adopted(local: Environmen
             "google_monitoring_notification_channel.operators": "projects/eros-local/notificationChannels/7"
         },
     }
+    assert "google_service_account.etl" in adoption.missing
+    assert str(adoption).startswith("7 of 73 declared objects stand; these would be created: ")
 
 
-def test_nothing_can_be_adopted_where_no_dataset_stands(local: Environment) -> None:
+def test_a_lost_state_adopts_the_seed_job_of_the_calendar_that_stands(local: Environment) -> None:
+    """With it, the resource whose id is in the job's id: otherwise the seed would run again under another id."""
+    generation = "f627a400-9025-cf1a-3116-a11276e2ebfd"
+    live = LiveSystem({"holiday_calendar"}, set(), [], jobs=[f"seed_holiday_calendar_0123456789ab_{generation}"])
+    catalog = retarget(load_catalog(), local.project, local.dataset)
+    automation = adoptable(local, catalog, cast("GoogleApi", live)).found["eros-local-automation"]
+    assert automation == {
+        "terraform_data.holiday_seed": generation,
+        "google_bigquery_job.seed_holiday_calendar": (
+            f"projects/eros-local/jobs/seed_holiday_calendar_0123456789ab_{generation}/location/US"
+        ),
+    }
+
+
+def test_of_a_dataset_that_does_not_stand_nothing_is_adopted(local: Environment) -> None:
     live = LiveSystem(set(), set(), [], dataset=False)
-    assert adoptable(local, load_catalog(), cast("GoogleApi", live)) == {}
+    found = adoptable(local, load_catalog(), cast("GoogleApi", live)).found
+    assert not any(found[f"eros-local-{part}"] for part in ("warehouse", "routines", "automation"))
 
 
 def test_a_run_that_fails_says_why_and_a_missing_config_is_an_outcome() -> None:
