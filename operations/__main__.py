@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import json
 import os
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from catalog import CatalogError, load_catalog, retarget
-from operations import day, deployment, preview, rollback
+from operations import day, deployment, rollback
 from operations.adoption import adoptable
+from operations.cdktf import stack_names
+from operations.deployment import cdktf_variables
+from operations.plan import plan as plan_stacks
+from operations.plan_markdown import markdown
+from operations.plan_summary import summarize
+from operations.planned import read_plans
 from operations.scheduled_runs import run_each_schedule
 from operations.steps import StepFailedError
 from stacks.environment import EnvironmentFileError, json_schema, load_environment
 from verification.live import GoogleApi, LiveSystemError
+
+
+class SummaryFormat(StrEnum):
+    """How ``plan-summary`` writes."""
+
+    markdown = "markdown"
+    json = "json"
+
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 console = Console()
@@ -38,7 +54,31 @@ def deploy(env: Env = None, adopt: Adopt = False, auto_approve: Approve = False)
 @app.command()
 def plan(env: Env = None, adopt: Adopt = False) -> None:
     """Show what a deployment would change, stack by stack; changes nothing."""
-    preview.plan(load_environment(env), console, adopt)
+    plan_stacks(load_environment(env), console, adopt)
+
+
+@app.command()
+def plan_summary(
+    env: Env = None,
+    plans: Annotated[Path | None, typer.Option(help="a folder of STACK.json, of `terraform show -json`")] = None,
+    output: Annotated[Path | None, typer.Option(help="write to this file; by default to the screen")] = None,
+    link: Annotated[str, typer.Option(help="where the whole plan can be read; named where something was cut")] = "",
+    form: Annotated[SummaryFormat, typer.Option("--format", help="markdown or json")] = SummaryFormat.markdown,
+) -> None:
+    """Write what the plans that `make plan` left mean for a reviewer: one Markdown comment, or JSON."""
+    environment = load_environment(env)
+    catalog = retarget(load_catalog(), environment.project, environment.dataset)
+    variables = cdktf_variables(environment, adopt=False)
+    summary = summarize(environment, catalog, read_plans(stack_names(environment.name), variables, plans))
+    text = summary.as_json() if form is SummaryFormat.json else markdown(summary, link=link)
+    if output is None:
+        print(text, end="")  # noqa: T201 - for a pipe
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StepFailedError(f"{output}: not writable: {error.strerror}", 2) from None
+    console.print(f"{output}: {summary.headline}", markup=False, highlight=False)
 
 
 @app.command()

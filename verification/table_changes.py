@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from catalog import Column, Table
+    from stacks.environment import AllowedChange, Environment
     from verification.results import Subject
 
 #: Types that BigQuery changes in place, by ALTER COLUMN SET DATA TYPE, without a loss.
@@ -53,7 +54,8 @@ def table_changes(subject: Subject) -> Iterator[TableChange]:
     """Every difference of a column, of partitioning or of clustering; tables of ours that are declared no more."""
     for name, table in subject.catalog.tables.items():
         if resource := subject.live.tables.get(name):
-            yield from _changes(_Safely(subject, table), table, resource)
+            path = f"{subject.environment.project}.{subject.environment.dataset}.{name}"
+            yield from changes_of(path, table, resource)
     declared = {item.name for item in subject.catalog}
     for name, labels in subject.api.table_labels().items():
         if labels.get("system") == "eros" and name not in declared:
@@ -68,16 +70,19 @@ def table_changes(subject: Subject) -> Iterator[TableChange]:
             )
 
 
+def allowing(environment: Environment, change: TableChange) -> AllowedChange | None:
+    """The entry of the environment file that allows a change by name, the one that ends last."""
+    name = f"{change.table}: {change.what}"
+    entries = [entry for entry in environment.allowed_changes if entry.change == name]
+    return max(entries, key=lambda entry: entry.until, default=None)
+
+
 @dataclass(frozen=True)
 class _Safely:
-    """The statements that change one table without a loss."""
+    """The statements that change one table, at its qualified name ``path``, without a loss."""
 
-    subject: Subject
+    path: str
     table: Table
-
-    @property
-    def path(self) -> str:
-        return f"{self.subject.environment.project}.{self.subject.environment.dataset}.{self.table.name}"
 
     def alter(self, clause: str) -> str:
         return f"ALTER TABLE `{self.path}` {clause};"
@@ -111,7 +116,15 @@ def snapshot(path: str) -> str:
     )
 
 
-def _changes(safely: _Safely, table: Table, resource: Mapping[str, Any]) -> Iterator[TableChange]:
+def changes_of(path: str, table: Table, resource: Mapping[str, Any]) -> Iterator[TableChange]:
+    """Every difference between a table as it stands and its declaration.
+
+    Args:
+        path: its qualified name.
+        table: its declaration.
+        resource: what stands, as the tables API writes it.
+    """
+    safely = _Safely(path, table)
     yield from _column_changes(safely, table, resource)
     yield from _partition_changes(safely, table, resource)
     live, declared = tuple(resource.get("clustering", {}).get("fields", ())), table.clustering

@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -151,7 +152,10 @@ def test_drift_is_shown_by_plan_and_put_right_by_deploy(checkout: Checkout) -> N
     assert "+system=other" in diffs
     assert "+schedule: every 6 hours (UTC)" in diffs
 
-    printed = checkout.make("plan")
+    with _changed_sources(checkout):
+        printed = checkout.make("plan")
+        comment = checkout.python("operations", "plan-summary", "--link", "https://example.com/runs/7")
+    _check_comment(comment)
     for address in (
         "google_bigquery_routine.wilson_sample",
         "google_bigquery_table.caption_bandit_stats",
@@ -183,7 +187,9 @@ def test_objects_that_stand_already_are_adopted_not_recreated(checkout: Checkout
     adoption = json.loads(checkout.python("operations", "adopt").partition("\n}\n")[0] + "}")
     assert sum(map(len, adoption.values())) == DECLARED
     plan = checkout.make("plan")
-    assert len(re.findall(r"^Plan: \d+ to import, 0 to add, \d+ to change, 0 to destroy", plan, re.MULTILINE)) == 5, plan
+    assert len(re.findall(r"^Plan: \d+ to import, 0 to add, \d+ to change, 0 to destroy", plan, re.MULTILINE)) == 5, (
+        plan
+    )
     assert "must be replaced" not in plan
     assert "adopted" in checkout.make("deploy")
     kept = f"SELECT COUNT(*) FROM `{_table('lock_sweep_log')}` WHERE sweep_id = 'kept'"
@@ -246,6 +252,51 @@ def test_a_deploy_after_the_server_was_killed_in_the_middle_of_one_ends_well(che
     assert deploy.returncode != 0, output
     checkout.make("deploy")
     assert "No changes" in checkout.run("operations/cdktf.sh", "plan", "eros-local-warehouse")
+
+
+@contextmanager
+def _changed_sources(checkout: Checkout) -> Iterator[None]:
+    """A pull request's change: a column dropped, a routine rewritten, a table added, a binding widened."""
+    sql, environments = checkout.folder / "sql", checkout.folder / "environments"
+    log, function, local = (
+        sql / "tables" / "schedule_export_log.sql",
+        sql / "functions" / "wilson_sample_at.sql",
+        environments / "local.yaml",
+    )
+    before = {path: path.read_text() for path in (log, function, local)}
+    new = sql / "tables" / "campaign_notes.sql"
+    leases = (sql / "tables" / "leases.sql").read_text()
+    new.write_text(leases.replace("leases`", "campaign_notes`"))
+    log.write_text(re.sub(r",\n  exported_by [^\n]*", "", before[log]))
+    function.write_text(before[function].replace("LEAST(1.0, u)", "LEAST(1.00, u)"))
+    local.write_text(before[local].replace('["group:dev', '["group:contractors@example.com", "group:dev'))
+    try:
+        yield
+    finally:
+        new.unlink()
+        for path, text in before.items():
+            path.write_text(text)
+
+
+def _check_comment(comment: str) -> None:
+    """The danger leads; each kind of change is where a reviewer looks for it."""
+    lines = comment.splitlines()
+    assert lines[0] == "<!-- eros-plan local -->"
+    assert lines[3:5] == ["> [!CAUTION]", "> **Data would be lost.**"]
+    assert "drop of column exported\\_by** (STRING → no such column): loses data" in lines[5]
+    assert "> **Access widens**: 2 grants more" in comment
+    assert "`group:contractors@example.com` has `roles/bigquery.user` on `eros-local`" in comment
+    created = comment.partition("### Create (3)")[2].partition("###")[0]
+    assert "- `google_bigquery_table.campaign_notes`" in created
+    updated = comment.partition("### Update (5)")[2].partition("###")[0]
+    assert "+    SELECT bounds.lower_bound + GREATEST(0.0, LEAST(1.00, u))" in updated
+    assert "-0.5" in updated
+    restored = "only puts back what was changed outside Terraform"
+    assert f"`google_bigquery_data_transfer_config.sweep_expired_caption_locks`: schedule — {restored}" in updated
+    assert "~~every 6 hours~~ → **every 1 hours from 00:20 to 23:20**" in comment
+    outside = comment.partition("### Changed outside Terraform")[2]
+    for name in ("routine.wilson_sample`", "table.caption_bandit_stats`", "sweep_expired_caption_locks`: schedule"):
+        assert name in outside
 
 
 def _table(name: str) -> str:

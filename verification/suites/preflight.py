@@ -9,7 +9,7 @@ from stacks.roles import DEPLOY_PERMISSIONS, SERVICES
 from stacks.schedules import LOS_ANGELES
 from verification.live import column_types
 from verification.results import Check, Outcome, Subject, compared, failed, passed, passed_unless, warned
-from verification.table_changes import ChangeClass, TableChange, table_changes
+from verification.table_changes import ChangeClass, TableChange, allowing, table_changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -149,12 +149,10 @@ def destructive_changes(subject: Subject) -> Iterator[Outcome]:
 def _guarded(subject: Subject, change: TableChange, expected: str, found: str) -> Outcome:
     """Refused, unless the environment file allows this change by name and its day has not passed."""
     name, file = f"{change.table}: {change.what}", f"environments/{subject.environment.name}.yaml"
-    today = datetime.now(LOS_ANGELES).date()
-    allowed = [entry for entry in subject.environment.allowed_changes if entry.change == name]
-    for entry in allowed:
-        if today <= entry.until:
-            return warned(change.table, expected, found, f"Allowed until {entry.until:%F} by {file}: {entry.why}")
-    ended = f" The entry in {file} ended on {max(entry.until for entry in allowed):%F}." if allowed else ""
+    entry = allowing(subject.environment, change)
+    if entry and datetime.now(LOS_ANGELES).date() <= entry.until:
+        return warned(change.table, expected, found, f"Allowed until {entry.until:%F} by {file}: {entry.why}")
+    ended = f" The entry in {file} ended on {entry.until:%F}." if entry else ""
     action = f"Refused here.{ended} Safely:\n{change.statement}\nOr allow it in {file}: change: {name!r}, until, why."
     return failed(change.table, expected, found, action)
 

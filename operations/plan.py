@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
-from operations.cdktf import LOG, REPOSITORY, StackOutcome, run_cdktf, stack_names
+from operations.cdktf import REPOSITORY, StackOutcome, read_line, stack_names
 from operations.deployment import cdktf_variables
 from operations.steps import StepFailedError, run_module, step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from rich.console import Console
 
     from stacks.environment import Environment
 
+STACK = REPOSITORY / "operations" / "stack.sh"
+
 
 def plan(environment: Environment, console: Console, adopt: bool) -> dict[str, StackOutcome]:
     """Plan each stack with one synthesis, print Terraform's own words, and return the outcome of each.
+
+    Terraform is run by itself: the same plan as ``cdktf plan`` makes, without starting cdktf once a stack.
 
     Args:
         environment: what to plan; the embedded one is started first.
@@ -33,22 +39,40 @@ def plan(environment: Environment, console: Console, adopt: bool) -> dict[str, S
             notes.append(run_module("local", "up"))
     _preflight(environment, console)
     variables = cdktf_variables(environment, adopt or embedded)
+    with step(console, "Synthesis"):
+        _run([sys.executable, "main.py"], variables)
     outcomes: dict[str, StackOutcome] = {}
-    for number, stack in enumerate(stack_names(environment.name)):
-        lines: list[str] = []
+    for stack in stack_names(environment.name):
+        outcome = outcomes[stack] = StackOutcome(stack)
         with step(console, stack) as notes:
-            run = run_cdktf(
-                ["diff", stack, *(["--skip-synth"] if number else [])],
-                variables,
-                lambda _stack, text, lines=lines: lines.append(text),  # type: ignore[misc]
-            )
-            if run.exit_code:
-                raise StepFailedError(f"{run.explanation}\n(the whole output: {LOG.relative_to(REPOSITORY)})", 2)
-            outcomes[stack] = run.stacks.get(stack, StackOutcome(stack))
-            notes.append(_planned(outcomes[stack]))
-        if not outcomes[stack].untouched:
+            lines = _run([str(STACK), "plan", stack], variables).splitlines()
+            for line in lines:
+                read_line(outcome, line)
+            notes.append(_planned(outcome))
+        if not outcome.untouched:
             console.print("\n".join(_actions(lines)), markup=False, highlight=False, soft_wrap=True)
     return outcomes
+
+
+def _run(command: list[str], variables: Mapping[str, str]) -> str:
+    """What a command prints, both streams together.
+
+    Raises:
+        StepFailedError: with that, when it does not end with 0.
+    """
+    done = subprocess.run(
+        command,
+        cwd=REPOSITORY,
+        env=dict(variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise StepFailedError(done.stdout.strip(), 2)
+    return done.stdout
 
 
 def _preflight(environment: Environment, console: Console) -> None:

@@ -1,0 +1,395 @@
+"""A plan's summary as one Markdown comment: the danger first, details folded, never longer than GitHub takes."""
+
+from __future__ import annotations
+
+import difflib
+import html
+import json
+import re
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from operations.plan_summary import HOLDS_DATA, READ_BY_OTHERS
+from operations.planned import Action, same
+from verification.live import field_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from operations.plan_summary import Grant, ScheduleRow, Summary, TableRow
+    from operations.planned import PlannedChange
+
+#: GitHub refuses a longer body; it counts as JavaScript does, in UTF-16 units.
+LIMIT = 65_535
+#: Attributes that hold SQL: they are shown as diffs, other long ones too.
+SQL_ATTRIBUTES = ("definition_body", "view.query", "params.query")
+SHORT = 80
+#: An alert needs its first two lines, a table its head.
+MINIMUM_LINES = 3
+TITLES = {
+    Action.DESTROY: "Destroy",
+    Action.REPLACE: "Replace",
+    Action.FORGET: "No longer managed (it stays)",
+    Action.CREATE: "Create",
+    Action.UPDATE: "Update",
+    Action.IMPORT: "Import",
+    Action.MOVE: "Move",
+}
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A folded piece: its title, its lines, and the language of the fence around them; '' means plain Markdown."""
+
+    title: str
+    language: str
+    lines: tuple[str, ...]
+    shown: int | None = None  # so many lines are left of it; None: all
+
+    def render(self, link: str) -> str:
+        """The piece as Markdown, with a word where it was cut."""
+        lines = self.lines[: self.shown]
+        text = "\n".join(lines)
+        if self.language and lines:
+            fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", text)), 3)
+            text = f"{fence}{self.language}\n{text}\n{fence}"
+        if len(lines) < len(self.lines):
+            text += f"\n\n_{len(self.lines) - len(lines)} of {len(self.lines)} lines were cut here: {link}_"
+        return f"<details><summary>{self.title}</summary>\n\n{text.strip()}\n\n</details>"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A piece with a heading: lines that are read at once, then folded pieces."""
+
+    heading: str
+    lines: tuple[str, ...]
+    folds: tuple[Fold, ...] = ()
+    shown: int | None = None  # so many lines are left of it; None: all
+    tail: tuple[str, ...] = ()
+
+    def render(self, link: str) -> str:
+        """The section as Markdown, with a word where it was cut."""
+        lines = list(self.lines[: self.shown])
+        if len(lines) < len(self.lines):
+            cut = f"_and {len(self.lines) - len(lines)} more: {link}_"
+            quoted, table = self.lines[0].startswith(">"), self.lines[0].startswith("|")
+            lines.append(f"\n{cut}" if table else f"> - {cut}" if quoted else f"- {cut}")
+        parts = [self.heading, "\n".join(lines), *self.tail, *(fold.render(link) for fold in self.folds)]
+        return "\n\n".join(part for part in parts if part)
+
+
+def markdown(summary: Summary, costs: Sequence[str] = (), link: str = "") -> str:
+    """The comment, its first line a hidden tag by which the same comment is found again.
+
+    Args:
+        summary: what the plans say.
+        costs: lines of Markdown about what queries cost; none where that is not known.
+        link: where all of it can be read: the workflow's run.
+    """
+    whole = f"[the whole plan]({link})" if link else "`make plan` shows the whole plan"
+    sections = [section for section in _sections(summary, costs) if section.heading or section.lines or section.folds]
+    return fitted(sections, whole)
+
+
+def fitted(sections: Sequence[Section], link: str, limit: int = LIMIT) -> str:
+    """The sections as one text that is no longer than the limit.
+
+    Folded pieces are cut first, each to the same length, the longest that fits; then they go, and lists are cut to the
+    same number of lines. Each says how much of it was cut, and no fence, table or fold is left open.
+    """
+    whole = _rendered(sections, link)
+    if length(whole) <= limit:
+        return whole
+
+    def cut_folds(characters: int) -> str:
+        return _rendered([_with_folds_of(section, characters) for section in sections], link)
+
+    def cut_lists(lines: int) -> str:
+        return _rendered([_with_lines(section, lines) for section in sections], link)
+
+    fits_above = bisect_left(range(limit), True, key=lambda characters: length(cut_folds(characters)) > limit)
+    if fits_above:
+        return cut_folds(fits_above - 1)
+    fits_above = bisect_left(range(limit), True, key=lambda lines: length(cut_lists(lines)) > limit)
+    return cut_lists(max(fits_above - 1, 0))
+
+
+def _rendered(sections: Sequence[Section], link: str) -> str:
+    return "\n\n".join(section.render(link) for section in sections) + "\n"
+
+
+def _with_folds_of(section: Section, characters: int) -> Section:
+    """A section whose folded pieces show so many characters each, in whole lines."""
+    folds = []
+    for fold in section.folds:
+        ends = accumulate(len(line) + 1 for line in fold.lines)
+        folds.append(replace(fold, shown=sum(end <= characters for end in ends)))
+    return replace(section, folds=tuple(folds))
+
+
+def _with_lines(section: Section, lines: int) -> Section:
+    """A section without folded pieces; of its list so many lines, and those without which it would be no Markdown."""
+    cut = (f"_{_counted(len(section.folds), 'folded piece')} cut here._",) if section.folds else ()
+    return replace(section, folds=(), tail=cut, shown=max(MINIMUM_LINES, lines))
+
+
+def length(text: str) -> int:
+    """A text's length as GitHub counts it."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def _sections(summary: Summary, costs: Sequence[str]) -> Iterator[Section]:
+    environment = summary.environment
+    tag = f"<!-- eros-plan {environment.name} -->"
+    yield Section(f"{tag}\n## Plan for {environment.name}: `{environment.project}.{environment.dataset}`", ())
+    yield _dangers(summary)
+    yield Section("", (f"**{summary.headline}**",))
+    yield _access(summary)
+    yield _tables(summary.tables)
+    for action, title in TITLES.items():
+        if changes := summary.of(action):
+            yield _group(summary, title, changes)
+    yield _schedules(summary.schedules)
+    if costs:
+        yield Section("### Cost", tuple(costs))
+    yield _outside(summary)
+
+
+def _dangers(summary: Summary) -> Section:
+    """Deletions, replacements and lost data, before anything else."""
+    destroyed, replaced = summary.of(Action.DESTROY), summary.of(Action.REPLACE)
+    rows = [row for row in summary.tables if row.dangerous]
+    if not destroyed and not replaced and not rows:
+        return Section("", ())
+    words = [
+        "Data would be lost" if summary.loses_data else "",
+        f"{_counted(len(destroyed), 'object')} destroyed" if destroyed else "",
+        f"{_counted(len(replaced), 'object')} replaced" if replaced else "",
+    ]
+    refused = " A deployment of this is refused." if summary.refused else ""
+    lines = ["> [!CAUTION]", f"> **{', '.join(filter(None, words))}.**{refused}"]
+    for row in rows:
+        what = f"**{cell(row.what)}** ({cell(row.live)} → {cell(row.declared)})"
+        lines += [f"> - {code(row.table)}: {what}: {row.kind}; {cell(row.verdict)}"]
+    told = {row.table for row in rows}
+    for change in (*destroyed, *replaced):
+        if change.kind == "google_bigquery_table" and change.name in told:
+            continue
+        because = f" because of {', '.join(change.replacing)}" if change.replacing else ""
+        data = ", with its data" if change.kind in HOLDS_DATA and not change.before.get("view") else ""
+        lines.append(
+            f"> - {code(change.address)} is {'destroyed' if change in destroyed else 'replaced'}{because}{data}"
+        )
+    folds = [
+        Fold(
+            f"How to do it safely: <code>{html.escape(row.table)}</code>, {html.escape(row.what)}",
+            "sql",
+            tuple(row.statement.splitlines()),
+        )
+        for row in rows
+    ]
+    return Section("", tuple(lines), tuple(folds))
+
+
+def _access(summary: Summary) -> Section:
+    """Who gains a role leads; who loses one follows."""
+    if not summary.gained and not summary.lost:
+        return Section("", ())
+    gained = [f"> - {_grant(grant)}{f' — **{grant.remark}**' if grant.remark else ''}" for grant in summary.gained]
+    lost = [f"- no longer: {_grant(grant)}" for grant in summary.lost]
+    widened = ["> [!WARNING]", f"> **Access widens**: {_counted(len(summary.gained), 'grant')} more", *gained]
+    return Section(
+        "",
+        (
+            *(widened if gained else ()),
+            *([""] if gained and lost else ()),
+            *(["**Access narrows**", *lost] if lost else ()),
+        ),
+    )
+
+
+def _grant(grant: Grant) -> str:
+    condition = f" under the condition {code(grant.condition)}" if grant.condition else ""
+    return f"{code(grant.member)} has {code(grant.role)} on {code(grant.on)}{condition}"
+
+
+def _tables(rows: Sequence[TableRow]) -> Section:
+    if not rows:
+        return Section("", ())
+    lines = ["| table | change | stands | declared | class | |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        change = f"{cell(row.what)} | {cell(row.live)} | {cell(row.declared)}"
+        lines += [f"| {code(row.table)} | {change} | {row.kind} | {cell(row.verdict)} |"]
+    return Section("### Tables, column by column", tuple(lines))
+
+
+def _group(summary: Summary, title: str, changes: Sequence[PlannedChange]) -> Section:
+    lines = tuple(f"- {_line(summary, change)}" for change in changes)
+    folds = tuple(fold for change in changes if (fold := _details(change)))
+    return Section(f"### {title} ({len(changes)})", lines, folds)
+
+
+def _line(summary: Summary, change: PlannedChange) -> str:
+    words = code(change.address)
+    if change.moved_from:
+        words += f", moved from {code(change.moved_from)}"
+    if change.attributes:
+        words += f": {', '.join(change.attributes)}"
+    if change.only_restores:
+        words += " — only puts back what was changed outside Terraform"
+    elif change.restored:
+        words += f" — of these {', '.join(change.restored)} only put back what was changed outside Terraform"
+    if change.replacing:
+        words += f" — replaced because of {', '.join(change.replacing)}"
+    if (used := summary.affected.get(change.name)) and change.kind in READ_BY_OTHERS:
+        words += f" — used by {', '.join(map(code, used))}"
+    return words
+
+
+def _details(change: PlannedChange) -> Fold | None:
+    title = f"<code>{html.escape(change.address)}</code>"
+    if change.action is Action.CREATE:
+        return _created(title, change)
+    if not change.attributes:
+        return None
+    lines = [
+        line
+        for name in change.attributes
+        for line in _difference(name, change.before.get(name), change.after.get(name))
+    ]
+    return Fold(title, "diff", tuple(lines))
+
+
+def _created(title: str, change: PlannedChange) -> Fold | None:
+    """What is new: SQL as SQL, a table by its columns, anything else by its values."""
+    if body := _sql_of(change.after):
+        return Fold(title, "sql", tuple(body.splitlines()))
+    if change.after.get("schema"):
+        return Fold(title, "sql", tuple(_columns(change.after["schema"])))
+    values = {name: value for name, value in change.after.items() if value not in (None, "", [], {})}
+    return Fold(
+        title,
+        "yaml",
+        tuple(
+            f"{name}: {_text(value)}" for name, value in sorted(values.items()) if not str(value).startswith("(known")
+        ),
+    )
+
+
+def _sql_of(values: Mapping[str, Any]) -> str:
+    for path in SQL_ATTRIBUTES:
+        value: Any = values
+        for name in path.split("."):
+            value = value[0] if isinstance(value, list) and value else value
+            value = value.get(name) if isinstance(value, dict) else None
+        if isinstance(value, str) and value:
+            return value
+    return ""
+
+
+def _difference(name: str, before: Any, after: Any) -> Iterator[str]:
+    """One attribute's change as lines of a diff; what is written as SQL or JSON is compared line by line."""
+    if same(before, after):  # both are masked
+        yield f"! {name} = {_text(after)}, which changes"
+        return
+    old, new = _text(before).splitlines(), _text(after).splitlines()
+    if len(old) <= 1 and len(new) <= 1:
+        yield from (f"- {name} = {line}" for line in old)
+        yield from (f"+ {name} = {line}" for line in new)
+        return
+    yield f"@@ {name} @@"
+    yield from list(difflib.unified_diff(old, new, lineterm=""))[2:]  # the first two name files
+
+
+def _text(value: Any) -> str:
+    """A value for a person; a schema by its columns, a block by its values, SQL as it is."""
+    if value in (None, "", [], {}):
+        return ""
+    if isinstance(value, str):
+        if value.startswith("[{") and '"name"' in value:
+            return "\n".join(_columns(value))
+        return value
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
+        return _text(value[0])
+    if isinstance(value, dict):
+        lines = []
+        for key, item in sorted(value.items()):
+            if text := _text(item):
+                lines += [f"{key}:", *text.splitlines()] if "\n" in text else [f"{key} = {text}"]
+        return "\n".join(lines)
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _columns(schema: str) -> Iterator[str]:
+    try:
+        fields = json.loads(schema)
+    except ValueError:
+        yield schema
+        return
+    for field in fields:
+        required = " NOT NULL" if field.get("mode") == "REQUIRED" else ""
+        default = f" DEFAULT {field['defaultValueExpression']}" if field.get("defaultValueExpression") else ""
+        yield f"{field['name']} {field_type(field)}{required}{default}  -- {field.get('description', '')}"
+
+
+def _schedules(rows: Sequence[ScheduleRow]) -> Section:
+    """Folded where nothing of it changes."""
+    if not rows:
+        return Section("", ())
+    lines = [
+        "| scheduled query | schedule (UTC) | works in Los Angeles at | next work in Los Angeles | in UTC |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        both = row.changed and row.before and row.after
+        schedule = f"~~{cell(row.before)}~~ → **{cell(row.after)}**" if both else cell(row.after or row.before)
+        after = (row.hours_la, row.next_la, row.next_utc) if row.next_la else (f"({row.action})", "", "")
+        lines.append(f"| {code(row.name)} | {schedule} | {' | '.join(after)} |")
+    if any(row.changed for row in rows):
+        return Section("### Schedules", tuple(lines))
+    return Section("", (), (Fold("Schedules: no change; next runs", "", tuple(lines)),)) if rows else Section("", ())
+
+
+def _outside(summary: Summary) -> Section:
+    """What somebody changed outside Terraform, apart from what this change plans."""
+    if not summary.outside:
+        return Section("", ())
+    lines = ["Since the last deployment somebody changed, and a deployment puts back as far as it is declared:"]
+    folds = []
+    for change in summary.outside:
+        lines.append(f"- {code(change.address)}: {'gone' if change.gone else ', '.join(change.found)}")
+        if not change.gone:
+            differences = [
+                line for name in change.found for line in _difference(name, change.left[name], change.found[name])
+            ]
+            folds.append(
+                Fold(
+                    f"<code>{html.escape(change.address)}</code>, as it was left and is found",
+                    "diff",
+                    tuple(differences),
+                )
+            )
+    return Section("### Changed outside Terraform", tuple(lines), tuple(folds))
+
+
+def code(text: str) -> str:
+    """A text as a code span that nothing in it can end; in it, nobody is mentioned."""
+    text = " ".join(text.split()).replace("|", "\\|")
+    ticks = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+    blank = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{ticks}{blank}{text}{blank}{ticks}"
+
+
+def cell(text: str) -> str:
+    """A text within a line or a table's cell: one line, nothing of it is markup."""
+    text = html.escape(" ".join(text.split()), quote=False)
+    return re.sub(r"([\\`*_~\[\]|@#])", r"\\\1", text)
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

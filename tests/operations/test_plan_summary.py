@@ -1,0 +1,359 @@
+"""The comment on a plan: danger leads, nothing secret is in it, and it is Markdown however long the plan is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from catalog import load_catalog, retarget
+from operations.plan_markdown import LIMIT, Fold, Section, cell, code, fitted, length, markdown
+from operations.plan_summary import summarize
+from operations.planned import Action, read_plan
+from stacks.environment import AllowedChange, load_environment
+from stacks.warehouse import schema_json
+
+if TYPE_CHECKING:
+    from catalog import Catalog
+    from operations.plan_summary import Summary
+    from stacks.environment import Environment
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+NOON = datetime(2026, 3, 7, 20, 0, tzinfo=UTC)
+PARSER = MarkdownIt("commonmark").enable("table")
+
+
+@pytest.fixture(scope="module")
+def prod() -> Environment:
+    """The settings of production."""
+    return load_environment("prod")
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    """What is declared for production."""
+    environment = load_environment("prod")
+    return retarget(load_catalog(), environment.project, environment.dataset)
+
+
+def change(address: str, actions: str, before: Any = None, after: Any = None, **more: Any) -> dict[str, Any]:
+    """A resource's change as Terraform writes it; ``actions`` is e.g. 'delete create'."""
+    place = {key: more.pop(key) for key in ("previous_address",) if key in more}
+    return {
+        "address": address,
+        "change": {"actions": actions.split(), "before": before, "after": after, "after_unknown": {}, **more},
+        **place,
+    }
+
+
+def update(address: str, before: dict[str, Any], after: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A change in place."""
+    return change(address, "update", before, after, **more)
+
+
+def summary_of(
+    environment: Environment, catalog: Catalog, *changes: dict[str, Any], outside: tuple[dict[str, Any], ...] = ()
+) -> Summary:
+    """The summary of one stack's plan."""
+    plan = {"resource_changes": list(changes), "resource_drift": list(outside)}
+    return summarize(environment, catalog, [read_plan("eros-prod-warehouse", plan)], NOON)
+
+
+def table_state(catalog: Catalog, name: str, *more: dict[str, Any]) -> dict[str, Any]:
+    """A declared table as Terraform's state has it, with more columns than are declared."""
+    table = catalog.tables[name]
+    fields = [*json.loads(schema_json(table.columns)), *more]
+    partitioning = table.partitioning
+    return {
+        "table_id": name,
+        "schema": json.dumps(fields),
+        "clustering": list(table.clustering) or None,
+        "time_partitioning": [
+            {
+                "type": partitioning.granularity,
+                "field": partitioning.column,
+                "expiration_ms": (partitioning.expiration_days or 0) * 86_400_000,
+            }
+        ]
+        if partitioning
+        else [],
+    }
+
+
+def dropped_column(catalog: Catalog) -> dict[str, Any]:
+    """The table of locks swept loses a column that stands."""
+    before = table_state(catalog, "lock_sweep_log", {"name": "swept_by", "type": "STRING", "mode": "NULLABLE"})
+    return update("google_bigquery_table.lock_sweep_log", before, table_state(catalog, "lock_sweep_log"))
+
+
+def member(role: str, member_name: str) -> dict[str, Any]:
+    """A grant on the project."""
+    return {"project": "of-scheduler-proj", "role": role, "member": member_name, "condition": []}
+
+
+def test_lost_data_leads_and_is_refused_where_data_is_guarded(prod: Environment, catalog: Catalog) -> None:
+    created = change("google_bigquery_routine.new", "create", None, {"definition_body": "SELECT 1"})
+    summary = summary_of(prod, catalog, created, dropped_column(catalog))
+    text = markdown(summary)
+    lines = text.splitlines()
+    assert lines[0] == "<!-- eros-plan prod -->"
+    assert lines[3] == "> [!CAUTION]"
+    assert lines[4] == "> **Data would be lost.** A deployment of this is refused."
+    assert r"**drop of column swept\_by** (STRING → no such column): loses data; refused" in lines[5]
+    assert text.index("CAUTION") < text.index(f"**{summary.headline}**") < text.index("### Create (1)")
+    assert "CREATE SNAPSHOT TABLE `of-scheduler-proj.eros_scheduling_brain.lock_sweep_log_before`" in text
+    assert summary.headline == "1 to create, 1 to update, 0 to replace, 0 to destroy"
+
+
+def test_a_named_and_dated_entry_allows_it(prod: Environment, catalog: Catalog) -> None:
+    entry = AllowedChange(change="lock_sweep_log: drop of column swept_by", until=date(2999, 1, 1), why="moved away")
+    allowing = prod.model_copy(update={"allowed_changes": (entry,)})
+    summary = summary_of(allowing, catalog, dropped_column(catalog))
+    assert not summary.refused
+    assert "allowed until 2999-01-01: moved away" in markdown(summary)
+    ended = prod.model_copy(update={"allowed_changes": (entry.model_copy(update={"until": date(2020, 1, 1)}),)})
+    assert "refused: what allowed it ended on 2020-01-01" in markdown(
+        summary_of(ended, catalog, dropped_column(catalog))
+    )
+
+
+def test_what_is_destroyed_or_replaced_is_named_with_its_data_and_the_reason(
+    prod: Environment, catalog: Catalog
+) -> None:
+    table = table_state(catalog, "leases")
+    summary = summary_of(
+        prod,
+        catalog,
+        change("google_bigquery_table.old_log", "delete", {"table_id": "old_log", "schema": "[]"}),
+        change("google_bigquery_routine.gone", "delete", {"definition_body": "1"}),
+        change("google_bigquery_dataset.d", "delete create", {"a": 1}, {"a": 2}, replace_paths=[["dataset_id"]]),
+        change("google_bigquery_table.leases", "no-op", table, table),
+    )
+    text = markdown(summary)
+    assert "> **Data would be lost, 2 objects destroyed, 1 object replaced.** A deployment of this is refused." in text
+    assert "> - `old_log`: **drop of the table**" in text
+    assert "> - `google_bigquery_routine.gone` is destroyed\n" in text
+    assert "> - `google_bigquery_dataset.d` is replaced because of dataset_id, with its data" in text
+    assert "leases" not in text
+
+
+def test_more_access_is_called_out_and_less_is_told(prod: Environment, catalog: Catalog) -> None:
+    summary = summary_of(
+        prod,
+        catalog,
+        change("google_project_iam_member.a", "create", None, member("roles/bigquery.user", "group:new@example.com")),
+        change("google_project_iam_member.b", "create", None, member("roles/bigquery.admin", "allUsers")),
+        change("google_project_iam_member.c", "delete", member("roles/bigquery.user", "group:old@example.com")),
+    )
+    text = markdown(summary)
+    assert "> **Access widens**: 2 grants more" in text
+    assert "> - `group:new@example.com` has `roles/bigquery.user` on `of-scheduler-proj`\n" in text
+    assert "`allUsers` has `roles/bigquery.admin` on `of-scheduler-proj` — **everybody on the internet**" in text
+    assert "- no longer: `group:old@example.com` has `roles/bigquery.user`" in text
+
+
+def test_a_grant_that_is_adopted_or_moved_widens_nothing(prod: Environment, catalog: Catalog) -> None:
+    grant = member("roles/bigquery.user", "group:new@example.com")
+    summary = summary_of(
+        prod,
+        catalog,
+        change("google_project_iam_member.a", "no-op", grant, grant, importing={"id": "x"}),
+        change("google_project_iam_member.old_name", "delete", grant),
+        change("google_project_iam_member.new_name", "create", None, grant),
+        change("google_project_iam_member.b", "no-op", grant, grant, previous_address="google_project_iam_member.z"),
+    )
+    assert not summary.gained
+    assert not summary.lost
+    assert [item.action for item in summary.of(Action.IMPORT, Action.MOVE)] == ["import", "move"]
+    assert "moved from `google_project_iam_member.z`" in markdown(summary)
+
+
+def test_a_routine_s_body_is_shown_as_a_diff_and_who_uses_it_is_told(prod: Environment, catalog: Catalog) -> None:
+    before = {"definition_body": "BEGIN\n  -- an old remark\n  SELECT 1;\nEND", "etag": "1"}
+    after = {"definition_body": "BEGIN\n  SELECT ```2```;\nEND", "etag": "2"}
+    text = markdown(summary_of(prod, catalog, update("google_bigquery_routine.wilson_score_bounds", before, after)))
+    (fence,) = [token for token in PARSER.parse(text) if token.type == "fence"]
+    assert fence.info == "diff"
+    assert "-  -- an old remark\n" in fence.content
+    assert "+  SELECT ```2```;\n" in fence.content
+    line = next(line for line in text.splitlines() if line.startswith("- `google_bigquery_routine"))
+    assert ": definition_body" in line
+    assert "`caption_performance`" in line.partition("used by")[2]
+    assert "etag" not in text
+
+
+def test_a_removed_comment_is_in_the_diff(prod: Environment, catalog: Catalog) -> None:
+    """In a diff it begins with three dashes, as the names of files do."""
+    before, after = {"definition_body": "-- a remark\nSELECT 1"}, {"definition_body": "SELECT 1"}
+    text = markdown(summary_of(prod, catalog, update("google_bigquery_routine.x", before, after)))
+    assert "\n--- a remark\n" in text
+
+
+@pytest.mark.parametrize("form", ["markdown", "json"])
+def test_secrets_are_masked(prod: Environment, catalog: Catalog, form: str) -> None:
+    token = "ghp_" + "a1B2" * 10
+    key = "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----"
+    summary = summary_of(
+        prod,
+        catalog,
+        update(
+            "google_monitoring_notification_channel.operators",
+            {"labels": {"email": "a@example.com", "auth_token": "s3cr3t-one"}, "password": "s3cr3t-two"},
+            {"labels": {"email": "b@example.com", "auth_token": "s3cr3t-three"}, "password": "s3cr3t-four"},
+            before_sensitive={"labels": {"auth_token": True}, "password": True},
+            after_sensitive={"labels": {"auth_token": True}, "password": True},
+        ),
+        change("google_bigquery_routine.x", "create", None, {"definition_body": f"SELECT '{token}', '''{key}'''"}),
+    )
+    text = markdown(summary) if form == "markdown" else summary.as_json()
+    assert "s3cr3t" not in text
+    assert token not in text
+    assert "abc" not in text
+    assert "b@example.com" in text
+    assert "password" in text
+
+
+def test_a_change_outside_is_told_apart_from_what_is_planned(prod: Environment, catalog: Catalog) -> None:
+    address = "google_bigquery_data_transfer_config.run_daily_automation"
+    left, found = {"schedule": "every 1 hours", "disabled": False}, {"schedule": "every 6 hours", "disabled": False}
+    planned = {"schedule": "every 1 hours", "disabled": True}
+    summary = summary_of(
+        prod,
+        catalog,
+        update(address, found, planned),
+        update("google_bigquery_routine.x", {"definition_body": "2"}, {"definition_body": "1"}),
+        change("google_bigquery_routine.y", "create", None, {"definition_body": "1"}),
+        outside=(
+            update(address, left, found),
+            update("google_bigquery_routine.x", {"definition_body": "1"}, {"definition_body": "2"}),
+            change("google_bigquery_routine.y", "delete", {"definition_body": "1"}),
+            update(
+                "google_bigquery_table.t",
+                {"etag": "1", "schema": '[{"name":"a","type":"X"}]', "labels": None},
+                {"etag": "2", "schema": '[{"type":"X","name":"a"}]', "labels": {}},
+            ),
+        ),
+    )
+    text = markdown(summary)
+    assert "disabled, schedule — of these schedule only put back what was changed outside Terraform" in text
+    assert "`google_bigquery_routine.x`: definition_body — only puts back what was changed outside Terraform" in text
+    outside = text[text.index("### Changed outside Terraform") :]
+    assert "- `google_bigquery_routine.y`: gone" in outside
+    assert "- schedule = every 1 hours\n+ schedule = every 6 hours" in outside
+    assert "google_bigquery_table.t" not in text
+
+
+def test_what_a_service_computes_is_nobody_s_change(prod: Environment, catalog: Catalog) -> None:
+    dataset = update("google_bigquery_dataset.d", {"access": [1], "labels": {"a": "1"}}, {"access": [2], "labels": {}})
+    configuration = {"root_module": {"resources": [{"address": dataset["address"], "expressions": {"labels": {}}}]}}
+    plan = read_plan("s", {"resource_changes": [], "resource_drift": [dataset], "configuration": configuration})
+    assert [set(change.found) for change in plan.outside] == [{"labels"}]
+    assert "labels" in markdown(summarize(prod, catalog, [plan]))
+
+
+def test_schedules_are_shown_with_their_next_runs_in_both_zones(prod: Environment, catalog: Catalog) -> None:
+    """On 8 March 2026 the clocks go from 02:00 to 03:00 in Los Angeles."""
+    config = {"schedule": "every 1 hours from 00:05 to 23:05"}
+    address = "google_bigquery_data_transfer_config.run_daily_automation"
+    text = markdown(summary_of(prod, catalog, change(address, "no-op", config, config)))
+    row = next(line for line in text.splitlines() if line.startswith("| `run_daily_automation`"))
+    assert "| Sun 2026-03-08 03:05 PDT | Sun 2026-03-08 10:05 UTC |" in row
+    assert "<summary>Schedules: no change; next runs</summary>" in text
+    gone = markdown(summary_of(prod, catalog, change(address, "delete", config)))
+    assert "### Schedules" in gone
+    assert "(destroy)" in gone
+
+
+def test_nothing_to_do_is_said_in_one_line(prod: Environment, catalog: Catalog) -> None:
+    table = table_state(catalog, "leases")
+    summary = summary_of(prod, catalog, change("google_bigquery_table.leases", "no-op", table, table))
+    assert summary.untouched
+    assert markdown(summary).splitlines()[3] == "**No changes: what stands is what the repository declares.**"
+
+
+def test_a_huge_plan_fits_and_stays_markdown(prod: Environment, catalog: Catalog) -> None:
+    """With emoji, which GitHub counts twice; the danger is cut last."""
+    bodies = [
+        update(
+            f"google_bigquery_routine.routine_{number}",
+            {"definition_body": "\n".join(f"SELECT {line}; -- 🔥" for line in range(800))},
+            {"definition_body": "\n".join(f"SELECT {line + number}; -- 💋" for line in range(800))},
+        )
+        for number in range(1, 120)
+    ]
+    link = "https://example.com/runs/7"
+    text = markdown(summary_of(prod, catalog, *bodies, dropped_column(catalog)), link=link)
+    assert LIMIT * 0.8 < length(text) <= LIMIT
+    assert text.count("<details>") == text.count("</details>") > 0
+    assert all(token.content.endswith("\n") for token in PARSER.parse(text) if token.type == "fence")
+    assert "lines were cut here" in text
+    assert f"[the whole plan]({link})" in text
+    assert "drop of column" in text
+    assert "google_bigquery_routine.routine_119" in text
+
+
+@given(
+    st.lists(
+        st.builds(
+            Section,
+            st.text("ab# ", max_size=9),
+            st.lists(st.text("xyz", max_size=30), max_size=40).map(tuple),
+            st.lists(
+                st.builds(
+                    Fold, st.just("t"), st.sampled_from(["", "sql"]), st.lists(st.text("`a🔥", max_size=60)).map(tuple)
+                ),
+                max_size=4,
+            ).map(tuple),
+        ),
+        max_size=6,
+    )
+)
+def test_whatever_the_sections_hold_they_fit(sections: list[Section]) -> None:
+    text = fitted(sections, "L", limit=2_500)
+    assert length(text) <= 2_500
+    assert text.count("<details>") == text.count("</details>")
+
+
+@given(st.text(max_size=60))
+def test_a_cell_is_one_cell_whatever_it_holds(text: str) -> None:
+    row = f"| a | b |\n|---|---|\n| {cell(text)} | {code(text)} |"
+    cells = [token for token in PARSER.parse(row) if token.type == "td_open"]
+    assert len(cells) == 2
+
+
+def test_the_json_form_says_the_same(prod: Environment, catalog: Catalog) -> None:
+    summary = summary_of(prod, catalog, dropped_column(catalog))
+    document = json.loads(summary.as_json())
+    assert document["loses_data"] is document["refused"] is True
+    assert document["counts"] == {"update": 1}
+    assert document["tables"][0]["kind"] == "loses data"
+    assert [item["address"] for item in document["changes"]] == ["google_bigquery_table.lock_sweep_log"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "eros-prod-warehouse"), ("{", "no plan of Terraform's"), ("[]", "no plan")]
+)
+def test_a_plan_that_cannot_be_read_is_told_in_one_line(tmp_path: Path, content: str | None, said: str) -> None:
+    if content is not None:
+        for part in ("warehouse", "routines", "access", "monitoring", "automation"):
+            (tmp_path / f"eros-prod-{part}.json").write_text(content)
+    done = subprocess.run(
+        [sys.executable, "-m", "operations", "plan-summary", "--env", "prod", "--plans", str(tmp_path)],
+        cwd=REPOSITORY,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
