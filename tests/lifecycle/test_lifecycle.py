@@ -290,7 +290,7 @@ def _check_comment(comment: str) -> None:
     assert "- `google_bigquery_table.campaign_notes`" in created
     updated = comment.partition("### Update (5)")[2].partition("###")[0]
     assert "+    SELECT bounds.lower_bound + GREATEST(0.0, LEAST(1.00, u))" in updated
-    assert "-0.5" in updated
+    assert "- definition_body = 0.5" in updated
     restored = "only puts back what was changed outside Terraform"
     assert f"`google_bigquery_data_transfer_config.sweep_expired_caption_locks`: schedule — {restored}" in updated
     assert "~~every 6 hours~~ → **every 1 hours from 00:20 to 23:20**" in comment
