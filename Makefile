@@ -48,11 +48,12 @@ up: $(SETUP) ## start the embedded environment
 down: $(SETUP) ## stop the embedded environment; its data and state stay
 	@python -m local down
 
-check: $(SETUP) ## lint, format, types and the SQL check
+check: $(SETUP) ## lint, format, types, the SQL check and the workflows
 	@ruff check --quiet .
 	@ruff format --check --quiet .
 	@mypy --no-error-summary
 	@python -m catalog check
+	@operations/actionlint.sh
 
 test: check ## every check and every test, in two halves at once
 	@$(MAKE) --no-print-directory --output-sync=target -j2 test-sql test-others

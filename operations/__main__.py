@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from catalog import CatalogError, load_catalog, retarget
-from operations import day, deployment, rollback
+from operations import day, deployment, github, rollback
 from operations.adoption import adoptable
 from operations.cdktf import stack_names
 from operations.deployment import cdktf_variables
@@ -121,6 +121,29 @@ def run_schedules(env: Env = None) -> None:
         console.print(f"{run.schedule.display_name}: {run.state} in {run.seconds:.1f} s {run.message}", highlight=False)
         failed = failed or not run.succeeded
     raise typer.Exit(int(failed))
+
+
+@app.command()
+def comment(
+    pull_request: Annotated[int, typer.Option(min=1, help="number of the pull request")],
+    file: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Markdown; its first line a hidden tag")],
+) -> None:
+    """Write a file as a comment of a pull request at GitHub, in the place of the one with the same tag."""
+    text = file.read_text(encoding="utf-8", errors="replace")
+    done = github.write_comment(github.repository_of(os.environ), pull_request, text)
+    console.print(done, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def drift_issue(
+    file: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="what python -m verification drift printed")],
+    link: Annotated[str, typer.Option(help="address of the run that printed it")],
+    env: Env = None,
+) -> None:
+    """Open, update or close the one issue at GitHub that says what has drifted."""
+    report = file.read_text(encoding="utf-8", errors="replace")
+    done = github.write_drift_issue(github.repository_of(os.environ), load_environment(env).name, report, link)
+    console.print(done, markup=False, highlight=False, soft_wrap=True)
 
 
 def main() -> None:
