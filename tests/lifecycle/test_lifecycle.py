@@ -1,6 +1,7 @@
 """The whole life of a deployment through make, the real cdktf command line and real Terraform.
 
-The tests of this module are one story: each begins where the one before it ended.
+What the workflows do to an environment is done by their own run steps. The tests of this module are one story: each
+begins where the one before it ended.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import pytest
 from benchmarks.checkout import copy_checkout
 from catalog import deployment_order, load_catalog, retarget
 from stacks.schedules import SCHEDULES
+from tests.workflows.github_server import NAME, GitHub, github_server
+from tests.workflows.steps import RunStep, run_step, run_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.cdktf
 
+#: What GitHub gives to every job.
+RUNNER = {"GITHUB_SERVER_URL": "https://github.example.com", "GITHUB_REPOSITORY": NAME, "GITHUB_RUN_ID": "1"}
 DATASET = "projects/eros-local/datasets/eros_scheduling_brain"
 #: Resources of the five stacks: 11, 34, 9, 3 and 16.
 DECLARED = 73
@@ -62,6 +67,36 @@ class Checkout:
         """Run a module of the repository."""
         return self.run(".venv/bin/python", "-m", *arguments, expect=expect)
 
+    def step(self, step: RunStep, variables: dict[str, str] | None = None, expect: int = 0) -> str:
+        """Run a step of a workflow, in the embedded environment unless ``variables`` name another; its output."""
+        done = run_step(step, self.folder, {**RUNNER, "ENV": "local", **(variables or {})})
+        assert done.returncode == expect, f"{step.line} ended with {done.returncode}:\n{done.stdout}"
+        return done.stdout
+
+    def job(self, workflow: str, job: str, variables: dict[str, str] | None = None, expect: int = 0) -> str:
+        """Run the steps of a workflow's job, of which the last may end in its own way; its output."""
+        *others, last = run_steps(workflow, job)
+        for step in others:
+            self.step(step, variables)
+        return self.step(last, variables, expect)
+
+    def needs(self, command: str) -> None:
+        """Skip the test where the repository has no such command."""
+        if f" {command} " not in self.python("operations", "--help"):
+            pytest.skip(f"python -m operations has no {command}")
+
+    def hand_over(self, file: str) -> None:
+        """What uploading an artifact and downloading it in the next job come to."""
+        (self.folder / "downloaded").mkdir(exist_ok=True)
+        (self.folder / file).rename(self.folder / "downloaded" / file)
+
+    def look_for_drift(self, github: GitHub, expect: int = 0) -> str:
+        """Run both jobs of the nightly workflow; what had drifted."""
+        self.job("drift", "drift", expect=expect)
+        self.hand_over("drift.txt")
+        self.job("drift", "issue", github.variables)
+        return (self.folder / "downloaded" / "drift.txt").read_text(encoding="utf-8")
+
     def status(self) -> dict[str, Any]:
         """What ``python -m local status`` says."""
         answer: dict[str, Any] = json.loads(self.python("local", "status", "--format", "json"))
@@ -89,6 +124,13 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     copy.python("local", "down")
 
 
+@pytest.fixture(scope="module")
+def github() -> Iterator[GitHub]:
+    """A GitHub for the jobs that write there."""
+    with github_server() as server:
+        yield server
+
+
 def test_plan_of_an_empty_environment_adds_everything_and_changes_nothing(checkout: Checkout) -> None:
     printed = checkout.make("plan")
     assert "A deployment would stop here" in printed, "there is no dataset yet"
@@ -112,7 +154,20 @@ def test_deploy_ends_well_and_says_what_stands(checkout: Checkout) -> None:
 
 
 def test_a_second_deploy_changes_nothing_and_says_so(checkout: Checkout) -> None:
-    assert "Nothing was changed" in checkout.make("deploy")
+    *_, deploy, _verify = run_steps("deploy", "staging")
+    assert "Nothing was changed" in checkout.step(deploy)
+
+
+def test_the_plan_workflow_comments_on_the_pull_request(checkout: Checkout, github: GitHub) -> None:
+    checkout.needs("plan-summary")
+    checkout.run("git", "init", "--quiet", "--initial-branch", "main")
+    checkout.run("git", "add", "--all")
+    checkout.run("git", "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet", "--message", "t")
+    checkout.run("git", "update-ref", "refs/remotes/origin/main", "HEAD")
+    checkout.job("plan", "plan", {"GITHUB_BASE_REF": "main"})
+    checkout.hand_over("plan.md")
+    checkout.job("plan", "comment", {**github.variables, "NUMBER": "7"})
+    assert [comment["body"].splitlines()[0] for comment in github.comments] == ["<!-- eros-plan local -->"]
 
 
 @pytest.mark.parametrize("part", ["warehouse", "routines", "access", "monitoring", "automation"])
@@ -121,11 +176,11 @@ def test_the_plan_after_a_deploy_is_empty(checkout: Checkout, part: str) -> None
 
 
 def test_every_verification_test_passes(checkout: Checkout) -> None:
-    report = checkout.folder / "verification.json"
-    checkout.python("verification", "--env", "local", "--format", f"json={report}", "--format", "table")
-    results = json.loads(report.read_text())["results"]
-    assert len(results) > 20
-    assert {result["status"] for result in results} == {"PASS"}
+    *_, verify = run_steps("deploy", "staging")
+    headline = re.search(r"(\d+) tests, (\d+) results: (.*) in ", checkout.step(verify))
+    assert headline is not None
+    assert int(headline[1]) > 20
+    assert headline[3] == f"{headline[2]} PASS"
 
 
 def test_the_doctor_finds_nothing_after_a_deploy(checkout: Checkout) -> None:
@@ -134,7 +189,7 @@ def test_the_doctor_finds_nothing_after_a_deploy(checkout: Checkout) -> None:
     assert "03:05 P" in printed
 
 
-def test_drift_is_shown_by_plan_and_put_right_by_deploy(checkout: Checkout) -> None:
+def test_drift_is_shown_by_plan_and_put_right_by_deploy(checkout: Checkout, github: GitHub) -> None:
     routine = f"{DATASET}/routines/wilson_sample"
     table = f"{DATASET}/tables/caption_bandit_stats"
     declared = checkout.bigquery("GET", routine)
@@ -146,11 +201,14 @@ def test_drift_is_shown_by_plan_and_put_right_by_deploy(checkout: Checkout) -> N
     for name in ("wilson_sample", "caption_bandit_stats", "sweep_expired_caption_locks"):
         assert name in verification
 
-    diffs = checkout.python("verification", "drift", "--env", "local", expect=1)
+    diffs = checkout.look_for_drift(github, expect=1)
     assert "+++ live: wilson_sample (body)" in diffs
     assert "+0.5" in diffs
     assert "+system=other" in diffs
     assert "+schedule: every 6 hours (UTC)" in diffs
+    (issue,) = github.open_issues
+    assert "Drift in local" in issue["title"]
+    assert all(part in issue["body"] for part in ("+0.5", "+system=other", "runs/1"))
 
     with _changed_sources(checkout):
         printed = checkout.make("plan")
@@ -166,6 +224,8 @@ def test_drift_is_shown_by_plan_and_put_right_by_deploy(checkout: Checkout) -> N
     checkout.make("deploy")
     assert checkout.bigquery("GET", routine)["definitionBody"] == declared["definitionBody"]
     assert checkout.bigquery("GET", table)["labels"]["system"] != "other"
+    checkout.look_for_drift(github)
+    assert github.open_issues == []
 
 
 def test_the_procedures_only_rollback_touches_no_data(checkout: Checkout) -> None:
@@ -204,6 +264,18 @@ def test_data_and_state_survive_down_and_up(checkout: Checkout) -> None:
     checkout.make("up")
     assert checkout.query(f"SELECT COUNT(*) FROM `{_table('mass_messages')}`") == before
     assert "No changes" in checkout.run("operations/cdktf.sh", "plan", "eros-local-warehouse")
+
+
+def test_the_preview_workflow_takes_down_what_it_put_up(checkout: Checkout) -> None:
+    checkout.needs("preview")
+    numbered = {"ENV": "preview-local", "NUMBER": "7"}
+    datasets = checkout.bigquery("GET", "projects/eros-local/datasets")["datasets"]
+    checkout.job("preview", "up", numbered)
+    assert len(checkout.bigquery("GET", "projects/eros-local/datasets")["datasets"]) > len(datasets)
+    checkout.job("preview", "sweep", numbered)  # younger than its expiry: it stays
+    assert len(checkout.bigquery("GET", "projects/eros-local/datasets")["datasets"]) > len(datasets)
+    checkout.job("preview", "down", numbered)
+    assert checkout.bigquery("GET", "projects/eros-local/datasets")["datasets"] == datasets
 
 
 def test_destroy_leaves_nothing(checkout: Checkout) -> None:

@@ -1,0 +1,251 @@
+"""One comment a tag and one issue an environment, whatever else is written there; refusals say what to do."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from operations.__main__ import app, main
+from operations.github import LONGEST_TEXT, repository_of, write_comment, write_drift_issue
+from operations.steps import StepFailedError
+from tests.workflows.github_server import BOT, GitHub, github_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TAG = "<!-- eros-plan prod -->"
+LINK = "https://github.example.com/runs/1"
+DRIFTED = """--- repository: leases (labels)
++++ live: leases (labels)
+@@ -1 +1 @@
+-system=eros
++system=other
+# Run `make deploy`.
+
+1 of 140 aspects of what is declared have drifted
+"""
+WELL = "0 of 140 aspects of what is declared have drifted\n"
+
+
+@pytest.fixture
+def github() -> Iterator[GitHub]:
+    with github_server() as server:
+        yield server
+
+
+def comment(github: GitHub, text: str, number: int = 7) -> str:
+    return write_comment(repository_of(github.variables), number, text)
+
+
+def drift(github: GitHub, report: str, environment: str = "prod", link: str = LINK) -> str:
+    return write_drift_issue(repository_of(github.variables), environment, report, link)
+
+
+def test_a_comment_is_written_once_and_then_updated_in_place(github: GitHub) -> None:
+    assert comment(github, f"{TAG}\nfirst") == "Comment written: https://github.example.com/comment/1"
+    assert comment(github, f"{TAG}\nsecond") == "Comment updated: https://github.example.com/comment/1"
+    assert [item["body"] for item in github.comments] == [f"{TAG}\nsecond"]
+
+
+def test_comments_of_other_tags_of_other_pull_requests_and_of_other_people_stay_as_they_are(github: GitHub) -> None:
+    others = [
+        github.comment(7, "<!-- eros-plan staging -->\nold"),
+        github.comment(8, f"{TAG}\nold"),
+        github.comment(7, f"{TAG}\nold", "somebody"),
+        github.comment(7, f"quoted: {TAG}"),
+        github.comment(7, f"> \n{TAG}\nold"),
+    ]
+    before = [dict(item) for item in others]
+    assert comment(github, f"{TAG}\nnew").startswith("Comment written")
+    assert github.comments[:-1] == before
+
+
+def test_a_comment_on_a_later_page_is_found(github: GitHub) -> None:
+    for number in range(4):
+        github.comment(7, f"talk {number}", "somebody")
+    mine = github.comment(7, f"{TAG}\r\nold")  # a browser's line ends
+    comment(github, f"{TAG}\nnew")
+    assert mine["body"] == f"{TAG}\nnew"
+    assert len(github.comments) == 5
+
+
+def test_a_person_updates_their_own_comment_and_a_workflow_s(github: GitHub) -> None:
+    github.user = "operator"
+    own = github.comment(7, f"{TAG}\nold", "operator")
+    comment(github, f"{TAG}\nnew")
+    assert own["body"] == f"{TAG}\nnew"
+    by_workflow = github.comment(8, f"{TAG}\nold", BOT)
+    comment(github, f"{TAG}\nnew", 8)
+    assert by_workflow["body"] == f"{TAG}\nnew"
+
+
+@pytest.mark.parametrize("text", ["", "# Plan", f"  text {TAG}", "<!-- -->\nnothing named"])
+def test_a_text_without_a_tag_is_not_written(github: GitHub, text: str) -> None:
+    with pytest.raises(StepFailedError, match="hidden tag") as caught:
+        comment(github, text)
+    assert caught.value.exit_code == 2
+    assert not github.requests
+
+
+def test_a_comment_that_github_would_refuse_for_its_length_is_not_sent(github: GitHub) -> None:
+    longest = f"{TAG}\n".ljust(LONGEST_TEXT, "é")
+    assert comment(github, longest).startswith("Comment written")
+    with pytest.raises(StepFailedError, match="65,536"):
+        comment(github, longest + "é")
+    assert github.comments[0]["body"] == longest
+
+
+def test_drift_opens_one_issue_updates_it_and_closes_it(github: GitHub) -> None:
+    assert drift(github, DRIFTED) == "Issue opened: https://github.example.com/issue/1"
+    (issue,) = github.issues
+    assert issue["title"] == "Drift in prod"
+    assert issue["labels"] == ["drift"]
+    assert issue["body"].startswith("<!-- eros-drift prod -->\n")
+    for part in (
+        "1 of 140",
+        "make deploy ENV=prod",
+        f"[run]({LINK})",
+        "```diff\n--- repository: leases",
+        "+system=other",
+    ):
+        assert part in issue["body"]
+
+    more = DRIFTED.replace("other", "another")
+    assert drift(github, more, link=f"{LINK}2") == "Issue updated: https://github.example.com/issue/1"
+    assert "+system=another" in issue["body"]
+    assert f"{LINK}2" in issue["body"]
+    assert github.open_issues == [issue]
+    assert not github.comments, "an update tells nobody anything"
+
+    assert drift(github, WELL) == "No drift in prod; issues closed: 1"
+    assert not github.open_issues
+    assert [(said["issue"], LINK in said["body"]) for said in github.comments] == [(1, True)]
+
+    drift(github, DRIFTED)
+    assert [found["number"] for found in github.open_issues] == [2], "what drifts again is a new issue"
+
+
+def test_without_drift_nothing_is_opened(github: GitHub) -> None:
+    assert drift(github, WELL) == "No drift in prod; issues closed: 0"
+    assert github.issues == []
+
+
+def test_two_open_issues_of_one_environment_become_one(github: GitHub) -> None:
+    drift(github, DRIFTED)
+    twin = github.issue(github.issues[0]["body"])
+    assert drift(github, DRIFTED) == "Issue updated: https://github.example.com/issue/1"
+    assert twin["state"] == "closed"
+    assert [said["body"] for said in github.comments] == ["The same as #1."]
+
+
+def test_issues_of_others_and_pull_requests_stay_as_they_are(github: GitHub) -> None:
+    drift(github, DRIFTED, "staging")
+    github.issue("<!-- eros-drift prod -->\ncopied", "somebody")
+    github.issue("<!-- eros-drift prod -->", pull_request={})
+    github.issue(None)
+    github.issue("<!-- eros-drift prod -->", state="closed")
+    before = [dict(issue) for issue in github.issues]
+    assert drift(github, WELL) == "No drift in prod; issues closed: 0"
+    assert drift(github, DRIFTED).startswith("Issue opened")
+    assert github.issues[:-1] == before
+
+
+def test_a_long_report_is_cut_at_a_line_and_says_where_the_rest_is(github: GitHub) -> None:
+    lines = "\n".join(f"+line {number:06} é" for number in range(6_000))
+    drift(github, f"{lines}\n6000 of 6000 aspects of what is declared have drifted\n")
+    body = github.issues[0]["body"]
+    assert len(body) <= LONGEST_TEXT
+    shown = re.findall(r"^\+line .*$", body, re.MULTILINE)
+    assert len(shown) > 4_000
+    assert all(len(line) == 14 for line in shown)
+    assert "cut here: `python -m verification drift --env prod` shows all of it\n```\n" in body
+    assert "6000 of 6000" in body
+
+
+def test_a_report_with_backticks_stays_within_its_block(github: GitHub) -> None:
+    drift(github, "+```\n+````sql\n2 of 3 aspects of what is declared have drifted\n")
+    assert "`````diff\n+```\n+````sql\n`````\n" in github.issues[0]["body"]
+
+
+@pytest.mark.parametrize("report", ["", "no credentials", "1 of 3 aspects"])
+def test_a_report_that_is_not_whole_changes_nothing(github: GitHub, report: str) -> None:
+    github.issue("<!-- eros-drift prod -->")
+    with pytest.raises(StepFailedError, match="python -m verification drift"):
+        drift(github, report)
+    assert github.requests == []
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "advice"),
+    [
+        (401, {}, "GITHUB_TOKEN is not valid"),
+        (403, {}, "needs `pull-requests: write`"),
+        (403, {"x-ratelimit-remaining": "0"}, "in an hour"),
+        (429, {"retry-after": "60"}, "in an hour"),
+        (404, {}, "no such thing in example/eros"),
+        (410, {}, "switched off"),
+        (422, {}, "The message says"),
+        (502, {}, "later"),
+    ],
+)
+def test_a_refusal_says_what_was_asked_what_github_said_and_what_to_do(
+    github: GitHub, status: int, headers: dict[str, str], advice: str
+) -> None:
+    github.refusal = (status, headers, b'{"message": "Its own words"}')
+    with pytest.raises(StepFailedError, match=advice) as caught:
+        comment(github, TAG)
+    assert caught.value.exit_code == 2
+    assert f"GET {github.address}/repos/example/eros/issues/7/comments" in str(caught.value)
+    assert f"{status} Its own words" in str(caught.value)
+
+
+def test_the_issue_s_job_is_told_of_its_own_permission(github: GitHub) -> None:
+    github.refusal = (403, {}, b"<html>no JSON</html>")
+    with pytest.raises(StepFailedError, match="needs `issues: write`"):
+        drift(github, DRIFTED)
+
+
+def test_an_address_that_does_not_answer_is_named() -> None:
+    variables = {"GITHUB_API_URL": "http://127.0.0.1:9", "GITHUB_REPOSITORY": "a/b", "GITHUB_TOKEN": "t"}
+    with pytest.raises(StepFailedError, match=r"127\.0\.0\.1:9 does not answer"):
+        write_comment(repository_of(variables), 1, TAG)
+
+
+def test_missing_variables_are_named_in_one_line_and_exit_with_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "plan.md"
+    text.write_text(TAG)
+    monkeypatch.delenv("GITHUB_TOKEN", raising=False)
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    monkeypatch.setattr("sys.argv", ["operations", "comment", "--pull-request", "7", "--file", str(text)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "GITHUB_REPOSITORY and GITHUB_TOKEN not set" in capsys.readouterr().err
+
+
+def test_github_s_own_address_is_the_default_and_the_token_is_not_shown() -> None:
+    repository = repository_of({"GITHUB_REPOSITORY": "a/b", "GITHUB_TOKEN": "ghs_x"})
+    assert repository.api == "https://api.github.com"
+    assert "ghs_x" not in repr(repository)
+
+
+def test_the_commands_read_their_files(github: GitHub, tmp_path: Path) -> None:
+    (tmp_path / "plan.md").write_text(f"{TAG}\ntext")
+    (tmp_path / "drift.txt").write_bytes(b"+\xff\n" + DRIFTED.encode())
+    commands = (
+        ["comment", "--pull-request", "7", "--file", str(tmp_path / "plan.md")],
+        ["drift-issue", "--env", "staging", "--file", str(tmp_path / "drift.txt"), "--link", LINK],
+    )
+    for command in commands:
+        done = CliRunner().invoke(app, command, env=github.variables)
+        assert done.exit_code == 0, done.output
+    assert github.comments[0]["body"] == f"{TAG}\ntext"
+    assert github.issues[0]["title"] == "Drift in staging"
+    missing = CliRunner().invoke(app, ["comment", "--pull-request", "7", "--file", "nowhere.md"])
+    assert missing.exit_code == 2
