@@ -202,6 +202,13 @@ def test_the_quick_steps_of_a_check_run_here(line: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_a_make_target_takes_the_environment_from_the_job_s_variable() -> None:
+    """By `make verify`, which changes nothing; what is exported is the same for each target."""
+    done = run_step(run_steps("deploy", "prod")[-1], REPOSITORY, {"ENV": "nowhere"})
+    assert done.returncode == 2
+    assert "no environment 'nowhere'" in done.stdout
+
+
 def test_the_comment_job_updates_its_comment_in_place(tmp_path: Path) -> None:
     """What it writes is a file of an earlier job; tests/lifecycle runs the jobs that speak to an environment."""
     checkout = copy_checkout(tmp_path)
