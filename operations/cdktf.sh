@@ -4,5 +4,6 @@
 set -eu
 home=$(dirname "$(readlink -f "$0")")/..
 home=$(cd "$home" && pwd)
+# shellcheck source=operations/tools.sh
 . "$home/operations/tools.sh"
 exec node node_modules/cdktf-cli/bundle/bin/cdktf.js "$@"

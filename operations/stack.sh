@@ -4,6 +4,7 @@
 set -eu
 home=$(dirname "$(readlink -f "$0")")/..
 home=$(cd "$home" && pwd)
+# shellcheck source=operations/tools.sh
 . "$home/operations/tools.sh"
 cd "cdktf.out/stacks/$2"
 terraform=${TERRAFORM_BINARY_NAME:-terraform}

@@ -1,6 +1,7 @@
+# shellcheck shell=sh
 # Sourced by cdktf.sh and stack.sh, with `home` set: this checkout's Node, Terraform and, for the embedded environment,
 # its endpoints.
-cd "$home"
+cd "${home:?}" || exit
 PATH="$home/.venv/bin:$PATH"
 EROS_ENV=${EROS_ENV:-local}
 CHECKPOINT_DISABLE=1

@@ -73,17 +73,11 @@ class Checkout:
         assert done.returncode == expect, f"{step.line} ended with {done.returncode}:\n{done.stdout}"
         return done.stdout
 
-    def job(self, workflow: str, job: str, variables: dict[str, str] | None = None, expect: int = 0) -> str:
-        """Run the steps of a workflow's job, of which the last may end in its own way; its output."""
+    def job(self, workflow: str, job: str, variables: dict[str, str] | None = None, expect: int = 0) -> list[str]:
+        """Run the steps of a workflow's job, of which the last may end in its own way; the output of each."""
         *others, last = run_steps(workflow, job)
-        for step in others:
-            self.step(step, variables)
-        return self.step(last, variables, expect)
-
-    def needs(self, command: str) -> None:
-        """Skip the test where the repository has no such command."""
-        if f" {command} " not in self.python("operations", "--help"):
-            pytest.skip(f"python -m operations has no {command}")
+        printed = [self.step(step, variables) for step in others]
+        return [*printed, self.step(last, variables, expect)]
 
     def hand_over(self, file: str) -> None:
         """What uploading an artifact and downloading it in the next job come to."""
@@ -158,18 +152,6 @@ def test_a_second_deploy_changes_nothing_and_says_so(checkout: Checkout) -> None
     assert "Nothing was changed" in checkout.step(deploy)
 
 
-def test_the_plan_workflow_comments_on_the_pull_request(checkout: Checkout, github: GitHub) -> None:
-    checkout.needs("plan-summary")
-    checkout.run("git", "init", "--quiet", "--initial-branch", "main")
-    checkout.run("git", "add", "--all")
-    checkout.run("git", "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet", "--message", "t")
-    checkout.run("git", "update-ref", "refs/remotes/origin/main", "HEAD")
-    checkout.job("plan", "plan", {"GITHUB_BASE_REF": "main"})
-    checkout.hand_over("plan.md")
-    checkout.job("plan", "comment", {**github.variables, "NUMBER": "7"})
-    assert [comment["body"].splitlines()[0] for comment in github.comments] == ["<!-- eros-plan local -->"]
-
-
 @pytest.mark.parametrize("part", ["warehouse", "routines", "access", "monitoring", "automation"])
 def test_the_plan_after_a_deploy_is_empty(checkout: Checkout, part: str) -> None:
     assert "No changes" in checkout.run("operations/cdktf.sh", "plan", f"eros-local-{part}")
@@ -210,10 +192,13 @@ def test_drift_is_shown_by_plan_and_put_right_by_deploy(checkout: Checkout, gith
     assert "Drift in local" in issue["title"]
     assert all(part in issue["body"] for part in ("+0.5", "+system=other", "runs/1"))
 
+    _commit_as_base(checkout)
     with _changed_sources(checkout):
-        printed = checkout.make("plan")
-        comment = checkout.python("operations", "plan-summary", "--link", "https://example.com/runs/7")
-    _check_comment(comment)
+        _, printed, *_ = checkout.job("plan", "plan", {"GITHUB_BASE_REF": "main"})
+    checkout.hand_over("plan.md")
+    checkout.job("plan", "comment", {**github.variables, "NUMBER": "7"})
+    (comment,) = github.comments
+    _check_comment(comment["body"])
     for address in (
         "google_bigquery_routine.wilson_sample",
         "google_bigquery_table.caption_bandit_stats",
@@ -267,7 +252,6 @@ def test_data_and_state_survive_down_and_up(checkout: Checkout) -> None:
 
 
 def test_the_preview_workflow_takes_down_what_it_put_up(checkout: Checkout) -> None:
-    checkout.needs("preview")
     numbered = {"ENV": "preview-local", "NUMBER": "7"}
     datasets = checkout.bigquery("GET", "projects/eros-local/datasets")["datasets"]
     checkout.job("preview", "up", numbered)
@@ -324,6 +308,14 @@ def test_a_deploy_after_the_server_was_killed_in_the_middle_of_one_ends_well(che
     assert deploy.returncode != 0, output
     checkout.make("deploy")
     assert "No changes" in checkout.run("operations/cdktf.sh", "plan", "eros-local-warehouse")
+
+
+def _commit_as_base(checkout: Checkout) -> None:
+    """Make the checkout a repository whose base branch is what it holds now."""
+    checkout.run("git", "init", "--quiet", "--initial-branch", "main")
+    checkout.run("git", "add", "--all")
+    checkout.run("git", "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet", "--message", "t")
+    checkout.run("git", "update-ref", "refs/remotes/origin/main", "HEAD")
 
 
 @contextmanager
