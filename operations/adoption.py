@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from catalog import Routine, RoutineKind, View
-from stacks.alerts import ALERTS, CHANNEL
+from stacks.alerts import alerts_of, channel_name
 from stacks.roles import (
     AUDITED_SERVICE,
     DATASET_ROLES,
@@ -16,7 +16,7 @@ from stacks.roles import (
     grant_name,
     members_of,
 )
-from stacks.schedules import SCHEDULES, SEED_JOB
+from stacks.schedules import SEED_JOB, schedules_of
 from verification.drift import bindings, dataset_grant
 from verification.live import RequestRefusedError
 
@@ -65,7 +65,7 @@ def adoptable(environment: Environment, catalog: Catalog, api: GoogleApi) -> Ado
         "warehouse": _warehouse(environment, catalog, api),
         "routines": _routines(environment, catalog, api),
         "access": _access(environment, api),
-        "monitoring": _monitoring(api),
+        "monitoring": _monitoring(environment, api),
         "automation": _automation(environment, catalog, api),
     }
     found: dict[str, dict[str, str]] = {}
@@ -130,9 +130,10 @@ def _access(environment: Environment, api: GoogleApi) -> Iterator[Declared]:
     address = "google_service_account_iam_member.transfer_agent_token_minter"
     yield address, f"{account} {minter}" if minter in granted else None
 
-    audited = any(config.get("service") == AUDITED_SERVICE for config in policy.get("auditConfigs", []))
-    audit = f"{environment.project} {AUDITED_SERVICE}" if audited else None
-    yield "google_project_iam_audit_config.bigquery", audit
+    if environment.preview is None:  # what is the whole project's is no preview's
+        audited = any(config.get("service") == AUDITED_SERVICE for config in policy.get("auditConfigs", []))
+        audit = f"{environment.project} {AUDITED_SERVICE}" if audited else None
+        yield "google_project_iam_audit_config.bigquery", audit
 
 
 def _answered(api: GoogleApi, method: str, path: str) -> Mapping[str, object] | None:
@@ -143,11 +144,11 @@ def _answered(api: GoogleApi, method: str, path: str) -> Mapping[str, object] | 
         return None
 
 
-def _monitoring(api: GoogleApi) -> Iterator[Declared]:
+def _monitoring(environment: Environment, api: GoogleApi) -> Iterator[Declared]:
     channels = {channel.get("displayName"): channel["name"] for channel in api.notification_channels()}
-    yield "google_monitoring_notification_channel.operators", channels.get(CHANNEL)
+    yield "google_monitoring_notification_channel.operators", channels.get(channel_name(environment))
     policies = {policy.get("displayName"): policy["name"] for policy in api.alert_policies()}
-    for alert in ALERTS:
+    for alert in alerts_of(environment):
         yield f"google_monitoring_alert_policy.{alert.name}", policies.get(alert.display_name)
 
 
@@ -156,7 +157,7 @@ def _automation(environment: Environment, catalog: Catalog, api: GoogleApi) -> I
     for item in catalog.procedures.values():
         yield _routine(environment, item, routines)
     configs = {config["displayName"]: config["name"] for config in api.transfer_configs()}
-    for schedule in SCHEDULES:
+    for schedule in schedules_of(environment):
         yield f"google_bigquery_data_transfer_config.{schedule.name}", configs.get(schedule.display_name)
     job = _seed_job(environment, api)
     generation = SEED_GENERATION.fullmatch(job) if job else None
@@ -176,6 +177,7 @@ def _seed_job(environment: Environment, api: GoogleApi) -> str | None:
         f"SELECT job.job_id FROM {jobs} AS job "  # noqa: S608 - names of the environment and this module's own text
         f"WHERE STARTS_WITH(job.job_id, '{SEED_JOB}_') AND job.state = 'DONE' AND job.error_result.reason IS NULL "
         f"AND job.creation_time > TIMESTAMP_MILLIS({int(calendar['creationTime'])}) "
+        f"AND STRPOS(job.query, '.{environment.dataset}.') > 0 "
         "ORDER BY job.creation_time DESC LIMIT 1",
     )
     return str(rows[0].job_id) if rows else None

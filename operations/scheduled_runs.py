@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from stacks.schedules import SCHEDULES, Schedule, last_run_time
+from stacks.schedules import Schedule, last_run_time, schedules_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ def run_each_schedule(api: GoogleApi, now: datetime | None = None) -> Iterator[S
         One outcome a schedule; a config that is missing or twice there is an outcome too, with state MISSING.
     """
     configs = {config["displayName"]: config["name"] for config in api.transfer_configs()}
-    for schedule in SCHEDULES:
+    for schedule in schedules_of(api.environment):
         run_time = last_run_time(schedule, now or datetime.now(UTC))
         name = configs.get(schedule.display_name)
         if name is None:

@@ -35,7 +35,7 @@ def access(app: App, deployment: Deployment) -> TerraformStack:
         stack,
         "etl",
         account_id=environment.service_account.split("@")[0],
-        display_name="EROS scheduled queries",
+        display_name=f"{environment.system.upper()} scheduled queries",
         description="Runs the scheduled queries of the EROS Scheduling System.",
         create_ignore_already_exists=True,
     )
@@ -69,12 +69,13 @@ def access(app: App, deployment: Deployment) -> TerraformStack:
         depends_on=[account],
     )
     resource_id(minter, "transfer_agent_token_minter")
-    audit = ProjectIamAuditConfig(
-        stack,
-        "audit",
-        project=environment.project,
-        service=AUDITED_SERVICE,
-        audit_log_config=[ProjectIamAuditConfigAuditLogConfig(log_type=kind) for kind in AUDIT_LOGS],
-    )
-    resource_id(audit, "bigquery")
+    if environment.preview is None:  # it is the whole project's: a preview that went would take it away
+        audit = ProjectIamAuditConfig(
+            stack,
+            "audit",
+            project=environment.project,
+            service=AUDITED_SERVICE,
+            audit_log_config=[ProjectIamAuditConfigAuditLogConfig(log_type=kind) for kind in AUDIT_LOGS],
+        )
+        resource_id(audit, "bigquery")
     return stack

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-CHANNEL = "eros operators"
-#: Every policy of this system has it; the verifier finds by it what nobody declared.
-USER_LABELS = {"system": "eros"}
+if TYPE_CHECKING:
+    from stacks.environment import Environment
+
 #: Who has read a mail need not get another one for the same within the hour.
 NOTIFICATION_PERIOD = "3600s"
 AUTO_CLOSE = "86400s"
@@ -22,11 +22,17 @@ class Alert:
     """
 
     name: str
-    display_name: str
+    title: str
     severity: str
     filter: str
     guide: str
     silent_seconds: int | None = None
+    system: str = "eros"
+
+    @property
+    def display_name(self) -> str:
+        """The policy's name, which is how it is found again."""
+        return f"{self.system}: {self.title}"
 
     @property
     def condition(self) -> dict[str, Any]:
@@ -46,7 +52,7 @@ ALERTS = (
     # mail of the transfer service itself would go to the config's owner, a service account: to nobody
     Alert(
         "scheduled_query_failed",
-        "eros: a scheduled query failed",
+        "a scheduled query failed",
         "ERROR",
         f"{OF_A_TRANSFER_CONFIG} AND severity>=ERROR",
         "A scheduled query of the EROS Scheduling System failed. `python -m verification doctor --env ENV` shows "
@@ -54,7 +60,7 @@ ALERTS = (
     ),
     Alert(
         "scheduled_queries_silent",
-        "eros: no scheduled query has ended for 3 hours",
+        "no scheduled query has ended for 3 hours",
         "CRITICAL",
         f'{OF_A_TRANSFER_CONFIG} AND metric.type="bigquerydatatransfer.googleapis.com/transfer_config/completed_runs"',
         "The lock sweep runs every hour, and nothing has ended for 3 hours: scheduled queries are disabled, gone, or "
@@ -62,3 +68,23 @@ ALERTS = (
         silent_seconds=3 * 60 * 60,
     ),
 )
+
+
+def alerts_of(environment: Environment) -> tuple[Alert, ...]:
+    """The alerts under an environment's own names."""
+    return tuple(replace(alert, system=environment.system) for alert in ALERTS)
+
+
+def alerts_are_on(environment: Environment) -> bool:
+    """Whether the policies are enabled: a preview wakes nobody, and its policies see the queries of its neighbours."""
+    return environment.preview is None
+
+
+def channel_name(environment: Environment) -> str:
+    """The display name of the notification channel, which is how it is found again."""
+    return f"{environment.system} operators"
+
+
+def user_labels(environment: Environment) -> dict[str, str]:
+    """Labels of channel and policies; the verifier finds by them what nobody declared."""
+    return {"system": environment.system}

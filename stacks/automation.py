@@ -11,7 +11,7 @@ from catalog import Routine, RoutineKind, deployment_order
 from stacks.base import Deployment, literal, new_stack, resource_id
 from stacks.google import BigqueryDataTransferConfig, BigqueryJob, BigqueryJobQuery
 from stacks.routines import routine_resource
-from stacks.schedules import SCHEDULES, SEED_JOB
+from stacks.schedules import SEED_JOB, schedules_of
 
 if TYPE_CHECKING:
     from cdktf import App, ITerraformDependable, TerraformStack
@@ -37,7 +37,7 @@ def _scheduled_queries(
     stack: TerraformStack, deployment: Deployment, procedures: dict[str, ITerraformDependable]
 ) -> None:
     """One transfer config a schedule. A script wants no destination dataset; failure mail would go to nobody."""
-    for schedule in SCHEDULES:
+    for schedule in schedules_of(deployment.environment):
         query = deployment.catalog.schedules[schedule.name]
         config = BigqueryDataTransferConfig(
             stack,

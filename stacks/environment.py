@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from stacks.roles import PROJECT_ROLES, members_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic_core import ErrorDetails
 
 ENVIRONMENTS = Path(__file__).resolve().parent.parent / "environments"
@@ -22,6 +26,8 @@ PARTS = ("warehouse", "routines", "access", "monitoring", "automation")
 DATASET_DESCRIPTION = "The EROS Scheduling System: its tables, functions, view and procedures."
 PROJECT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 DATASET_ID = re.compile(r"[A-Za-z0-9_]{1,1024}")
+#: A preview's name: its file's, a hyphen, and its number.
+NUMBERED = re.compile(r"(?P<file>.+)-(?P<number>[1-9][0-9]{0,5})")
 MEMBER = re.compile(r"(user|group|serviceAccount):[^\s:@]+@[^\s:@]+|domain:[^\s:@]+")
 
 
@@ -124,10 +130,26 @@ class State(_Settings):
         return self
 
 
+class Preview(_Settings):
+    """Throw-away environments by number, each in the project of the environment that it stands ``beside``."""
+
+    beside: str
+    expires_after_days: Annotated[int, Field(ge=1, le=90)]
+
+
+class PreviewFile(_Settings):
+    """The template of numbered previews: all else is as in the environment that they stand beside."""
+
+    preview: Preview
+
+
 class Environment(_Settings):
     """Everything that differs between environments."""
 
     name: str
+    #: A preview's template and its number; no file of another environment has these two.
+    preview: Preview | None = None
+    number: int | None = None
     project: Annotated[str, AfterValidator(_project_id)]
     project_number: Annotated[int, Field(gt=0)]
     dataset: Annotated[str, AfterValidator(_dataset_id)]
@@ -142,14 +164,45 @@ class Environment(_Settings):
     endpoint: Annotated[str, Field(pattern=r"^http://127\.0\.0\.1:[0-9]+$")] | None = None
 
     @property
+    def host(self) -> str:
+        """The environment whose project, endpoint and state this one shares: its own name but for a preview."""
+        return self.preview.beside if self.preview else self.name
+
+    @property
+    def file(self) -> str:
+        """Where project, location and known members are written."""
+        return f"environments/{self.host}.yaml"
+
+    @property
+    def system(self) -> str:
+        """What the names of everything begin with that belongs to the project and not to the dataset."""
+        return f"eros-pr{self.number}" if self.preview else "eros"
+
+    @property
+    def filled_here(self) -> bool:
+        """Whether this repository makes what others own in production too, with sample data, and nothing is asked."""
+        return self.endpoint is not None or self.preview is not None
+
+    @property
     def dataset_labels(self) -> dict[str, str]:
-        """Labels of the dataset."""
-        return {"system": "eros", "environment": self.name}
+        """Labels of the dataset; by the last one the sweep knows a preview's age."""
+        expiry = {"expires_after_days": str(self.preview.expires_after_days)} if self.preview else {}
+        return {"system": "eros", "environment": self.name, **expiry}
+
+    @property
+    def tables_expire_after_days(self) -> int | None:
+        """Days after which a preview's tables go; a day after its sweep, so that no scheduled query misses them."""
+        return self.preview.expires_after_days + 1 if self.preview else None
 
     @property
     def service_account(self) -> str:
         """E-mail address of the service account that runs the scheduled queries."""
-        return f"eros-etl@{self.project}.iam.gserviceaccount.com"
+        return f"{self.system}-etl@{self.project}.iam.gserviceaccount.com"
+
+    def is_account_of_a_preview(self, member: str) -> bool:
+        """Whether an IAM member is the service account of a preview beside this environment; of any number."""
+        account = rf"serviceAccount:eros-pr[1-9][0-9]{{0,5}}-etl@{re.escape(self.project)}\.iam\.gserviceaccount\.com"
+        return not self.guards.protect_data and re.fullmatch(account, member) is not None
 
     @property
     def transfer_agent(self) -> str:
@@ -159,29 +212,81 @@ class Environment(_Settings):
 
 def json_schema() -> str:
     """The JSON schema of an environment file, for editors; an environment has its file's name and no key for it."""
-    schema = Environment.model_json_schema()
-    schema["title"] = "Environment file"
-    del schema["properties"]["name"]
-    schema["required"].remove("name")
-    return json.dumps(schema, indent=2) + "\n"
+    schema = TypeAdapter[Environment | PreviewFile](Environment | PreviewFile).json_schema()
+    environment = schema["$defs"]["Environment"]
+    for key in ("name", "preview", "number"):
+        del environment["properties"][key]
+    environment["required"].remove("name")
+    return json.dumps({"title": "Environment file", **schema}, indent=2) + "\n"
 
 
 def load_environment(name: str | None = None, folder: Path = ENVIRONMENTS) -> Environment:
     """Read the settings of an environment.
 
     Args:
-        name: the environment's name; by default the variable EROS_ENV, else ``local``.
+        name: the environment's name, a preview's with its number; by default the variable EROS_ENV, else ``local``.
         folder: where the environment files stand.
 
     Raises:
         EnvironmentFileError: one line for each thing that is wrong, with the file's name and the key.
     """
     name = name or os.environ.get("EROS_ENV") or "local"
-    path = folder / f"{name}.yaml"
-    known = sorted(file.stem for file in folder.glob("*.yaml"))
-    if name not in known:
-        names = ", ".join(known) or "none"
-        raise EnvironmentFileError(f"no environment {name!r} in {folder.name}/ (there are: {names})")
+    if (folder / f"{name}.yaml").is_file():
+        content = _content(folder / f"{name}.yaml")
+        if "preview" in content:
+            _preview(name, content)
+            raise EnvironmentFileError(f"{name} is the template of previews: name one by its number, such as {name}-7")
+        return _environment(name, content)
+    numbered = NUMBERED.fullmatch(name)
+    template = previews(folder).get(numbered["file"]) if numbered else None
+    if numbered is None or template is None:
+        raise EnvironmentFileError(_unknown(name, folder))
+    return _numbered(load_environment(template.beside, folder), name, template, int(numbered["number"]))
+
+
+def previews(folder: Path = ENVIRONMENTS) -> dict[str, Preview]:
+    """The templates of previews, by the names of their files.
+
+    Raises:
+        EnvironmentFileError: a file cannot be used.
+    """
+    contents = {file.stem: _content(file) for file in sorted(folder.glob("*.yaml"))}
+    return {name: _preview(name, content) for name, content in contents.items() if "preview" in content}
+
+
+def _numbered(host: Environment, name: str, template: Preview, number: int) -> Environment:
+    """The preview of a number: it grants nothing but its own account's roles, and takes what stands there as known."""
+    if host.guards.protect_data:
+        file = name.removesuffix(f"-{number}")
+        raise EnvironmentFileError(
+            f"{file}.yaml: preview.beside: {host.name} guards its data, and a preview is destroyed with all that it "
+            "holds: name an environment that guards none"
+        )
+    granted = (f"{role} {member}" for role, member in members_of(host, PROJECT_ROLES))
+    return host.model_copy(
+        update={
+            "name": name,
+            "preview": template,
+            "number": number,
+            "dataset": f"{host.dataset}_pr{number}",
+            "guards": Guards(protect_data=False, delete_dataset_contents=True),
+            "members": Members(known=(*host.members.known, *granted)),
+            "allowed_changes": (),
+        }
+    )
+
+
+def _unknown(name: str, folder: Path) -> str:
+    templates = previews(folder)
+    if meant := max((file for file in templates if name.startswith(f"{file}-")), key=len, default=None):
+        return f"no environment {name!r}: a preview's number is a whole one from 1 to 999999, such as {meant}-7"
+    plain = sorted(file.stem for file in folder.glob("*.yaml") if file.stem not in templates)
+    names = ", ".join([*plain, *(f"{file}-NUMBER" for file in templates)]) or "none"
+    return f"no environment {name!r} in {folder.name}/ (there are: {names})"
+
+
+def _content(path: Path) -> dict[str, object]:
+    """The keys and values of a file."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -190,12 +295,24 @@ def load_environment(name: str | None = None, folder: Path = ENVIRONMENTS) -> En
         raise EnvironmentFileError(f"{path.name}: not readable: {error.strerror}") from None
     if not isinstance(content, dict):
         raise EnvironmentFileError(f"{path.name}: must hold keys and values, holds {type(content).__name__}")
-    if "name" in content:
-        raise EnvironmentFileError(f"{path.name}: unknown key 'name' (an environment has its file's name)")
+    return content
+
+
+def _environment(name: str, content: Mapping[str, object]) -> Environment:
+    for key in ("name", "number"):
+        if key in content:
+            raise EnvironmentFileError(f"{name}.yaml: unknown key {key!r} (an environment has its file's name)")
     try:
         return Environment.model_validate({"name": name, **content})
     except ValidationError as error:
-        raise EnvironmentFileError("\n".join(_line(path.name, problem) for problem in error.errors())) from None
+        raise EnvironmentFileError("\n".join(_line(f"{name}.yaml", problem) for problem in error.errors())) from None
+
+
+def _preview(name: str, content: Mapping[str, object]) -> Preview:
+    try:
+        return PreviewFile.model_validate(content).preview
+    except ValidationError as error:
+        raise EnvironmentFileError("\n".join(_line(f"{name}.yaml", problem) for problem in error.errors())) from None
 
 
 def _line(file: str, problem: ErrorDetails) -> str:

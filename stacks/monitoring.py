@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stacks.alerts import ALERTS, AUTO_CLOSE, CHANNEL, NOTIFICATION_PERIOD, USER_LABELS, Alert
+from stacks.alerts import (
+    AUTO_CLOSE,
+    NOTIFICATION_PERIOD,
+    Alert,
+    alerts_are_on,
+    alerts_of,
+    channel_name,
+    user_labels,
+)
 from stacks.base import Deployment, new_stack, resource_id
 from stacks.google import (
     MonitoringAlertPolicy,
@@ -24,24 +32,26 @@ if TYPE_CHECKING:
 
 def monitoring(app: App, deployment: Deployment) -> TerraformStack:
     """The stack ``eros-<env>-monitoring``."""
+    environment = deployment.environment
     stack = new_stack(app, deployment, "monitoring")
     channel = MonitoringNotificationChannel(
         stack,
         "operators",
-        display_name=CHANNEL,
+        display_name=channel_name(environment),
         type="email",
-        labels={"email_address": deployment.environment.alert_email},
-        user_labels=USER_LABELS,
+        labels={"email_address": environment.alert_email},
+        user_labels=user_labels(environment),
     )
     resource_id(channel, "operators")
-    for alert in ALERTS:
+    for alert in alerts_of(environment):
         policy = MonitoringAlertPolicy(
             stack,
             alert.name,
             display_name=alert.display_name,
+            enabled=alerts_are_on(environment),
             combiner="OR",
             severity=alert.severity,
-            user_labels=USER_LABELS,
+            user_labels=user_labels(environment),
             notification_channels=[channel.name],
             documentation=MonitoringAlertPolicyDocumentation(content=alert.guide, mime_type="text/markdown"),
             conditions=[_condition(alert)],

@@ -7,9 +7,13 @@ is one of its hours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from stacks.environment import Environment
 
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")
 EVERY_HOUR = tuple(range(24))
@@ -31,11 +35,12 @@ class Schedule:
     hours_la: tuple[int, ...] = EVERY_HOUR
     #: Month and day on which a yearly query is due; None: every day.
     day_of_year: tuple[int, int] | None = None
+    system: str = "eros"
 
     @property
     def display_name(self) -> str:
         """The transfer config's name, which is how it is found again."""
-        return f"eros {self.name}"
+        return f"{self.system} {self.name}"
 
 
 SCHEDULES = (
@@ -47,6 +52,11 @@ SCHEDULES = (
     # 12:00 UTC on 1 January is always 04:00 in Los Angeles: there is no daylight saving time in winter
     Schedule("seed_holiday_calendar", "1 of january 12:00", minute=0, hours_la=(4,), day_of_year=(1, 1)),
 )
+
+
+def schedules_of(environment: Environment) -> tuple[Schedule, ...]:
+    """The schedules under an environment's own names."""
+    return tuple(replace(schedule, system=environment.system) for schedule in SCHEDULES)
 
 
 def works_at(schedule: Schedule, run_time: datetime) -> bool:

@@ -33,6 +33,7 @@ def warehouse(app: App, deployment: Deployment) -> TerraformStack:
         location=environment.location,
         description=DATASET_DESCRIPTION,
         labels=environment.dataset_labels,
+        default_table_expiration_ms=_milliseconds(environment.tables_expire_after_days),
         delete_contents_on_destroy=environment.guards.delete_dataset_contents,
         lifecycle=lifecycle,
     )
@@ -84,9 +85,12 @@ def _typed(kind: SqlType) -> dict[str, Any]:
 def _partitioning(table: Table) -> BigqueryTableTimePartitioning | None:
     if table.partitioning is None:
         return None
-    days = table.partitioning.expiration_days
     return BigqueryTableTimePartitioning(
         type=table.partitioning.granularity,
         field=table.partitioning.column,
-        expiration_ms=None if days is None else days * DAY_MILLISECONDS,
+        expiration_ms=_milliseconds(table.partitioning.expiration_days),
     )
+
+
+def _milliseconds(days: float | None) -> float | None:
+    return None if days is None else days * DAY_MILLISECONDS

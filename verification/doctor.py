@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from stacks.schedules import LOS_ANGELES, SCHEDULES, next_due
+from stacks.schedules import LOS_ANGELES, next_due, schedules_of
 from verification import conditions
 from verification.conditions import Condition, shown
 from verification.live import WORKERS, RequestRefusedError
@@ -175,7 +175,7 @@ def _schedule_rows(subject: Subject) -> Iterator[dict[str, str]]:
     """For each scheduled query its state, its last run that had work to do, and when it has work next."""
     configs = {config.get("displayName"): config for config in subject.api.transfer_configs()}
     now = datetime.now(UTC)
-    for schedule in SCHEDULES:
+    for schedule in schedules_of(subject.environment):
         config = configs.get(schedule.display_name)
         runs = subject.api.transfer_runs(config["name"]) if config else []
         last = next(iter(freshness.working_runs(schedule, runs)), None)

@@ -8,12 +8,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from catalog import Routine, RoutineKind, Table
-from stacks.alerts import ALERTS, AUTO_CLOSE, NOTIFICATION_PERIOD, USER_LABELS
+from stacks.alerts import AUTO_CLOSE, NOTIFICATION_PERIOD, alerts_are_on, alerts_of, user_labels
 from stacks.environment import DATASET_DESCRIPTION
 from stacks.roles import AUDIT_LOGS, AUDITED_SERVICE, DATASET_ROLES, PROJECT_ROLES, TOKEN_MINTER, members_of
-from stacks.schedules import SCHEDULES
+from stacks.schedules import schedules_of
 from verification.comparison import declared_labels
-from verification.live import RequestRefusedError, expiry_days, field_type, partition_of, standard_type
+from verification.live import (
+    RequestRefusedError,
+    days_of,
+    expiry_days,
+    field_type,
+    partition_of,
+    standard_type,
+    table_expiry_days,
+)
 from verification.results import Outcome, Subject, drifted, passed
 
 if TYPE_CHECKING:
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
 
     from catalog import SqlObject, View
     from stacks.alerts import Alert
+    from stacks.environment import Environment
     from stacks.schedules import Schedule
 
 #: The names under which a dataset's access list shows three of the predefined roles.
@@ -201,24 +210,26 @@ def layouts(subject: Subject) -> Iterator[Aspect]:
     """Partitioning, expiry and clustering of tables."""
     for name, table in subject.catalog.tables.items():
         if resource := subject.live.tables.get(name):
-            yield _aspect(subject, table, "layout", _layout(table), _live_layout(resource))
+            declared = _layout(table, subject.environment.tables_expire_after_days)
+            yield _aspect(subject, table, "layout", declared, _live_layout(resource))
 
 
-def _layout(table: Table) -> str:
+def _layout(table: Table, expires_after_days: int | None) -> str:
     partitioning = table.partitioning
     lines = [f"partition: {partitioning.granularity} of {partitioning.column}" if partitioning else "partition: none"]
     days = partitioning.expiration_days if partitioning else None
     lines.append(f"partition expiry: {days:g} days" if days else "partition expiry: never")
-    return "\n".join([*lines, f"cluster: {', '.join(table.clustering) or 'none'}", "table expiry: never"])
+    expiry = f"{expires_after_days} days after it was made" if expires_after_days else "never"
+    return "\n".join([*lines, f"cluster: {', '.join(table.clustering) or 'none'}", f"table expiry: {expiry}"])
 
 
 def _live_layout(resource: Mapping[str, Any]) -> str:
-    days, expiry = expiry_days(resource), resource.get("expirationTime")
+    days, expiry = expiry_days(resource), table_expiry_days(resource)
     lines = [
         f"partition: {partition_of(resource)}",
         f"partition expiry: {days:g} days" if days else "partition expiry: never",
         f"cluster: {', '.join(resource.get('clustering', {}).get('fields', [])) or 'none'}",
-        f"table expiry: {expiry} ms after 1970" if expiry else "table expiry: never",
+        f"table expiry: {expiry:g} days after it was made" if expiry is not None else "table expiry: never",
     ]
     if resource.get("requirePartitionFilter"):
         lines.append("queries must filter on the partition")
@@ -235,23 +246,27 @@ def dataset(subject: Subject) -> Iterator[Aspect]:
         f"location: {environment.location.upper()}",
         f"description: {DATASET_DESCRIPTION}",
         *(f"label {pair}" for pair in _pairs(environment.dataset_labels).splitlines()),
-        "tables expire: never",
+        f"tables expire: {_days(environment.tables_expire_after_days)}",
         "partitions expire: never",
     ]
     found = [
         f"location: {str(live.get('location', '')).upper()}",
         f"description: {live.get('description', '')}",
         *(f"label {pair}" for pair in _pairs(declared_labels(live)).splitlines()),
-        f"tables expire: {live.get('defaultTableExpirationMs') or 'never'}",
-        f"partitions expire: {live.get('defaultPartitionExpirationMs') or 'never'}",
+        f"tables expire: {_days(days_of(live.get('defaultTableExpirationMs')))}",
+        f"partitions expire: {_days(days_of(live.get('defaultPartitionExpirationMs')))}",
     ]
     yield Aspect(environment.dataset, "dataset", "\n".join(declared), "\n".join(found), f"Run `{subject.deploy}`.")
+
+
+def _days(days: float | None) -> str:
+    return f"after {days:g} days" if days else "never"
 
 
 def schedules(subject: Subject) -> Iterator[Aspect]:
     """State, time, account, destination and query of each scheduled query; others that run this system's procedures."""
     configs = subject.api.transfer_configs()
-    declared = {schedule.display_name: schedule for schedule in SCHEDULES}
+    declared = {schedule.display_name: schedule for schedule in schedules_of(subject.environment)}
     for config in configs:
         if schedule := declared.get(config.get("displayName", "")):
             # the owner is told by a single config's GET only
@@ -324,7 +339,17 @@ def project_members(subject: Subject) -> Iterator[Aspect]:
         or grant.split(" ")[0] in BASIC_PROJECT_ROLES
         or grant.split(" ")[1] in PUBLIC
     }
-    yield _members(subject, subject.environment.project, declared, live)
+    yield _members(
+        subject, subject.environment.project, declared, live - set(_of_previews(subject.environment, live - declared))
+    )
+
+
+def _of_previews(environment: Environment, grants: Iterable[str]) -> Iterator[str]:
+    """What previews beside an environment grant on the project: to their own accounts, what a preview grants to one."""
+    for grant in grants:
+        role, _, member = grant.partition(" ")
+        if role == PROJECT_ROLES["etl"] and environment.is_account_of_a_preview(member):
+            yield grant
 
 
 def service_account_members(subject: Subject) -> Iterator[Aspect]:
@@ -352,13 +377,15 @@ def _members(subject: Subject, name: str, declared: set[str], live: set[str]) ->
     known = live & set(subject.environment.members.known)
     action = (
         f"Run `{subject.deploy}` for one that is missing. One that is too many was granted by hand: revoke it, or "
-        f"write it into environments/{subject.environment.name}.yaml (members)."
+        f"write it into {subject.environment.file} (members)."
     )
     return Aspect(name, "members", "\n".join(sorted(declared)), "\n".join(sorted(live - known)), action)
 
 
 def audit_logs(subject: Subject) -> Iterator[Aspect]:
-    """The kinds of access that are logged, and for whom they are not."""
+    """The kinds of access that are logged, and for whom they are not; the whole project's, so no preview's."""
+    if subject.environment.preview:
+        return
     configs = subject.api.project_policy().get("auditConfigs", [])
     live = set()
     for config in configs:
@@ -376,24 +403,26 @@ def alert_policies(subject: Subject) -> Iterator[Aspect]:
     """What wakes whom: each declared policy and its channel; policies of this system that nobody declared."""
     channels = {channel["name"]: channel for channel in subject.api.notification_channels()}
     live = subject.api.alert_policies()
-    declared = {alert.display_name: alert for alert in ALERTS}
+    declared = {alert.display_name: alert for alert in alerts_of(subject.environment)}
     for name, alert in declared.items():
         standing = [_policy_text(policy, channels) for policy in live if policy.get("displayName") == name]
         text = "\n".join(standing) or "missing"
         action = f"Run `{subject.deploy}`; if the change was meant, write it into stacks/alerts.py first."
         yield Aspect(alert.name, "alert policy", _alert_text(subject, alert), text, action)
+    labelled = user_labels(subject.environment).items()
     for policy in live:
         name = policy.get("displayName", "")
-        if name not in declared and USER_LABELS.items() <= policy.get("userLabels", {}).items():
+        if name not in declared and labelled <= policy.get("userLabels", {}).items():
             action = "Nobody declared it: delete it, or declare it in stacks/alerts.py."
             yield Aspect(name, "alert policy", "", _policy_text(policy, channels), action)
 
 
 def _alert_text(subject: Subject, alert: Alert) -> str:
     limit = NOTIFICATION_PERIOD if alert.silent_seconds is None else "none"
+    state = "enabled" if alerts_are_on(subject.environment) else "disabled"
     return "\n".join(
         [
-            f"enabled, {alert.severity}, closed after {AUTO_CLOSE}, rate limit {limit}",
+            f"{state}, {alert.severity}, closed after {AUTO_CLOSE}, rate limit {limit}",
             f"tells: email {subject.environment.alert_email} (enabled)",
             json.dumps(alert.condition, indent=2, sort_keys=True),
             alert.guide,
@@ -432,7 +461,7 @@ def missing(subject: Subject) -> Iterator[Aspect]:
         if item.name not in live:
             yield _aspect(subject, item, "existence", "stands", "missing")
     configs = [config.get("displayName") for config in subject.api.transfer_configs()]
-    for schedule in SCHEDULES:
+    for schedule in schedules_of(subject.environment):
         if (times := configs.count(schedule.display_name)) != 1:
             item = catalog.schedules[schedule.name]
             yield _aspect(subject, item, "transfer configs", "1", str(times))

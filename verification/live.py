@@ -99,13 +99,26 @@ class GoogleApi:
         self._retry = NO_RETRY if environment.endpoint else Retry(timeout=CALL_SECONDS)
         self._dataset = f"{environment.project}.{environment.dataset}"
 
-    def dataset(self) -> dict[str, Any] | None:
-        """The dataset's API resource, or None where there is none."""
-        return self._found(self._bigquery.get_dataset, self._dataset)
+    def dataset(self, name: str | None = None) -> dict[str, Any] | None:
+        """A dataset's API resource, by default the environment's own; None where there is none."""
+        return self._found(self._bigquery.get_dataset, f"{self.environment.project}.{name}" if name else self._dataset)
 
     def dataset_exists(self) -> bool:
         """Whether the dataset stands."""
         return self.dataset() is not None
+
+    def datasets(self) -> dict[str, dict[str, str]]:
+        """The project's datasets with their labels."""
+        with self._explained(f"datasets of {self.environment.project}"):
+            datasets = self._bigquery.list_datasets(retry=self._retry, timeout=CALL_SECONDS)
+            return {dataset.dataset_id: dict(dataset.labels) for dataset in datasets}
+
+    def delete_dataset(self) -> None:
+        """Delete the dataset with everything in it, unless it is gone."""
+        with self._explained(self._dataset):
+            self._bigquery.delete_dataset(
+                self._dataset, delete_contents=True, not_found_ok=True, retry=self._retry, timeout=CALL_SECONDS
+            )
 
     def check_project(self) -> None:
         """Make sure that a dataset which was not found is missing, and not the whole service.
@@ -119,7 +132,7 @@ class GoogleApi:
             except NotFound as error:
                 raise LiveSystemError(
                     f"datasets of {self.environment.project}: 404 {error.message}: look whether the project of "
-                    f"environments/{self.environment.name}.yaml is right, and what answers in BigQuery's place"
+                    f"{self.environment.file} is right, and what answers in BigQuery's place"
                 ) from None
 
     def table_labels(self) -> dict[str, dict[str, str]]:
@@ -200,6 +213,11 @@ class GoogleApi:
         """The runs of a transfer config that the service still knows, the newest first."""
         runs = self._listed("bigquerydatatransfer", f"{config}/runs?pageSize=100", "transferRuns")
         return sorted(runs, key=lambda run: str(run.get("runTime", "")), reverse=True)
+
+    def service_accounts(self) -> dict[str, str]:
+        """The project's service accounts: resource names by e-mail address."""
+        path = f"projects/{self.environment.project}/serviceAccounts?pageSize=100"
+        return {account["email"]: account["name"] for account in self._listed("iam", path, "accounts")}
 
     def alert_policies(self) -> list[dict[str, Any]]:
         """The project's alert policies."""
@@ -398,8 +416,19 @@ def read_live_system(api: GoogleApi, tables: Iterable[str], routines: Iterable[s
 
 def expiry_days(resource: Mapping[str, Any]) -> float | None:
     """Days after which a table's partitions expire, or None."""
-    milliseconds = int((resource.get("timePartitioning") or {}).get("expirationMs") or 0)
-    return milliseconds / MILLISECONDS_A_DAY if milliseconds else None
+    return days_of((resource.get("timePartitioning") or {}).get("expirationMs"))
+
+
+def table_expiry_days(resource: Mapping[str, Any]) -> float | None:
+    """Days after its creation, to a tenth, on which a table expires, or None."""
+    if not (expiry := int(resource.get("expirationTime") or 0)):
+        return None
+    return round((expiry - int(resource.get("creationTime") or 0)) / MILLISECONDS_A_DAY, 1)
+
+
+def days_of(milliseconds: str | None) -> float | None:
+    """Days of a number of milliseconds as BigQuery's API writes it; None for none or 0."""
+    return int(milliseconds or 0) / MILLISECONDS_A_DAY or None
 
 
 def partition_of(resource: Mapping[str, Any]) -> str:

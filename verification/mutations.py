@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from rich.console import Console
 
-from stacks.alerts import ALERTS, CHANNEL, USER_LABELS
+from stacks.alerts import ALERTS
 from stacks.roles import TOKEN_MINTER
 from verification.results import NOT_WELL, Status
 from verification.running import verify
@@ -693,9 +693,11 @@ DEFECTS: tuple[Mutation, ...] = (
     Mutation(
         "alerts go to somebody else",
         FAILED.name,
-        partial(monitoring_changed, "notificationChannels", CHANNEL, {"labels": {"email_address": "x@example.com"}}),
+        partial(
+            monitoring_changed, "notificationChannels", "eros operators", {"labels": {"email_address": "x@example.com"}}
+        ),
     ),
-    Mutation("an alert policy of ours that nobody declared", "by hand", partial(policy_added, USER_LABELS)),
+    Mutation("an alert policy of ours that nobody declared", "by hand", partial(policy_added, {"system": "eros"})),
     # data
     rows(
         "a holiday twice",

@@ -118,6 +118,8 @@ def test_a_failing_module_is_told_with_its_output_and_exit_code() -> None:
 class LiveSystem:
     """A stand-in of the live system's reading side, with what the tests say that stands."""
 
+    environment = load_environment("local")
+
     def __init__(
         self,
         tables: set[str],

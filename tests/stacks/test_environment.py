@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.environment import ENVIRONMENTS, EnvironmentFileError, json_schema, load_environment
+from stacks.environment import ENVIRONMENTS, EnvironmentFileError, json_schema, load_environment, previews
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 GOOD = (ENVIRONMENTS / "prod.yaml").read_text(encoding="utf-8")
@@ -24,8 +24,12 @@ def problem_of(tmp_path: Path, text: str) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", [file.stem for file in ENVIRONMENTS.glob("*.yaml")])
-def test_every_environment_of_the_repository_loads(name: str) -> None:
+FILES = [file.stem for file in ENVIRONMENTS.glob("*.yaml")]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_environment_of_the_repository_loads(file: str) -> None:
+    name = f"{file}-7" if file in previews() else file
     assert load_environment(name).name == name
 
 
@@ -89,12 +93,89 @@ def test_the_json_schema_is_the_settings_classes() -> None:
     """An editor that knows the schema says what loading would refuse."""
     assert (ENVIRONMENTS / "schema.json").read_text() == json_schema(), "python -m operations environment-schema"
     schema = json.loads(json_schema())
-    assert schema["additionalProperties"] is False
-    assert {"project", "dataset", "location", "state", "guards", "members", "alert_email"} <= set(schema["required"])
-    assert "name" not in schema["properties"]
+    assert [kind["$ref"] for kind in schema["anyOf"]] == ["#/$defs/Environment", "#/$defs/PreviewFile"]
+    environment, preview = schema["$defs"]["Environment"], schema["$defs"]["PreviewFile"]
+    assert environment["additionalProperties"] is preview["additionalProperties"] is False
+    required = {"project", "dataset", "location", "state", "guards", "members", "alert_email"}
+    assert required <= set(environment["required"])
+    assert not {"name", "number", "preview"} & set(environment["properties"])
+    assert set(preview["properties"]) == {"preview"}
 
 
-@pytest.mark.parametrize("name", ["local", "staging", "prod"])
-def test_every_environment_file_points_to_the_schema(name: str) -> None:
-    first = (ENVIRONMENTS / f"{name}.yaml").read_text().splitlines()[0]
+@pytest.mark.parametrize("file", FILES)
+def test_every_environment_file_points_to_the_schema(file: str) -> None:
+    first = (ENVIRONMENTS / f"{file}.yaml").read_text().splitlines()[0]
     assert first == "# yaml-language-server: $schema=schema.json"
+
+
+def test_a_preview_is_its_host_under_names_of_its_own() -> None:
+    local, seven = load_environment("local"), load_environment("preview-local-7")
+    shared = ("project", "project_number", "location", "endpoint", "state", "alert_email")
+    assert [getattr(seven, key) for key in shared] == [getattr(local, key) for key in shared]
+    assert (seven.number, seven.dataset, seven.system) == (7, "eros_scheduling_brain_pr7", "eros-pr7")
+    assert seven.service_account == "eros-pr7-etl@eros-local.iam.gserviceaccount.com"
+    assert (seven.host, seven.file) == ("local", "environments/local.yaml")
+    assert seven.dataset_labels == {"system": "eros", "environment": "preview-local-7", "expires_after_days": "7"}
+    assert (seven.guards.on, seven.guards.delete_dataset_contents) == (False, True)
+    assert not any((seven.members.viewers, seven.members.etl, seven.members.developers, seven.members.admins))
+    assert (local.number, local.system, local.host, local.tables_expire_after_days) == (None, "eros", "local", None)
+
+
+def test_one_file_of_previews_stands_beside_an_environment() -> None:
+    """Two would give two previews of one number the same names."""
+    beside = [preview.beside for preview in previews().values()]
+    assert len(beside) == len(set(beside))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("preview-local", "preview-local is the template of previews: name one by its number, such as preview-local-7"),
+        *(
+            (f"preview-local-{number}", "number is a whole one from 1 to 999999, such as preview-local-7")
+            for number in ("0", "07", "-7", "seven", "1000000", "7 ")
+        ),
+        ("nope-7", "no environment 'nope-7' .*local, prod, staging, preview-local-NUMBER, preview-NUMBER"),
+    ],
+)
+def test_a_preview_is_named_by_its_number(name: str, said: str) -> None:
+    with pytest.raises(EnvironmentFileError, match=said):
+        load_environment(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("preview: {beside: prod, expires_after_days: 7}", "test.yaml: preview.beside: prod guards its data"),
+        ("preview: {beside: nope, expires_after_days: 7}", "no environment 'nope'"),
+        ("preview: {beside: test, expires_after_days: 7}", "test is the template of previews"),
+        ("preview: {beside: prod}", "test.yaml: missing key 'preview.expires_after_days'"),
+        ("preview: {beside: prod, expires_after_days: 0}", "test.yaml: preview.expires_after_days: "),
+        ("preview: {beside: prod, expires_after_days: 7}\nproject: p", "test.yaml: unknown key 'project'"),
+    ],
+)
+def test_a_wrong_file_of_previews_is_told_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "test.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "prod.yaml").write_text(GOOD, encoding="utf-8")
+    with pytest.raises(EnvironmentFileError) as caught:
+        load_environment("test-7", tmp_path)
+    (line,) = str(caught.value).splitlines()
+    assert said in line
+
+
+@pytest.mark.parametrize(
+    ("member", "expected"),
+    [
+        ("serviceAccount:eros-pr7-etl@eros-local.iam.gserviceaccount.com", True),
+        ("serviceAccount:eros-pr1234-etl@eros-local.iam.gserviceaccount.com", True),
+        ("serviceAccount:eros-pr07-etl@eros-local.iam.gserviceaccount.com", False),
+        ("serviceAccount:eros-pr7-etl@another-project.iam.gserviceaccount.com", False),
+        ("serviceAccount:eros-pr7-etl@eros-local.iam.gserviceaccount.com.example.com", False),
+        ("user:eros-pr7-etl@eros-local.iam.gserviceaccount.com", False),
+        ("serviceAccount:eros-etl@eros-local.iam.gserviceaccount.com", False),
+    ],
+)
+def test_only_a_previews_own_account_is_taken_for_one(member: str, expected: bool) -> None:
+    assert load_environment("local").is_account_of_a_preview(member) is expected
+    guarded = load_environment("prod").model_copy(update={"project": "eros-local"})
+    assert not guarded.is_account_of_a_preview(member), "no preview stands beside guarded data"

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,13 @@ def read_stacks(folder: Path, environment: str) -> Stacks:
 
 @pytest.fixture(scope="module")
 def synthesized(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stacks]:
-    """Local and prod, synthesized once."""
-    found = {}
-    for name in ("local", "prod"):
-        folder = tmp_path_factory.mktemp(name)
-        done = run_main(folder, name)
-        assert done.returncode == 0, done.stderr
-        found[name] = read_stacks(folder, name)
-    return found
+    """Local, prod and two previews, synthesized once."""
+    names = ("local", "prod", "preview-local-7", "preview-local-8")
+    folders = {name: tmp_path_factory.mktemp(name) for name in names}
+    with ThreadPoolExecutor(2) as pool:
+        for done in pool.map(lambda name: run_main(folders[name], name), names):
+            assert done.returncode == 0, done.stderr
+    return {name: read_stacks(folders[name], name) for name in names}
 
 
 @pytest.fixture
@@ -287,3 +287,64 @@ def test_alerts_tell_the_operators_of_a_failure_and_of_silence(prod: Stacks) -> 
     assert failed["alert_strategy"]["notification_rate_limit"] == {"period": "3600s"}
     assert silent["conditions"][0]["condition_absent"]["duration"] == "10800s"
     assert "notification_rate_limit" not in silent["alert_strategy"], "the service takes it for logs only"
+
+
+def project_wide_names(stacks: Stacks) -> set[str]:
+    """Every name that is one in a whole project, and where Terraform keeps its state."""
+    configs = resources(stacks, "automation", "google_bigquery_data_transfer_config").values()
+    policies = resources(stacks, "monitoring", "google_monitoring_alert_policy").values()
+    channels = resources(stacks, "monitoring", "google_monitoring_notification_channel").values()
+    accounts = resources(stacks, "access", "google_service_account").values()
+    members = [*resources(stacks, "access", "google_project_iam_member").values()]
+    members += resources(stacks, "access", "google_bigquery_dataset_iam_member").values()
+    members += resources(stacks, "access", "google_service_account_iam_member").values()
+    datasets = resources(stacks, "warehouse", "google_bigquery_dataset").values()
+    conditions = [condition for policy in policies for condition in policy["conditions"]]
+    return {
+        *(resource["display_name"] for resource in (*configs, *policies, *channels, *accounts, *conditions)),
+        *(resource["user_labels"]["system"] for resource in (*policies, *channels)),
+        *(account["account_id"] for account in accounts),
+        *(f"{grant.get('service_account_id') or grant['role']} {grant['member']}" for grant in members),
+        *(dataset["dataset_id"] for dataset in datasets),
+        *(stack["terraform"]["backend"]["local"]["path"] for stack in stacks.values()),
+    }
+
+
+def test_two_previews_and_their_host_share_no_name(synthesized: dict[str, Stacks]) -> None:
+    local, seven, eight = (
+        project_wide_names(synthesized[name]) for name in ("local", "preview-local-7", "preview-local-8")
+    )
+    assert not local & seven
+    assert not local & eight
+    assert not seven & eight
+    assert {"eros-pr7-etl", "eros-pr7 run_daily_automation", "eros-pr7 operators", "eros_scheduling_brain_pr7"} < seven
+    assert len(seven) == len(eight)
+
+
+def test_a_preview_declares_nothing_of_the_whole_project(synthesized: dict[str, Stacks]) -> None:
+    """Whatever it declared would go with it, for everybody."""
+    seven = synthesized["preview-local-7"]
+    assert set(seven["access"]["resource"]) == {
+        "google_service_account",
+        "google_bigquery_dataset_iam_member",
+        "google_project_iam_member",
+        "google_service_account_iam_member",
+    }
+    account = f"serviceAccount:{load_environment('preview-local-7').service_account}"
+    for kind in ("google_bigquery_dataset_iam_member", "google_project_iam_member"):
+        assert {grant["member"] for grant in resources(seven, "access", kind).values()} == {account}
+    assert "eros_scheduling_brain." not in json.dumps(seven), "its SQL names its own dataset only"
+
+
+def test_a_preview_expires_and_wakes_nobody(synthesized: dict[str, Stacks]) -> None:
+    seven = synthesized["preview-local-7"]
+    (dataset,) = resources(seven, "warehouse", "google_bigquery_dataset").values()
+    assert dataset["default_table_expiration_ms"] == 8 * 86_400_000
+    assert dataset["labels"]["expires_after_days"] == "7"
+    assert dataset["delete_contents_on_destroy"] is True
+    policies = resources(seven, "monitoring", "google_monitoring_alert_policy").values()
+    assert [policy["enabled"] for policy in policies] == [False] * len(ALERTS)
+    local = synthesized["local"]
+    assert "default_table_expiration_ms" not in json.dumps(local["warehouse"])
+    policies = resources(local, "monitoring", "google_monitoring_alert_policy").values()
+    assert [policy["enabled"] for policy in policies] == [True] * len(ALERTS)

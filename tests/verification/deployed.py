@@ -17,7 +17,7 @@ from google.cloud import bigquery
 from catalog import Catalog, Column, Routine, ScheduledQuery, Table, View, deployment_order, load_catalog, retarget
 from catalog.model import RoutineKind
 from local.sample_data import Size, seed
-from stacks.alerts import ALERTS, AUTO_CLOSE, CHANNEL, NOTIFICATION_PERIOD, USER_LABELS
+from stacks.alerts import AUTO_CLOSE, NOTIFICATION_PERIOD, alerts_of, channel_name, user_labels
 from stacks.environment import DATASET_DESCRIPTION, Environment, load_environment
 from stacks.roles import AUDIT_LOGS, AUDITED_SERVICE, TOKEN_MINTER
 from stacks.schedules import SCHEDULES, last_run_time
@@ -162,21 +162,21 @@ class Deployed:
         """The notification channel and the alert policies."""
         project = f"projects/{self.environment.project}"
         channel = {
-            "displayName": CHANNEL,
+            "displayName": channel_name(self.environment),
             "type": "email",
             "enabled": True,
             "labels": {"email_address": self.environment.alert_email},
-            "userLabels": USER_LABELS,
+            "userLabels": user_labels(self.environment),
         }
         made = self.api.monitoring("POST", f"{project}/notificationChannels", channel)
-        for alert in ALERTS:
+        for alert in alerts_of(self.environment):
             limit = {"notificationRateLimit": {"period": NOTIFICATION_PERIOD}} if alert.silent_seconds is None else {}
             policy = {
                 "displayName": alert.display_name,
                 "combiner": "OR",
                 "enabled": True,
                 "severity": alert.severity,
-                "userLabels": USER_LABELS,
+                "userLabels": user_labels(self.environment),
                 "notificationChannels": [made["name"]],
                 "documentation": {"content": alert.guide, "mimeType": "text/markdown"},
                 "conditions": [alert.condition],

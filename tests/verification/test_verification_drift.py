@@ -70,6 +70,30 @@ def test_a_known_grant_is_no_drift(deployed: Deployed) -> None:
         assert members((known,)) == []
 
 
+def test_a_preview_that_stands_beside_is_no_drift_and_nothing_else_is_taken_for_one(deployed: Deployed) -> None:
+    project = deployed.environment.project
+    for number in (7, 8):
+        deployed.api.iam("POST", f"projects/{project}/serviceAccounts", {"accountId": f"eros-pr{number}-etl"})
+    seven, eight = (f"serviceAccount:eros-pr{n}-etl@{project}.iam.gserviceaccount.com" for n in (7, 8))
+    theirs = "serviceAccount:eros-pr7-etl@another-project.iam.gserviceaccount.com"
+    before = deployed.api.project_policy()
+
+    def drifted(*granted: tuple[str, str]) -> list[str]:
+        bindings = [{"role": role, "members": [member]} for role, member in granted]
+        deployed.set_project_policy({**before, "bindings": [*before["bindings"], *bindings]})
+        results = verify(deployed.environment, tests=["drift.12"]).results
+        return [result.found for result in results if result.status == "DRIFT"]
+
+    try:
+        assert drifted(("roles/bigquery.jobUser", seven), ("roles/bigquery.jobUser", eight)) == []
+        for role, member in (("roles/bigquery.dataEditor", seven), ("roles/bigquery.jobUser", theirs)):
+            assert drifted((role, member)) == [f"members: {role} {member}"]
+    finally:
+        deployed.set_project_policy(before)
+        for member in (seven, eight):
+            deployed.api.iam("DELETE", f"projects/{project}/serviceAccounts/{member.partition(':')[2]}")
+
+
 def test_what_is_missing_is_drift(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "selection_problem"
     deployed.rest("DELETE", f"/routines/{name}")

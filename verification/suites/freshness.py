@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from stacks.schedules import LOS_ANGELES, SCHEDULES, last_due, works_at
+from stacks.schedules import LOS_ANGELES, last_due, schedules_of, works_at
 from verification.results import Check, Outcome, Subject, failed, passed, skipped
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ GRACE = timedelta(minutes=45)
 def last_successes(subject: Subject) -> Iterator[Outcome]:
     """The newest run that had work to do ended well, and it is not older than the last time it was due."""
     configs = {config.get("displayName"): config for config in subject.api.transfer_configs()}
-    for schedule in SCHEDULES:
+    for schedule in schedules_of(subject.environment):
         config = configs.get(schedule.display_name)
         if config is None:
             yield skipped(schedule.name, "a success for the last time it was due", "there is none: see schedules.1")

@@ -47,7 +47,7 @@ def location(subject: Subject) -> Iterator[Outcome]:
     expected, found = subject.environment.location, subject.live.dataset.get("location", "not said")
     problems = []
     if expected.lower() != found.lower():
-        action = f"Write location: {found} into environments/{subject.environment.name}.yaml."
+        action = f"Write location: {found} into {subject.environment.file}."
         problems.append(failed(subject.environment.dataset, expected, found, action))
     yield from passed_unless(subject.environment.dataset, expected, problems)
 
@@ -148,7 +148,7 @@ def destructive_changes(subject: Subject) -> Iterator[Outcome]:
 
 def _guarded(subject: Subject, change: TableChange, expected: str, found: str) -> Outcome:
     """Refused, unless the environment file allows this change by name and its day has not passed."""
-    name, file = f"{change.table}: {change.what}", f"environments/{subject.environment.name}.yaml"
+    name, file = f"{change.table}: {change.what}", subject.environment.file
     entry = allowing(subject.environment, change)
     if entry and datetime.now(LOS_ANGELES).date() <= entry.until:
         return warned(change.table, expected, found, f"Allowed until {entry.until:%F} by {file}: {entry.why}")

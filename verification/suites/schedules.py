@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stacks.schedules import SCHEDULES
+from stacks.schedules import schedules_of
 from verification.comparison import body_difference
 from verification.results import Check, Outcome, Subject, compared, failed, passed_unless, skipped
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def transfer_configs(subject: Subject) -> Iterator[Outcome]:
     """Each declared schedule against the transfer service."""
     configs = subject.api.transfer_configs()
-    for schedule in SCHEDULES:
+    for schedule in schedules_of(subject.environment):
         named = [config for config in configs if config.get("displayName") == schedule.display_name]
         if len(named) != 1:
             found = "missing" if not named else f"{len(named)} transfer configs of that name"
