@@ -1,4 +1,5 @@
-# EROS infrastructure. `make help` lists the targets; ENV=local (default), staging or prod.
+# EROS infrastructure. `make help` lists the targets; ENV=local (default), staging, prod, or a preview such as
+# preview-local-7.
 
 ENV ?= local
 STACK ?= automation
@@ -11,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 SETUP := .venv/installed node_modules/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deploy plan destroy rollback verify up down check test test-sql test-others mutations \
+.PHONY: help setup deploy plan destroy rollback verify preview-up preview-down up down check test test-sql test-others mutations \
 	bench-deploy bench-bandit bench-procedures clean
 
 help: ## list the targets
@@ -41,6 +42,12 @@ rollback: $(SETUP) ## destroy one stack: make rollback STACK=automation (procedu
 
 verify: $(SETUP) ## run the verification tests against ENV
 	@python -m verification --env $(ENV)
+
+preview-up: $(SETUP) ## put up a throw-away environment beside ENV: make preview-up NUMBER=7
+	@python -m operations preview up $(NUMBER)
+
+preview-down: $(SETUP) ## take it down with everything that bears its name: make preview-down NUMBER=7
+	@python -m operations preview down $(NUMBER)
 
 up: $(SETUP) ## start the embedded environment
 	@python -m local up

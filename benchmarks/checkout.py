@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import subprocess
@@ -41,5 +42,5 @@ def copy_checkout(target: Path) -> Path:
         (target / shared).symlink_to(REPOSITORY / shared)
     settings = target / "environments" / "local.yaml"
     text = settings.read_text(encoding="utf-8")
-    settings.write_text(text.replace("127.0.0.1:9050", f"127.0.0.1:{free_port()}"), encoding="utf-8")
+    settings.write_text(re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{free_port()}", text), encoding="utf-8")
     return target

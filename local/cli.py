@@ -34,7 +34,7 @@ class StatusFormat(StrEnum):
 @app.command()
 def up() -> None:
     """Start the embedded environment and wait until it answers."""
-    endpoint = str(_embedded().endpoint)
+    endpoint = str(_host().endpoint)
     server = process.running(DATA)
     if server is None:
         server = process.start(DATA, int(endpoint.rpartition(":")[2]), REPOSITORY)
@@ -93,7 +93,7 @@ def seed() -> None:
     """Create the objects that others own, with sample data, unless they are there."""
     from local.sample_data import seed as create  # noqa: PLC0415 - the heaviest imports of all commands
 
-    console.print(create(_embedded()))
+    console.print(create(load_environment()))
 
 
 @app.command()
@@ -105,11 +105,12 @@ def serve(
     """Serve in the foreground until SIGTERM or SIGINT."""
     from local.server import serve as run  # noqa: PLC0415 - DuckDB, FastAPI and grpc, which only this command needs
 
-    run(_embedded(), port, data.resolve(), clock)
+    run(_host(), port, data.resolve(), clock)
 
 
-def _embedded() -> Environment:
-    environment = load_environment()
+def _host() -> Environment:
+    """The embedded environment; one server serves it and the previews beside it."""
+    environment = load_environment(load_environment().host)
     if environment.endpoint is None:
         raise LocalError(
             f"environment {environment.name!r} names no `endpoint`, it is a real project: "

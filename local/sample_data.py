@@ -1,4 +1,4 @@
-"""Fills the embedded environment with what others own in production: nine objects, and sample data from a generator.
+"""Fills the embedded environment, and previews, with what others own in production: nine objects, and sample data.
 
 The same seed and day give the same data. What it holds on purpose: weekday and hour patterns in Los Angeles time, a
 creator whose captions are nearly all locked, a brand-new creator, and locks of every kind that the sweep meets.
@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from google.api_core.exceptions import GoogleAPICallError
 from google.api_core.retry import Retry
 from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 
 from catalog import load_catalog, retarget
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")
 #: An embedded environment answers at once or not at all.
 NO_RETRY = Retry(predicate=lambda _error: False)
+DAY_MILLISECONDS = 24 * 60 * 60 * 1000
 #: Loaded last: while it is empty, the loading was not finished.
 LAST_TABLE = "mass_messages"
 
@@ -93,12 +95,16 @@ class Size:
     captions: int = 5_000
 
 
+#: Enough for every procedure to have work, and up in seconds.
+OF_A_PREVIEW = Size(creators=20, messages=10_000, captions=1_000)
+
+
 def seed(environment: Environment, size: Size | None = None, number: int = 1, today: date | None = None) -> str:
     """Create the dataset, the objects that others own, and their data, unless they stand and hold data.
 
     Args:
-        environment: one with an endpoint; nothing else is ever written to.
-        size: how much data.
+        environment: one with an endpoint, or a preview; nothing else is ever written to.
+        size: how much data; by default that of an environment, or of a preview.
         number: the generator's seed.
         today: the day that the data leads up to; by default today in Los Angeles.
 
@@ -106,26 +112,38 @@ def seed(environment: Environment, size: Size | None = None, number: int = 1, to
         One line that says what was done.
 
     Raises:
-        LocalError: the environment is not embedded, or does not take the data.
+        LocalError: the environment holds real data, or does not take this.
     """
+    if not environment.filled_here:
+        raise LocalError(f"environment {environment.name!r} is neither embedded nor a preview: it gets no sample data")
+    size = size or (OF_A_PREVIEW if environment.preview else Size())
+    try:
+        return _seed(_client(environment), environment, size, number, today or datetime.now(LOS_ANGELES).date())
+    except GoogleAPICallError as error:
+        raise LocalError(f"{environment.name} refused the sample data: {error.message}") from None
+    except GoogleAuthError as error:
+        raise LocalError(f"no Google credentials: {error}") from None
+    except OSError as error:
+        todo = "start it with `make up`" if environment.endpoint else "look at the network, then run this again"
+        raise LocalError(f"{environment.endpoint or 'Google'} does not answer ({error}): {todo}") from None
+
+
+def _client(environment: Environment) -> bigquery.Client:
     if environment.endpoint is None:
-        raise LocalError(f"environment {environment.name!r} is not embedded: it gets no sample data")
-    client = bigquery.Client(
+        return bigquery.Client(project=environment.project, location=environment.location)
+    return bigquery.Client(
         project=environment.project,
         credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
         client_options={"api_endpoint": environment.endpoint},
     )
-    try:
-        return _seed(client, environment, size or Size(), number, today or datetime.now(LOS_ANGELES).date())
-    except GoogleAPICallError as error:
-        raise LocalError(f"the embedded environment refused the sample data: {error.message}") from None
-    except OSError as error:
-        raise LocalError(f"{environment.endpoint} does not answer ({error}): start it with `make up`") from None
 
 
 def _seed(client: bigquery.Client, environment: Environment, size: Size, number: int, today: date) -> str:
     dataset = bigquery.Dataset(f"{environment.project}.{environment.dataset}")
     dataset.location = environment.location
+    if days := environment.tables_expire_after_days:  # from the start: it counts for tables that are made afterwards
+        dataset.labels = environment.dataset_labels
+        dataset.default_table_expiration_ms = days * DAY_MILLISECONDS
     client.create_dataset(dataset, exists_ok=True)
     catalog = retarget(load_catalog(), environment.project, environment.dataset)
     views_last = sorted(catalog.dependencies.values(), key=lambda item: bool(item.reads))

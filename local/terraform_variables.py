@@ -46,10 +46,22 @@ def print_variables() -> int:
     if server is None:
         print(NOT_UP, file=sys.stderr)  # noqa: T201 - for a shell
         return 1
-    if server.environment != name:
-        message = f"The server that is up belongs to the environment {server.environment!r}, not {name!r}."
-        print(message, file=sys.stderr)  # noqa: T201 - for a shell
+    if name != server.environment and (problem := _stranger(name, server)):
+        print(problem, file=sys.stderr)  # noqa: T201 - for a shell
         return 2
     for variable, value in terraform_variables(server).items():
         print(f"export {variable}={shlex.quote(value)}")  # noqa: T201 - for a shell
     return 0
+
+
+def _stranger(name: str, server: Server) -> str | None:
+    """What keeps an environment from a server of another name; nothing keeps a preview from the one it stands on."""
+    from stacks.environment import EnvironmentFileError, load_environment  # noqa: PLC0415 - slow, and rarely needed
+
+    try:
+        host = load_environment(name).host
+    except EnvironmentFileError as error:
+        return str(error)
+    if host == server.environment:
+        return None
+    return f"The server that is up belongs to the environment {server.environment!r}, not {name!r}."

@@ -12,17 +12,16 @@ import typer
 from rich.console import Console
 
 from catalog import CatalogError, load_catalog, retarget
-from operations import day, deployment, github, rollback
+from operations import day, deployment, github, planning, previews, rollback
 from operations.adoption import adoptable
 from operations.cdktf import stack_names
 from operations.deployment import cdktf_variables
-from operations.plan import plan as plan_stacks
 from operations.plan_markdown import markdown
 from operations.plan_summary import summarize
 from operations.planned import read_plans
 from operations.scheduled_runs import run_each_schedule
 from operations.steps import StepFailedError
-from stacks.environment import EnvironmentFileError, json_schema, load_environment
+from stacks.environment import Environment, EnvironmentFileError, json_schema, load_environment
 from verification.live import GoogleApi, LiveSystemError
 
 
@@ -37,7 +36,14 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 console = Console()
 errors = Console(stderr=True)
 
+preview = typer.Typer(no_args_is_help=True, help="Throw-away environments by number: up, down, sweep.")
+app.add_typer(preview, name="preview")
+
 Env = Annotated[str | None, typer.Option("--env", help="local, staging or prod; by default EROS_ENV, else local")]
+Beside = Annotated[
+    str | None, typer.Option("--env", help="preview-local or preview, or what they stand beside; by default EROS_ENV")
+]
+Number = Annotated[int, typer.Argument(min=1, max=999_999, metavar="NUMBER", help="a preview's number, such as 7")]
 Adopt = Annotated[bool, typer.Option("--adopt", help="import objects that stand already", envvar="ADOPT")]
 Approve = Annotated[bool, typer.Option("--auto-approve", help="apply without asking", envvar="AUTO_APPROVE")]
 
@@ -54,7 +60,7 @@ def deploy(env: Env = None, adopt: Adopt = False, auto_approve: Approve = False)
 @app.command()
 def plan(env: Env = None, adopt: Adopt = False) -> None:
     """Show what a deployment would change, stack by stack; changes nothing."""
-    plan_stacks(load_environment(env), console, adopt)
+    planning.plan(load_environment(env), console, adopt)
 
 
 @app.command()
@@ -144,6 +150,34 @@ def drift_issue(
     report = file.read_text(encoding="utf-8", errors="replace")
     done = github.write_drift_issue(github.repository_of(os.environ), load_environment(env).name, report, link)
     console.print(done, markup=False, highlight=False, soft_wrap=True)
+
+
+@preview.command()
+def up(number: Number, env: Beside = None) -> None:
+    """Put a preview up: a dataset of its own with sample data, every stack, verification, one run of each schedule."""
+    environment = _preview(number, env)
+    outcome = deployment.deploy(environment, console, adopt=True, auto_approve=True)
+    deployment.print_summary(environment, outcome, console)
+
+
+@preview.command()
+def down(number: Number, env: Beside = None) -> None:
+    """Take a preview down with everything that bears its name."""
+    previews.down(_preview(number, env), console)
+
+
+@preview.command()
+def sweep(env: Beside = None) -> None:
+    """Take down every preview that has expired; for a nightly run."""
+    previews.sweep(previews.template_of(_named(env)), console)
+
+
+def _named(env: str | None) -> str:
+    return env or os.environ.get("EROS_ENV") or "local"
+
+
+def _preview(number: int, env: str | None) -> Environment:
+    return load_environment(f"{previews.template_of(_named(env))}-{number}")
 
 
 def main() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import subprocess
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +14,12 @@ from typing import TYPE_CHECKING
 from stacks.environment import PARTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 COMMAND = REPOSITORY / "operations" / "cdktf.sh"
 LOG = REPOSITORY / ".local" / "cdktf.log"
+TURN = REPOSITORY / ".local" / "cdktf.lock"
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 #: A line begins with the stack that it belongs to, or is indented to go on with the stack before.
@@ -74,6 +77,28 @@ class CdktfRun:
 def stack_names(environment_name: str) -> tuple[str, ...]:
     """The stacks of an environment, in the order of their deployment."""
     return tuple(f"eros-{environment_name}-{part}" for part in PARTS)
+
+
+@contextmanager
+def own_turn(title: str, say: Callable[[str], object]) -> Iterator[None]:
+    """Keep other runs in this checkout out of cdktf.out until the context ends; they may be for other environments.
+
+    Args:
+        title: what runs, for those who wait for it.
+        say: called with one line when there is something to wait for.
+    """
+    TURN.parent.mkdir(exist_ok=True)
+    with TURN.open("a+", encoding="utf-8") as file:  # the kernel lets go of the lock however this process ends
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            say(f"Waiting for another run in this checkout to end: {file.read()}")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(0)
+        file.write(title)
+        file.flush()
+        yield
 
 
 def run_cdktf(

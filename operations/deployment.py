@@ -14,15 +14,17 @@ from catalog import load_catalog, retarget
 from operations.adoption import adoptable
 from operations.cdktf import REPOSITORY, CdktfRun, stack_names
 from operations.scheduled_runs import ScheduledRun, run_each_schedule
-from operations.steps import StepFailedError, apply_with_cdktf, run_module, step
+from operations.steps import StepFailedError, apply_with_cdktf, bring_up, run_module, step
 from verification.live import GoogleApi
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from stacks.environment import Environment
 
-ADOPTION_FILE = REPOSITORY / ".local" / "adoption.json"
+LOCAL = REPOSITORY / ".local"
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")
 
 
@@ -39,24 +41,22 @@ def deploy(environment: Environment, console: Console, adopt: bool, auto_approve
     """Deploy an environment from wherever it stands to what the repository declares.
 
     Args:
-        environment: where to; the embedded one is started, and given its dependencies and sample data, first.
+        environment: where to; the embedded one is started first; it and previews get dependencies and sample data.
         console: where progress is shown.
-        adopt: import objects that stand already; always so in the embedded environment, which this repository fills.
-        auto_approve: apply without asking; always so in the embedded environment.
+        adopt: import objects that stand already; always so where this repository makes all that stands.
+        auto_approve: apply without asking; always so there.
 
     Raises:
         StepFailedError: the first step that did not end well; nothing after it was begun.
     """
-    embedded = environment.endpoint is not None
-    if embedded:
-        with step(console, "Embedded environment") as notes:
-            notes.append(run_module("local", "up"))
+    bring_up(environment, console)
+    if environment.filled_here:
         with step(console, "Dependencies and sample data") as notes:
-            notes.append(run_module("local", "seed"))
+            notes.append(run_module("local", "seed", environment=environment))
     with step(console, "Preflight") as notes:
         notes.append(run_module("verification", "--env", environment.name, "--suite", "preflight"))
-    variables = cdktf_variables(environment, adopt or embedded)
-    stacks = apply_with_cdktf(console, ["deploy", "*"], variables, auto_approve or embedded, _applied)
+    variables = cdktf_variables(environment, adopt or environment.filled_here)
+    stacks = apply_with_cdktf(console, ["deploy", "*"], variables, auto_approve or environment.filled_here, _applied)
     with step(console, "Verification") as notes:
         verification = run_module("verification", "--env", environment.name)
         notes.append(verification)
@@ -68,11 +68,17 @@ def cdktf_variables(environment: Environment, adopt: bool) -> dict[str, str]:
     variables = {**os.environ, "EROS_ENV": environment.name}
     if adopt:
         catalog = retarget(load_catalog(), environment.project, environment.dataset)
-        ADOPTION_FILE.parent.mkdir(exist_ok=True)
+        file = adoption_file(environment)
+        file.parent.mkdir(exist_ok=True)
         found = adoptable(environment, catalog, GoogleApi(environment)).found
-        ADOPTION_FILE.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        variables["EROS_ADOPT"] = str(ADOPTION_FILE)
+        file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        variables["EROS_ADOPT"] = str(file)
     return variables
+
+
+def adoption_file(environment: Environment) -> Path:
+    """What was found standing in an environment; a file of each, since two may be deployed at once."""
+    return LOCAL / f"adoption-{environment.name}.json"
 
 
 def _applied(run: CdktfRun) -> str:
@@ -110,11 +116,20 @@ def print_summary(environment: Environment, deployment: Deployment, console: Con
         console.print("Nothing was changed: what stands is what the repository declares.")
     suffix = "" if environment.name == "local" else f" ENV={environment.name}"
     console.print(
-        f"Next: make verify{suffix} · make plan{suffix} · make rollback STACK=automation{suffix}"
+        f"Next: make verify{suffix} · make plan{suffix} · "
+        + _way_back(environment, suffix)
         + (
             f"\nBigQuery's REST API answers at {environment.endpoint} until `make down`."
             if environment.endpoint
             else ""
         ),
         highlight=False,
+    )
+
+
+def _way_back(environment: Environment, suffix: str) -> str:
+    if environment.preview is None:
+        return f"make rollback STACK=automation{suffix}"
+    return f"make preview-down NUMBER={environment.number}" + (
+        "" if environment.host == "local" else f" ENV={environment.host}"
     )

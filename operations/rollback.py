@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from operations.cdktf import CdktfRun, stack_names
 from operations.deployment import cdktf_variables
-from operations.steps import StepFailedError, apply_with_cdktf, run_module, step
+from operations.steps import StepFailedError, apply_with_cdktf, bring_up
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +21,7 @@ def destroy(environment: Environment, console: Console, part: str | None, auto_a
         environment: where; the embedded one is started first.
         console: where progress is shown.
         part: one stack; None for all.
-        auto_approve: destroy without asking; always so in the embedded environment.
+        auto_approve: destroy without asking; always so where this repository makes all that stands.
 
     Raises:
         StepFailedError: the stack is unknown, its data is guarded, or cdktf did not end well.
@@ -37,13 +37,10 @@ def destroy(environment: Environment, console: Console, part: str | None, auto_a
             f"environments/{environment.name}.yaml and deploy that first.",
             2,
         )
-    embedded = environment.endpoint is not None
-    if embedded:
-        with step(console, "Embedded environment") as notes:
-            notes.append(run_module("local", "up"))
+    bring_up(environment, console)
     target = f"eros-{environment.name}-{part}" if part else "*"
     variables = cdktf_variables(environment, adopt=False)
-    apply_with_cdktf(console, ["destroy", target], variables, auto_approve or embedded, _destroyed)
+    apply_with_cdktf(console, ["destroy", target], variables, auto_approve or environment.filled_here, _destroyed)
     if part == "automation":
         console.print("Procedures and schedules are gone; tables, their data, functions and the view stand untouched.")
 

@@ -9,12 +9,14 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from operations.cdktf import LOG, REPOSITORY, CdktfRun, run_cdktf
+from operations.cdktf import LOG, REPOSITORY, CdktfRun, own_turn, run_cdktf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from rich.console import Console
+
+    from stacks.environment import Environment
 
 
 class StepFailedError(Exception):
@@ -40,8 +42,12 @@ def step(console: Console, title: str) -> Iterator[list[str]]:
     console.print(f"[green]✓[/] {title}{text}  [dim]{time.monotonic() - started:.1f} s[/]", highlight=False)
 
 
-def run_module(*arguments: str) -> str:
+def run_module(*arguments: str, environment: Environment | None = None) -> str:
     """Run ``python -m ARGUMENTS`` in this repository and return the last line that it printed.
+
+    Args:
+        arguments: the module and its arguments.
+        environment: what EROS_ENV names; by default what it names here.
 
     Raises:
         StepFailedError: with everything that it printed, when it does not exit with 0.
@@ -49,7 +55,7 @@ def run_module(*arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=REPOSITORY,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **({"EROS_ENV": environment.name} if environment else {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -61,6 +67,17 @@ def run_module(*arguments: str) -> str:
             output or f"python -m {' '.join(arguments)} ended with {done.returncode}", done.returncode
         )
     return output.splitlines()[-1].strip() if output else ""
+
+
+def bring_up(environment: Environment, console: Console) -> None:
+    """Start the embedded environment, as a step; a real project needs none.
+
+    Raises:
+        StepFailedError: it did not come up.
+    """
+    if environment.endpoint is not None:
+        with step(console, "Embedded environment") as notes:
+            notes.append(run_module("local", "up", environment=environment))
 
 
 def apply_with_cdktf(
@@ -79,11 +96,16 @@ def apply_with_cdktf(
     """
     title = f"cdktf {' '.join(arguments)}"
     if not auto_approve:
-        run = run_cdktf(arguments, variables, interactive=True)
+        with own_turn(title, console.print):
+            run = run_cdktf(arguments, variables, interactive=True)
         if run.exit_code:
             raise StepFailedError(f"{title} did not end well; what it printed says why.", 1)
         return run
-    with step(console, title) as notes, console.status(title) as status:
+    with (
+        step(console, title) as notes,
+        own_turn(f"{title} of {variables['EROS_ENV']}", console.print),
+        console.status(title) as status,
+    ):
         run = run_cdktf(
             [*arguments, "--auto-approve"],
             variables,

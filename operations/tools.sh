@@ -14,7 +14,11 @@ if [ -z "${TERRAFORM_BINARY_NAME:-}" ] && ! command -v terraform >/dev/null; the
 fi
 
 # `python -m local env` says which variables lead Terraform to the embedded environment; nothing for a real project.
-if grep -q '^endpoint:' "environments/$EROS_ENV.yaml" 2>/dev/null; then
+settings=environments/$EROS_ENV.yaml
+if [ ! -f "$settings" ]; then # a preview, NAME-NUMBER: it lives where the environment does that it stands beside
+    settings=environments/$(sed -n 's/^ *beside: *//p' "environments/${EROS_ENV%-*}.yaml" 2>/dev/null).yaml
+fi
+if grep -q '^endpoint:' "$settings" 2>/dev/null; then
     variables=$(python -m local env) || exit 2
     eval "$variables"
 fi

@@ -36,6 +36,7 @@ RUNNER = {"GITHUB_SERVER_URL": "https://github.example.com", "GITHUB_REPOSITORY"
 DATASET = "projects/eros-local/datasets/eros_scheduling_brain"
 #: Resources of the five stacks: 11, 34, 9, 3 and 16.
 DECLARED = 73
+PR8 = "eros_scheduling_brain_pr8"
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,32 @@ def test_the_doctor_finds_nothing_after_a_deploy(checkout: Checkout) -> None:
     printed = checkout.python("verification", "doctor", "--env", "local")
     assert "ailments found: 0" in printed
     assert "03:05 P" in printed
+
+
+def test_previews_stand_beside_it_and_go_without_a_trace(checkout: Checkout) -> None:
+    """Number 7 is deployed; number 8 is half-built: it has what others own, and nothing of ours yet."""
+    report = checkout.folder / "verification.json"
+    before, alone = len(json.loads(report.read_text())["results"]), _standing(checkout)
+    printed = checkout.make("preview-up", "NUMBER=7")
+    assert "eros-pr7 run_daily_automation" in printed
+    assert "make preview-down NUMBER=7" in printed
+    checkout.run("env", "EROS_ENV=preview-local-8", ".venv/bin/python", "-m", "local", "seed")
+    beside = {kind: _standing(checkout)[kind] - names for kind, names in alone.items()}
+    assert all(alone[kind] < _standing(checkout)[kind] for kind in alone), "one more of each kind, and none less"
+    assert all("pr7" in name or "preview-local-7" in name for name in set().union(*beside.values()) - {PR8})
+    checkout.python("verification", "--env", "local", "--suite", "drift", "--suite", "access", "--suite", "schedules")
+    checkout.python("operations", "preview", "sweep")
+    assert beside == {kind: _standing(checkout)[kind] - names for kind, names in alone.items()}, "none is old enough"
+
+    assert "preview-local-7 is gone" in checkout.make("preview-down", "NUMBER=7")
+    assert _standing(checkout) == {**alone, "datasets": alone["datasets"] | {PR8}}
+    assert f"✓ What Terraform does not know  {PR8}" in checkout.make("preview-down", "NUMBER=8")
+    assert _standing(checkout) == alone
+    assert "did not stand" in checkout.make("preview-down", "NUMBER=8")
+    checkout.python("verification", "--env", "local", "--format", f"json={report}", "--format", "table")
+    results = json.loads(report.read_text())["results"]
+    assert {result["status"] for result in results} == {"PASS"}
+    assert len(results) == before
 
 
 def test_drift_is_shown_by_plan_and_put_right_by_deploy(checkout: Checkout, github: GitHub) -> None:
@@ -372,6 +399,33 @@ def _transfer_configs(checkout: Checkout) -> list[dict[str, Any]]:
     answer = httpx.get(f"{base}/projects/eros-local/locations/us/transferConfigs").json()
     configs: list[dict[str, Any]] = answer.get("transferConfigs", [])
     return configs
+
+
+def _standing(checkout: Checkout) -> dict[str, set[str]]:
+    """The names of all that stands in the project, by kind, with Terraform's state files."""
+    endpoint = checkout.status()["bigquery"].rstrip("/").removesuffix("/bigquery/v2")
+
+    def listed(path: str, key: str, name: str) -> set[str]:
+        answer: list[dict[str, str]] = httpx.get(f"{endpoint}/{path}").json().get(key, [])
+        return {resource[name] for resource in answer}
+
+    datasets = checkout.bigquery("GET", "projects/eros-local/datasets").get("datasets", [])
+    policy = httpx.post(f"{endpoint}/cloudresourcemanager/v1/projects/eros-local:getIamPolicy").json()
+    return {
+        "datasets": {dataset["datasetReference"]["datasetId"] for dataset in datasets},
+        "configs": {config["displayName"] for config in _transfer_configs(checkout)},
+        "accounts": listed("iam/v1/projects/eros-local/serviceAccounts", "accounts", "email"),
+        "policies": listed("monitoring/v3/projects/eros-local/alertPolicies", "alertPolicies", "displayName"),
+        "channels": listed(
+            "monitoring/v3/projects/eros-local/notificationChannels", "notificationChannels", "displayName"
+        ),
+        "grants": {f"{binding['role']} {member}" for binding in policy["bindings"] for member in binding["members"]},
+        "state": {
+            file.name
+            for file in (checkout.folder / ".local" / "state").iterdir()
+            if not file.name.endswith(".backup")  # of local's deployments
+        },
+    }
 
 
 def _change_a_schedule(checkout: Checkout) -> None:

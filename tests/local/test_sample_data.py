@@ -8,12 +8,15 @@ from zoneinfo import ZoneInfo
 
 import pyarrow.compute as pc
 import pytest
+from google.cloud import bigquery
 
 from local import LocalError
 from local.sample_data import LOS_ANGELES, Size, caption_key, generate, seed
 from stacks.environment import load_environment
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
 
 TODAY = date(2026, 11, 23)
@@ -96,6 +99,14 @@ def test_captions_differ_and_carry_their_key(tables: dict[str, pa.Table]) -> Non
     assert caption_key("Last chance: 20 % off tonight") == caption_key("LAST CHANCE 20  off tonight!")
 
 
-def test_nothing_is_ever_written_to_google() -> None:
-    with pytest.raises(LocalError, match="'prod' is not embedded"):
-        seed(load_environment("prod"))
+@pytest.mark.parametrize("name", ["prod", "staging"])
+def test_nothing_is_ever_written_to_google_but_to_a_preview(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bigquery, "Client", None)
+    with pytest.raises(LocalError, match=f"'{name}' is neither embedded nor a preview"):
+        seed(load_environment(name))
+
+
+def test_a_preview_at_google_wants_credentials_in_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    with pytest.raises(LocalError, match=r"no Google credentials: .*none\.json"):
+        seed(load_environment("preview-7"))

@@ -248,6 +248,16 @@ def test_a_real_environment_is_not_embedded(checkout: Checkout) -> None:
     assert_refused(checkout.local("up", EROS_ENV="nowhere"), "no environment 'nowhere'")
     checkout.up()
     assert_refused(checkout.local("env", EROS_ENV="prod"), "belongs to the environment 'local'")
+    assert_refused(checkout.local("env", EROS_ENV="preview-7"), "belongs to the environment 'local'")
+    assert_refused(checkout.local("env", EROS_ENV="preview-local"), "name one by its number")
+
+
+def test_one_server_serves_an_environment_and_the_previews_beside_it(checkout: Checkout) -> None:
+    assert checkout.local("up", EROS_ENV="preview-local-7").returncode == 0
+    assert checkout.up()["dataset"] == "eros_scheduling_brain"
+    variables = [checkout.local("env", EROS_ENV=name) for name in ("local", "preview-local-7", "preview-local-8")]
+    assert [done.returncode for done in variables] == [0, 0, 0]
+    assert len({done.stdout for done in variables}) == 1
 
 
 def assert_refused(done: subprocess.CompletedProcess[str], said: str) -> None:

@@ -6,9 +6,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from operations.cdktf import REPOSITORY, StackOutcome, read_line, stack_names
+from operations.cdktf import REPOSITORY, StackOutcome, own_turn, read_line, stack_names
 from operations.deployment import cdktf_variables
-from operations.steps import StepFailedError, run_module, step
+from operations.steps import StepFailedError, bring_up, run_module, step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,17 +28,19 @@ def plan(environment: Environment, console: Console, adopt: bool) -> dict[str, S
     Args:
         environment: what to plan; the embedded one is started first.
         console: where the plans are printed.
-        adopt: plan with imports of what stands already; always so in the embedded environment.
+        adopt: plan with imports of what stands already; always so where this repository makes all that stands.
 
     Raises:
         StepFailedError: a stack that could not be planned.
     """
-    embedded = environment.endpoint is not None
-    if embedded:
-        with step(console, "Embedded environment") as notes:
-            notes.append(run_module("local", "up"))
+    bring_up(environment, console)
     _preflight(environment, console)
-    variables = cdktf_variables(environment, adopt or embedded)
+    variables = cdktf_variables(environment, adopt or environment.filled_here)
+    with own_turn(f"plan of {environment.name}", console.print):
+        return _plans(environment, console, variables)
+
+
+def _plans(environment: Environment, console: Console, variables: Mapping[str, str]) -> dict[str, StackOutcome]:
     with step(console, "Synthesis"):
         _run([sys.executable, "main.py"], variables)
     outcomes: dict[str, StackOutcome] = {}
