@@ -36,7 +36,6 @@ RUNNER = {"GITHUB_SERVER_URL": "https://github.example.com", "GITHUB_REPOSITORY"
 DATASET = "projects/eros-local/datasets/eros_scheduling_brain"
 #: Resources of the five stacks: 11, 34, 9, 3 and 16.
 DECLARED = 73
-PR8 = "eros_scheduling_brain_pr8"
 
 
 @dataclass(frozen=True)
@@ -180,19 +179,19 @@ def test_previews_stand_beside_it_and_go_without_a_trace(checkout: Checkout) -> 
     assert "eros-pr7 run_daily_automation" in printed
     assert "make preview-down NUMBER=7" in printed
     checkout.run("env", "EROS_ENV=preview-local-8", ".venv/bin/python", "-m", "local", "seed")
-    beside = {kind: _standing(checkout)[kind] - names for kind, names in alone.items()}
-    assert all(alone[kind] < _standing(checkout)[kind] for kind in alone), "one more of each kind, and none less"
-    assert all("pr7" in name or "preview-local-7" in name for name in set().union(*beside.values()) - {PR8})
+    together = _standing(checkout)
+    for kind, names in alone.items():
+        assert names < together[kind], f"{kind}: some more, and none less"
+        assert all(re.search(r"pr7\b|preview-local-7|pr8$", name) for name in together[kind] - names)
     checkout.python("verification", "--env", "local", "--suite", "drift", "--suite", "access", "--suite", "schedules")
-    checkout.python("operations", "preview", "sweep")
-    assert beside == {kind: _standing(checkout)[kind] - names for kind, names in alone.items()}, "none is old enough"
 
     assert "preview-local-7 is gone" in checkout.make("preview-down", "NUMBER=7")
-    assert _standing(checkout) == {**alone, "datasets": alone["datasets"] | {PR8}}
-    assert f"✓ What Terraform does not know  {PR8}" in checkout.make("preview-down", "NUMBER=8")
+    half_built = "eros_scheduling_brain_pr8"
+    assert _standing(checkout) == {**alone, "datasets": alone["datasets"] | {half_built}}
+    assert f"What Terraform does not know  {half_built}" in checkout.make("preview-down", "NUMBER=8")
     assert _standing(checkout) == alone
     assert "did not stand" in checkout.make("preview-down", "NUMBER=8")
-    checkout.python("verification", "--env", "local", "--format", f"json={report}", "--format", "table")
+    checkout.python("verification", "--env", "local", "--format", f"json={report}")
     results = json.loads(report.read_text())["results"]
     assert {result["status"] for result in results} == {"PASS"}
     assert len(results) == before
@@ -403,28 +402,25 @@ def _transfer_configs(checkout: Checkout) -> list[dict[str, Any]]:
 
 def _standing(checkout: Checkout) -> dict[str, set[str]]:
     """The names of all that stands in the project, by kind, with Terraform's state files."""
-    endpoint = checkout.status()["bigquery"].rstrip("/").removesuffix("/bigquery/v2")
+    endpoint = json.loads((checkout.folder / ".local" / "server.json").read_text())["endpoint"]
+    project = "projects/eros-local"
 
     def listed(path: str, key: str, name: str) -> set[str]:
-        answer: list[dict[str, str]] = httpx.get(f"{endpoint}/{path}").json().get(key, [])
-        return {resource[name] for resource in answer}
+        answer: list[dict[str, Any]] = httpx.get(f"{endpoint}/{path}").json().get(key, [])
+        return {str(resource[name]) for resource in answer}
 
-    datasets = checkout.bigquery("GET", "projects/eros-local/datasets").get("datasets", [])
-    policy = httpx.post(f"{endpoint}/cloudresourcemanager/v1/projects/eros-local:getIamPolicy").json()
+    policy = httpx.post(f"{endpoint}/cloudresourcemanager/v1/{project}:getIamPolicy").json()
+    states = (checkout.folder / ".local" / "state").glob("*.tfstate")
     return {
-        "datasets": {dataset["datasetReference"]["datasetId"] for dataset in datasets},
-        "configs": {config["displayName"] for config in _transfer_configs(checkout)},
-        "accounts": listed("iam/v1/projects/eros-local/serviceAccounts", "accounts", "email"),
-        "policies": listed("monitoring/v3/projects/eros-local/alertPolicies", "alertPolicies", "displayName"),
-        "channels": listed(
-            "monitoring/v3/projects/eros-local/notificationChannels", "notificationChannels", "displayName"
+        "datasets": {name.split(":")[1] for name in listed(f"bigquery/v2/{project}/datasets", "datasets", "id")},
+        "configs": listed(
+            f"bigquerydatatransfer/v1/{project}/locations/us/transferConfigs", "transferConfigs", "displayName"
         ),
+        "accounts": listed(f"iam/v1/{project}/serviceAccounts", "accounts", "email"),
+        "policies": listed(f"monitoring/v3/{project}/alertPolicies", "alertPolicies", "displayName"),
+        "channels": listed(f"monitoring/v3/{project}/notificationChannels", "notificationChannels", "displayName"),
         "grants": {f"{binding['role']} {member}" for binding in policy["bindings"] for member in binding["members"]},
-        "state": {
-            file.name
-            for file in (checkout.folder / ".local" / "state").iterdir()
-            if not file.name.endswith(".backup")  # of local's deployments
-        },
+        "states": {file.name for file in states},
     }
 
 
