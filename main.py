@@ -1,4 +1,7 @@
-"""The CDKTF app: environment in, stacks out. ``EROS_ENV=prod .venv/bin/python main.py`` writes cdktf.out/."""
+"""The CDKTF app: environment in, stacks out. ``EROS_ENV=prod .venv/bin/python main.py`` writes cdktf.out/.
+
+With EROS_BOOTSTRAP set it writes the bootstrap stack and no other, so that no deployment ever touches it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from stacks.environment import EnvironmentFileError, load_environment
 
 
 def synthesize(environment_name: str | None = None, sql: Path = SQL) -> None:
-    """Write the Terraform configuration of every stack of an environment.
+    """Write the Terraform configuration of every stack of an environment; of the bootstrap stack where that is asked.
 
     Args:
         environment_name: the environment; by default EROS_ENV, else ``local``.
@@ -25,6 +28,11 @@ def synthesize(environment_name: str | None = None, sql: Path = SQL) -> None:
         CatalogError: SQL files that do not parse or compile.
     """
     environment = load_environment(environment_name)
+    if os.environ.get("EROS_BOOTSTRAP"):
+        from stacks import bootstrap  # noqa: PLC0415 - as below
+
+        bootstrap.synthesize(environment)
+        return
     from stacks import app  # noqa: PLC0415 - jsii starts with the import: not for a broken file
 
     app.synthesize(environment, sql)

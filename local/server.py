@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 READY_PATH = "/ready"
 CLOCK_PATH = "/clock"
-CONTROL_PLANE = ("/bigquerydatatransfer/", "/iam/", "/cloudresourcemanager/", "/serviceusage/", "/monitoring/")
+#: All else is the control plane's: an object of Cloud Storage may be read at any path.
+BIGQUERY = ("/bigquery/", "/upload/bigquery/", "/discovery/", "/$discovery/")
 #: The real provider takes the version off https:// addresses only, so calls to http:// ones come with two.
 DOUBLE_VERSION = re.compile(r"/(v\d)/\1/")
 #: A server that stops waits so long for answers under way.
@@ -100,7 +101,7 @@ def serve(environment: Environment, port: int, folder: Path, run_schedules: bool
 
 
 def application(bigquery: ASGIApp, control_plane: ASGIApp) -> ASGIApp:
-    """One application: the control plane's paths go there, all others to BigQuery; whatever fails is an answer."""
+    """One application: BigQuery's paths go there, all others to the control plane; whatever fails is an answer."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -124,7 +125,7 @@ def application(bigquery: ASGIApp, control_plane: ASGIApp) -> ASGIApp:
             await send(message)
 
         try:
-            part = control_plane if path.startswith(CONTROL_PLANE) else bigquery
+            part = bigquery if path.startswith(BIGQUERY) else control_plane
             await part({**scope, "path": path, "raw_path": raw_path}, receive, pass_on)
         except Exception as error:
             log.exception("%s %s", scope["method"], path)

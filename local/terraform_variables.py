@@ -30,6 +30,9 @@ def terraform_variables(server: Server) -> dict[str, str]:
         "GOOGLE_IAM_CUSTOM_ENDPOINT": f"{server.endpoint}/iam/v1/",
         "GOOGLE_RESOURCE_MANAGER_CUSTOM_ENDPOINT": f"{server.endpoint}/cloudresourcemanager/v1/",
         "GOOGLE_MONITORING_CUSTOM_ENDPOINT": f"{server.endpoint}/monitoring/",
+        "GOOGLE_IAM_BETA_CUSTOM_ENDPOINT": f"{server.endpoint}/iam/v1/",
+        "GOOGLE_STORAGE_CUSTOM_ENDPOINT": f"{server.endpoint}/storage/v1/",
+        "GOOGLE_BACKEND_STORAGE_CUSTOM_ENDPOINT": f"{server.endpoint}/storage/v1/",
         "GOOGLE_OAUTH_ACCESS_TOKEN": "local",
         "CHECKPOINT_DISABLE": "1",
     }

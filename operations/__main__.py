@@ -14,6 +14,7 @@ from rich.console import Console
 from catalog import CatalogError, load_catalog, retarget
 from operations import day, deployment, github, planning, previews, rollback
 from operations.adoption import adoptable
+from operations.bootstrap import bootstrap as make_bootstrap
 from operations.cdktf import stack_names
 from operations.deployment import cdktf_variables
 from operations.plan_markdown import markdown
@@ -95,6 +96,12 @@ def destroy(
 ) -> None:
     """Destroy one stack, or all of them; a guarded environment keeps its warehouse."""
     rollback.destroy(load_environment(env), console, stack, auto_approve)
+
+
+@app.command()
+def bootstrap(env: Env = None, adopt: Adopt = False, auto_approve: Approve = False) -> None:
+    """Make the bucket of Terraform's state and what GitHub's workflows sign in with; before the first deployment."""
+    make_bootstrap(load_environment(env), console, adopt, auto_approve)
 
 
 @app.command()

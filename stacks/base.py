@@ -35,8 +35,12 @@ class Deployment:
 
 
 def new_stack(app: App, deployment: Deployment, part: str) -> TerraformStack:
+    """An empty stack of a deployment, with provider and backend."""
+    return empty_stack(app, deployment.environment, deployment.stack_name(part))
+
+
+def empty_stack(app: App, environment: Environment, name: str) -> TerraformStack:
     """An empty stack with provider and backend."""
-    environment, name = deployment.environment, deployment.stack_name(part)
     stack = TerraformStack(app, name)
     stack.add_override("terraform.required_version", ">= 1.7")
     # labels are those that the SQL files give, so that adopting a table changes none

@@ -23,11 +23,16 @@ ENVIRONMENTS = Path(__file__).resolve().parent.parent / "environments"
 
 #: The stacks, in the order of their deployment; the automation last, so that it can be taken away alone.
 PARTS = ("warehouse", "routines", "access", "monitoring", "automation")
+#: The stack that makes what the others need before they can be deployed; never deployed with them.
+BOOTSTRAP = "bootstrap"
+#: Name of the workload identity pool, and of the one provider in it.
+IDENTITY_POOL = "github"
 DATASET_DESCRIPTION = "The EROS Scheduling System: its tables, functions, view and procedures."
 PROJECT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 DATASET_ID = re.compile(r"[A-Za-z0-9_]{1,1024}")
 #: A preview's name: its file's, a hyphen, and its number.
 NUMBERED = re.compile(r"(?P<file>.+)-(?P<number>[1-9][0-9]{0,5})")
+REPOSITORY = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}/[A-Za-z0-9._-]{1,100}")
 MEMBER = re.compile(r"(user|group|serviceAccount):[^\s:@]+@[^\s:@]+|domain:[^\s:@]+")
 
 
@@ -55,6 +60,12 @@ def _member(value: str) -> str:
         raise ValueError(
             f"{value!r} is no IAM member: write user:, group: or serviceAccount: and an e-mail address, or domain:…"
         )
+    return value
+
+
+def _repository(value: str) -> str:
+    if not REPOSITORY.fullmatch(value):
+        raise ValueError(f"{value!r} is no GitHub repository: write its owner, a slash and its name")
     return value
 
 
@@ -143,6 +154,12 @@ class PreviewFile(_Settings):
     preview: Preview
 
 
+class GitHub(_Settings):
+    """The repository whose workflows plan and deploy an environment, by Workload Identity Federation, with no key."""
+
+    repository: Annotated[str, AfterValidator(_repository)]
+
+
 class Environment(_Settings):
     """Everything that differs between environments."""
 
@@ -158,6 +175,7 @@ class Environment(_Settings):
     guards: Guards
     members: Members
     allowed_changes: tuple[AllowedChange, ...] = ()
+    github: GitHub | None = None
     #: Who is told when scheduled queries fail or fall silent.
     alert_email: Annotated[str, Field(pattern=r"^[^\s@]+@[^\s@]+$")]
     #: The embedded environment's address; left out, everything speaks to Google.
@@ -203,6 +221,26 @@ class Environment(_Settings):
         """Whether an IAM member is the service account of a preview beside this environment; of any number."""
         account = rf"serviceAccount:eros-pr[1-9][0-9]{{0,5}}-etl@{re.escape(self.project)}\.iam\.gserviceaccount\.com"
         return not self.guards.protect_data and re.fullmatch(account, member) is not None
+
+    @property
+    def planner(self) -> str:
+        """E-mail address of the account of pull requests and nightly checks, which reads only."""
+        return f"eros-planner@{self.project}.iam.gserviceaccount.com"
+
+    @property
+    def deployer(self) -> str:
+        """E-mail address of the account that deploys from the repository's main branch."""
+        return f"eros-deployer@{self.project}.iam.gserviceaccount.com"
+
+    @property
+    def identity_pool(self) -> str:
+        """Full name of the workload identity pool, by the project's number as Google's policies have it."""
+        return f"projects/{self.project_number}/locations/global/workloadIdentityPools/{IDENTITY_POOL}"
+
+    @property
+    def identity_provider(self) -> str:
+        """Full name of the pool's provider: what a workflow signs in with."""
+        return f"{self.identity_pool}/providers/{IDENTITY_POOL}"
 
     @property
     def transfer_agent(self) -> str:

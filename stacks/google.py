@@ -26,6 +26,11 @@ from cdktf_cdktf_provider_google.bigquery_table import (  # noqa: E402
     BigqueryTableTimePartitioning,
     BigqueryTableView,
 )
+from cdktf_cdktf_provider_google.iam_workload_identity_pool import IamWorkloadIdentityPool  # noqa: E402
+from cdktf_cdktf_provider_google.iam_workload_identity_pool_provider import (  # noqa: E402
+    IamWorkloadIdentityPoolProvider,
+    IamWorkloadIdentityPoolProviderOidc,
+)
 from cdktf_cdktf_provider_google.monitoring_alert_policy import (  # noqa: E402
     MonitoringAlertPolicy,
     MonitoringAlertPolicyAlertStrategy,
@@ -41,10 +46,23 @@ from cdktf_cdktf_provider_google.project_iam_audit_config import (  # noqa: E402
     ProjectIamAuditConfig,
     ProjectIamAuditConfigAuditLogConfig,
 )
-from cdktf_cdktf_provider_google.project_iam_member import ProjectIamMember  # noqa: E402
+from cdktf_cdktf_provider_google.project_iam_custom_role import ProjectIamCustomRole  # noqa: E402
+from cdktf_cdktf_provider_google.project_iam_member import (  # noqa: E402
+    ProjectIamMember,
+    ProjectIamMemberCondition,
+)
 from cdktf_cdktf_provider_google.provider import GoogleProvider  # noqa: E402
 from cdktf_cdktf_provider_google.service_account import ServiceAccount  # noqa: E402
 from cdktf_cdktf_provider_google.service_account_iam_member import ServiceAccountIamMember  # noqa: E402
+from cdktf_cdktf_provider_google.storage_bucket import (  # noqa: E402
+    StorageBucket,
+    StorageBucketLifecycleRule,
+    StorageBucketLifecycleRuleAction,
+    StorageBucketLifecycleRuleCondition,
+    StorageBucketSoftDeletePolicy,
+    StorageBucketVersioning,
+)
+from cdktf_cdktf_provider_google.storage_bucket_iam_member import StorageBucketIamMember  # noqa: E402
 
 __all__ = [
     "BigqueryDataTransferConfig",
@@ -58,6 +76,9 @@ __all__ = [
     "BigqueryTableTimePartitioning",
     "BigqueryTableView",
     "GoogleProvider",
+    "IamWorkloadIdentityPool",
+    "IamWorkloadIdentityPoolProvider",
+    "IamWorkloadIdentityPoolProviderOidc",
     "MonitoringAlertPolicy",
     "MonitoringAlertPolicyAlertStrategy",
     "MonitoringAlertPolicyAlertStrategyNotificationRateLimit",
@@ -69,7 +90,16 @@ __all__ = [
     "MonitoringNotificationChannel",
     "ProjectIamAuditConfig",
     "ProjectIamAuditConfigAuditLogConfig",
+    "ProjectIamCustomRole",
     "ProjectIamMember",
+    "ProjectIamMemberCondition",
     "ServiceAccount",
     "ServiceAccountIamMember",
+    "StorageBucket",
+    "StorageBucketIamMember",
+    "StorageBucketLifecycleRule",
+    "StorageBucketLifecycleRuleAction",
+    "StorageBucketLifecycleRuleCondition",
+    "StorageBucketSoftDeletePolicy",
+    "StorageBucketVersioning",
 ]

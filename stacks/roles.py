@@ -71,6 +71,36 @@ DEPLOY_PERMISSIONS = {
     "resourcemanager.projects.setIamPolicy": "roles/resourcemanager.projectIamAdmin",
     "serviceusage.services.list": "roles/serviceusage.serviceUsageViewer",
 }
+#: What the planner may read on the project: everything that a plan, the drift report and the verifier look at.
+PLANNER_ROLES = (
+    "roles/bigquery.dataViewer",  # every object and its grants; the verifier's queries read data
+    "roles/bigquery.jobUser",
+    "roles/iam.securityReviewer",  # the project's policy, service accounts and theirs
+    "roles/monitoring.viewer",
+    "roles/serviceusage.serviceUsageViewer",
+)
+#: In a custom role, since each of Google's that reads transfer configs may make datasets too.
+PLANNER_ROLE_ID = "erosPlanner"
+PLANNER_PERMISSIONS = ("bigquery.transfers.get",)
+#: What a deployment needs; the role that grants others is limited to those which the stacks grant.
+DEPLOYER_ROLES = tuple(dict.fromkeys(DEPLOY_PERMISSIONS.values()))
+PROJECT_ADMIN = "roles/resourcemanager.projectIamAdmin"
+GRANTABLE_ROLES = tuple(PROJECT_ROLES.values())
+#: On the bucket of the state alone. A plan takes no lock (`-lock=false`), so reading is enough for it.
+PLANNER_BUCKET_ROLE = "roles/storage.objectViewer"
+DEPLOYER_BUCKET_ROLE = "roles/storage.objectAdmin"
+#: With it a workflow acts as one of the two accounts.
+IDENTITY_USER = "roles/iam.workloadIdentityUser"
+
+
+def workflow_grants(environment: Environment) -> Iterator[tuple[str, str]]:
+    """Each (role, member) that the bootstrap stack grants on the project; none without a repository."""
+    if environment.github is not None:
+        planner_role = f"projects/{environment.project}/roles/{PLANNER_ROLE_ID}"
+        yield from ((role, f"serviceAccount:{environment.planner}") for role in (*PLANNER_ROLES, planner_role))
+        yield from ((role, f"serviceAccount:{environment.deployer}") for role in DEPLOYER_ROLES)
+
+
 #: The APIs that the stacks and the verifier call.
 SERVICES = (
     "bigquery.googleapis.com",

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 from catalog import Routine, RoutineKind, Table
 from stacks.alerts import AUTO_CLOSE, NOTIFICATION_PERIOD, alerts_are_on, alerts_of, user_labels
 from stacks.environment import DATASET_DESCRIPTION
-from stacks.roles import AUDIT_LOGS, AUDITED_SERVICE, DATASET_ROLES, PROJECT_ROLES, TOKEN_MINTER, members_of
+from stacks.roles import (
+    AUDIT_LOGS,
+    AUDITED_SERVICE,
+    DATASET_ROLES,
+    PROJECT_ROLES,
+    TOKEN_MINTER,
+    members_of,
+    workflow_grants,
+)
 from stacks.schedules import schedules_of
 from verification.comparison import declared_labels
 from verification.live import (
@@ -374,7 +382,9 @@ def bindings(policy: Mapping[str, Any]) -> set[str]:
 
 
 def _members(subject: Subject, name: str, declared: set[str], live: set[str]) -> Aspect:
-    known = live & set(subject.environment.members.known)
+    # what the bootstrap stack grants is its own concern: it is deployed apart, by a person
+    workflows = {f"{role} {member}" for role, member in workflow_grants(subject.environment)}
+    known = live & (workflows | set(subject.environment.members.known))
     action = (
         f"Run `{subject.deploy}` for one that is missing. One that is too many was granted by hand: revoke it, or "
         f"write it into {subject.environment.file} (members)."

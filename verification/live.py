@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import google.auth
 import requests
@@ -288,6 +289,21 @@ class GoogleApi:
         """Call the IAM API; ``path`` comes after the version."""
         return self._call("iam", method, path, body)
 
+    def bucket_exists(self, bucket: str) -> bool:
+        """Whether a bucket of Cloud Storage stands."""
+        try:
+            self._call("storage", "GET", f"b/{bucket}", None)
+        except RequestRefusedError:
+            return False
+        return True
+
+    def stored_json(self, bucket: str, name: str) -> dict[str, Any] | None:
+        """The JSON that an object of Cloud Storage holds, or None where the bucket or the object does not stand."""
+        try:
+            return self._call("storage", "GET", f"b/{bucket}/o/{quote(name, safe='')}?alt=media", None)
+        except RequestRefusedError:
+            return None
+
     def service_usage(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, version: str = "v1"
     ) -> dict[str, Any]:
@@ -302,7 +318,8 @@ class GoogleApi:
         self, service: str, method: str, path: str, body: Mapping[str, Any] | None, version: str = "v1"
     ) -> dict[str, Any]:
         endpoint = self.environment.endpoint
-        base = f"{endpoint}/{service}/{version}" if endpoint else f"https://{service}.googleapis.com/{version}"
+        google = f"https://{service}.googleapis.com" + ("/storage" if service == "storage" else "")
+        base = f"{endpoint}/{service}/{version}" if endpoint else f"{google}/{version}"
         with self._explained(f"{service} {path}"):
             response = self._session.request(method, f"{base}/{path}", json=body, timeout=CALL_SECONDS)  # type: ignore[no-untyped-call]
             if response.status_code == FORBIDDEN:

@@ -13,6 +13,8 @@ CODES = {
     "NOT_FOUND": (404, "notFound"),
     "ABORTED": (409, "aborted"),
     "ALREADY_EXISTS": (409, "alreadyExists"),
+    "CONFLICT": (409, "conflict"),  # these two are Cloud Storage's
+    "CONDITION_NOT_MET": (412, "conditionNotMet"),
 }
 
 

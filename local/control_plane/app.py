@@ -11,9 +11,11 @@ from starlette.exceptions import HTTPException
 
 from local.control_plane.answers import ApiError, invalid
 from local.control_plane.data_transfer import RunQuery, data_transfer
+from local.control_plane.federation import custom_roles, identity_pools
 from local.control_plane.iam import resource_manager, service_accounts
 from local.control_plane.monitoring import monitoring
 from local.control_plane.services import service_usage
+from local.control_plane.storage import object_contents, storage
 
 if TYPE_CHECKING:
     from local.control_plane.projects import Projects
@@ -36,6 +38,10 @@ def create_control_plane(store: Store, projects: Projects, run_query: RunQuery) 
         service_usage(store, projects),
         monitoring(store),
         transfers,
+        identity_pools(store, projects),
+        custom_roles(store),
+        storage(store, projects),
+        object_contents(store),
     ):
         # a path with a verb comes before the one that would take the verb for a part of the name
         router.routes.sort(key=lambda route: ":" not in getattr(route, "path", ""))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.provider import mapping
 from local.provider.rest import ApiError, Refused, Session
-from local.provider.rules import PLAIN, VIRTUAL, Rules
+from local.provider.rules import PLAIN, VIRTUAL, Rules, camel
 from local.provider.schema import Block, Schema
 from local.provider.values import UNKNOWN, Value, has_unknown
 
@@ -34,6 +34,7 @@ class RestObject:
         collection: The path that a new object is sent to.
         id: The Terraform id; `item` where it is empty.
         update_method: PUT or PATCH; empty where nothing changes in place.
+        masked: Whether an update names the fields that changed.
         query: A query that goes with every read and write.
         also_computed: Optional attributes that are computed too, by path: the bindings lose that.
         sensitive: Attributes not to be shown: the bindings lose that.
@@ -51,6 +52,7 @@ class RestObject:
     collection: str = ""
     id: str = ""
     update_method: str = "PUT"
+    masked: bool = False
     query: str = ""
     also_computed: tuple[str, ...] = ()
     sensitive: tuple[str, ...] = ()
@@ -97,8 +99,10 @@ class RestObject:
 
     def update(self, session: Session, prior: Value, plan: Value) -> None:
         """Change the object in place."""
-        if self.update_method and self.written_changes(prior, plan):
-            self.send_update(session, self._url(self.item, plan), prior, plan)
+        changes = self.written_changes(prior, plan)
+        if self.update_method and changes:
+            mask = f"?updateMask={','.join(sorted(map(camel, changes)))}" if self.masked else ""
+            self.send_update(session, self._url(self.item, plan) + mask, prior, plan)
 
     def send_update(self, session: Session, path: str, prior: Value, plan: Value) -> None:
         """Write the changed object to a path, which may hold a mask."""

@@ -17,8 +17,10 @@ ENDPOINTS = {
     "bigquery": ("big_query_custom_endpoint", "bigquery/v2/"),
     "transfer": ("bigquery_data_transfer_custom_endpoint", "bigquerydatatransfer/v1/"),
     "iam": ("iam_custom_endpoint", "iam/v1/"),
+    "iam_beta": ("iam_beta_custom_endpoint", "iam/v1/"),
     "monitoring": ("monitoring_custom_endpoint", "monitoring/"),
     "resource_manager": ("resource_manager_custom_endpoint", "cloudresourcemanager/v1/"),
+    "storage": ("storage_custom_endpoint", "storage/v1/"),
 }
 """For each API the provider's attribute that holds its address, and its path in the embedded environment."""
 

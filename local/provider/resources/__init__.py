@@ -6,8 +6,16 @@ import copy
 from typing import TYPE_CHECKING
 
 from local.provider.bindings import binding_schemas
+from local.provider.resources.bucket import BUCKET
 from local.provider.resources.dataset import DATASET
-from local.provider.resources.iam import AUDIT_CONFIG, DATASET_MEMBER, PROJECT_MEMBER, SERVICE_ACCOUNT_MEMBER
+from local.provider.resources.federation import CUSTOM_ROLE, IDENTITY_POOL, IDENTITY_PROVIDER
+from local.provider.resources.iam import (
+    AUDIT_CONFIG,
+    BUCKET_MEMBER,
+    DATASET_MEMBER,
+    PROJECT_MEMBER,
+    SERVICE_ACCOUNT_MEMBER,
+)
 from local.provider.resources.job import JOB
 from local.provider.resources.monitoring import ALERT_POLICY, NOTIFICATION_CHANNEL
 from local.provider.resources.routine import ROUTINE
@@ -32,6 +40,11 @@ _ALL: tuple[RestObject, ...] = (
     AUDIT_CONFIG,
     NOTIFICATION_CHANNEL,
     ALERT_POLICY,
+    BUCKET,
+    BUCKET_MEMBER,
+    IDENTITY_POOL,
+    IDENTITY_PROVIDER,
+    CUSTOM_ROLE,
 )
 
 

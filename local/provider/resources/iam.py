@@ -277,6 +277,21 @@ class ServiceAccountMember(PolicyMember):
 
 
 @dataclass
+class BucketMember(PolicyMember):
+    """A member of a bucket's policy, which Cloud Storage reads and writes in its own way."""
+
+    def get_policy(self, session: Session, state: Value) -> Policy:
+        """Read the policy."""
+        path = f"{self.fill(self.item, state)}/iam?optionsRequestedPolicyVersion={_CONDITIONAL_VERSION}"
+        policy: Policy = session.call(self.api, "GET", path)
+        return policy
+
+    def set_policy(self, session: Session, state: Value, policy: Policy) -> None:
+        """Write the policy."""
+        session.call(self.api, "PUT", f"{self.fill(self.item, state)}/iam", {**policy, "version": _CONDITIONAL_VERSION})
+
+
+@dataclass
 class AuditConfig(PolicyPart):
     """What of one service is written to the audit log."""
 
@@ -343,6 +358,15 @@ SERVICE_ACCOUNT_MEMBER = ServiceAccountMember(
     id="{service_account_id}",
     imports=(rf"(?P<service_account_id>projects/[^\s/]+/serviceAccounts/[^\s/]+) {_MEMBER}",),
     rules={**_MEMBER_RULES, "service_account_id": REPLACES},
+)
+BUCKET_MEMBER = BucketMember(
+    name="google_storage_bucket_iam_member",
+    title="bucket",
+    api="storage",
+    item="b/{bucket}",
+    id="b/{bucket}",
+    imports=(rf"(?:b/)?(?P<bucket>[^\s/]+) {_MEMBER}",),
+    rules={**_MEMBER_RULES, "bucket": REPLACES},
 )
 AUDIT_CONFIG = AuditConfig(
     name="google_project_iam_audit_config",

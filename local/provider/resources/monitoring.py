@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from local.provider.resource import RestObject
-from local.provider.rules import VIRTUAL, Rule, camel
+from local.provider.rules import VIRTUAL, Rule
 
 if TYPE_CHECKING:
-    from local.provider.rest import Session
     from local.provider.values import Value
 
 
@@ -33,15 +32,7 @@ class NotificationChannel(Named):
 
 @dataclass
 class AlertPolicy(Named):
-    """A policy; an update names the fields that changed."""
-
-    def update(self, session: Session, prior: Value, plan: Value) -> None:
-        """Send the whole policy with a mask of what changed."""
-        mask = [camel(name) for name in self.written_changes(prior, plan)]
-        if not mask:
-            return
-        path = f"{self.fill(self.item, plan)}?updateMask={','.join(sorted(mask))}"
-        self.send_update(session, path, prior, plan)
+    """A policy; its conditions have names."""
 
     def body(self, plan: Value, prior: Value) -> dict[str, Any]:
         """Conditions keep the names that they have."""
@@ -78,6 +69,7 @@ ALERT_POLICY = AlertPolicy(
     item="v3/{name}",
     id="{name}",
     update_method="PATCH",
+    masked=True,
     imports=(r"(?P<name>.+)",),
     rules={
         "project": Rule(replaces=True, api=VIRTUAL),

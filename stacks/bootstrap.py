@@ -1,0 +1,224 @@
+"""Bootstrap: the bucket of Terraform's state, and the accounts that the repository's workflows act as, with no key.
+
+It stands before everything else and is deployed alone, by a person: `python -m operations bootstrap`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cdktf import App, TerraformResourceLifecycle
+
+from stacks.base import adopt, adoption_file, empty_stack, resource_id
+from stacks.environment import BOOTSTRAP, IDENTITY_POOL, EnvironmentFileError
+from stacks.google import (
+    IamWorkloadIdentityPool,
+    IamWorkloadIdentityPoolProvider,
+    IamWorkloadIdentityPoolProviderOidc,
+    ProjectIamCustomRole,
+    ProjectIamMember,
+    ProjectIamMemberCondition,
+    ServiceAccount,
+    ServiceAccountIamMember,
+    StorageBucket,
+    StorageBucketIamMember,
+    StorageBucketLifecycleRule,
+    StorageBucketLifecycleRuleAction,
+    StorageBucketLifecycleRuleCondition,
+    StorageBucketSoftDeletePolicy,
+    StorageBucketVersioning,
+)
+from stacks.roles import (
+    DEPLOYER_BUCKET_ROLE,
+    GRANTABLE_ROLES,
+    IDENTITY_USER,
+    PLANNER_BUCKET_ROLE,
+    PLANNER_PERMISSIONS,
+    PLANNER_ROLE_ID,
+    PROJECT_ADMIN,
+    grant_name,
+    workflow_grants,
+)
+
+if TYPE_CHECKING:
+    from cdktf import ITerraformDependable, TerraformStack
+
+    from stacks.environment import Environment
+
+ISSUER = "https://token.actions.githubusercontent.com"
+KEPT_VERSIONS = 20
+SOFT_DELETE_SECONDS = 30 * 24 * 60 * 60
+
+
+def synthesize(environment: Environment, outdir: str | None = None) -> None:
+    """Write the configuration of the bootstrap stack.
+
+    Args:
+        environment: the environment's settings.
+        outdir: where to write; by default CDKTF_OUTDIR, else cdktf.out.
+
+    Raises:
+        EnvironmentFileError: the environment keeps its state in a local file, or EROS_ADOPT names what cannot be
+            adopted.
+    """
+    if environment.state.bucket is None:
+        raise EnvironmentFileError(
+            f"environment {environment.name!r} keeps its state in a local file: there is nothing to bootstrap"
+        )
+    app = App(outdir=outdir, skip_validation=True)
+    stack = bootstrap(app, environment, environment.state.bucket)
+    adopt(stack, adoption_file().get(stack.node.id, {}))
+    app.synth()
+
+
+def bootstrap(app: App, environment: Environment, bucket: str) -> TerraformStack:
+    """The stack ``eros-<env>-bootstrap``: the bucket, and the federation where the environment names a repository."""
+    stack = empty_stack(app, environment, f"eros-{environment.name}-{BOOTSTRAP}")
+    state = _state_bucket(stack, environment, bucket)
+    if environment.github is not None:
+        provider = _federation(stack, environment, environment.github.repository)
+        planner = _account(stack, "planner", environment.planner, "Plans pull requests, looks for drift; reads only.")
+        deployer = _account(stack, "deployer", environment.deployer, "Deploys the main branch.")
+        _let_workflows_in(stack, environment, environment.github.repository, [provider, planner, deployer])
+        _grant(stack, environment, state, [planner, deployer])
+    return stack
+
+
+def _state_bucket(stack: TerraformStack, environment: Environment, name: str) -> StorageBucket:
+    """Every version of every state that was written lately can be brought back, and the bucket cannot be destroyed."""
+    bucket = StorageBucket(
+        stack,
+        "state",
+        name=name,
+        location=environment.location.upper(),
+        uniform_bucket_level_access=True,
+        public_access_prevention="enforced",
+        force_destroy=False,
+        versioning=StorageBucketVersioning(enabled=True),
+        lifecycle_rule=[
+            StorageBucketLifecycleRule(
+                action=StorageBucketLifecycleRuleAction(type="Delete"),
+                condition=StorageBucketLifecycleRuleCondition(num_newer_versions=KEPT_VERSIONS, with_state="ARCHIVED"),
+            )
+        ],
+        soft_delete_policy=StorageBucketSoftDeletePolicy(retention_duration_seconds=SOFT_DELETE_SECONDS),
+        labels=environment.dataset_labels,
+        lifecycle=TerraformResourceLifecycle(prevent_destroy=True),
+    )
+    resource_id(bucket, "state")
+    return bucket
+
+
+def _federation(stack: TerraformStack, environment: Environment, repository: str) -> IamWorkloadIdentityPoolProvider:
+    """Google believes the tokens that GitHub gives to jobs of this repository, and to no others."""
+    pool = IamWorkloadIdentityPool(
+        stack,
+        "pool",
+        workload_identity_pool_id=IDENTITY_POOL,
+        display_name="GitHub Actions",
+        description=f"Workflows of {repository}.",
+    )
+    resource_id(pool, "github")
+    provider = IamWorkloadIdentityPoolProvider(
+        stack,
+        "provider",
+        workload_identity_pool_id=pool.workload_identity_pool_id,
+        workload_identity_pool_provider_id=IDENTITY_POOL,
+        display_name="GitHub Actions",
+        oidc=IamWorkloadIdentityPoolProviderOidc(issuer_uri=ISSUER),
+        attribute_mapping={
+            "google.subject": "assertion.sub",
+            "attribute.repository": "assertion.repository",
+            "attribute.ref": "assertion.ref",
+            # a job without an environment has no such claim
+            "attribute.environment": "has(assertion.environment) ? assertion.environment : ''",
+        },
+        attribute_condition=admission(environment, repository),
+    )
+    resource_id(provider, "github")
+    return provider
+
+
+def deploying_subject(environment: Environment, repository: str) -> str:
+    """What GitHub calls a job of the repository in the GitHub environment that has the environment's name."""
+    return f"repo:{repository}:environment:{environment.name}"
+
+
+def admission(environment: Environment, repository: str) -> str:
+    """The condition on a token: this repository alone, and who comes to deploy comes from the main branch."""
+    deploys = f"assertion.sub == '{deploying_subject(environment, repository)}'"
+    return f"assertion.repository == '{repository}' && (!({deploys}) || assertion.ref == 'refs/heads/main')"
+
+
+def _account(stack: TerraformStack, name: str, email: str, description: str) -> ServiceAccount:
+    account = ServiceAccount(
+        stack,
+        name,
+        account_id=email.partition("@")[0],
+        display_name=f"EROS {name}",
+        description=description,
+        create_ignore_already_exists=True,
+    )
+    resource_id(account, name)
+    return account
+
+
+def _let_workflows_in(
+    stack: TerraformStack, environment: Environment, repository: str, depends_on: list[ITerraformDependable]
+) -> None:
+    """Any job of the repository may act as the planner; as the deployer only one in the GitHub environment."""
+    pool = f"iam.googleapis.com/{environment.identity_pool}"
+    for name, email, identity in (
+        ("planner", environment.planner, f"principalSet://{pool}/attribute.repository/{repository}"),
+        ("deployer", environment.deployer, f"principal://{pool}/subject/{deploying_subject(environment, repository)}"),
+    ):
+        member = ServiceAccountIamMember(
+            stack,
+            f"identity {name}",
+            service_account_id=f"projects/{environment.project}/serviceAccounts/{email}",
+            role=IDENTITY_USER,
+            member=identity,
+            depends_on=depends_on,
+        )
+        resource_id(member, f"github_{name}")
+
+
+def _grant(
+    stack: TerraformStack, environment: Environment, state: StorageBucket, accounts: list[ITerraformDependable]
+) -> None:
+    """The roles of both accounts on the project, and on the state's bucket alone."""
+    reader = ProjectIamCustomRole(
+        stack,
+        "planner role",
+        role_id=PLANNER_ROLE_ID,
+        title="EROS planner",
+        description="Reads scheduled queries; every role of Google's that does may change something too.",
+        permissions=list(PLANNER_PERMISSIONS),
+    )
+    resource_id(reader, "planner")
+    for role, member in workflow_grants(environment):
+        grant = ProjectIamMember(
+            stack,
+            f"project {role} {member}",
+            project=environment.project,
+            role=role,
+            member=member,
+            condition=_granting_limit() if role == PROJECT_ADMIN else None,
+            depends_on=[reader, *accounts],
+        )
+        resource_id(grant, grant_name(role, member))
+    for role, email in ((PLANNER_BUCKET_ROLE, environment.planner), (DEPLOYER_BUCKET_ROLE, environment.deployer)):
+        member = f"serviceAccount:{email}"
+        bucket_grant = StorageBucketIamMember(
+            stack, f"bucket {role}", bucket=state.name, role=role, member=member, depends_on=accounts
+        )
+        resource_id(bucket_grant, grant_name(role, member))
+
+
+def _granting_limit() -> ProjectIamMemberCondition:
+    """Without it, whoever may write the project's policy may make himself its owner."""
+    roles = ", ".join(f"'{role}'" for role in GRANTABLE_ROLES)
+    return ProjectIamMemberCondition(
+        title="grants the stacks' roles only",
+        expression=f"api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly([{roles}])",
+    )
