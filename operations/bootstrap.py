@@ -15,8 +15,6 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 from operations.cdktf import REPOSITORY, StackOutcome, read_line
 from operations.steps import StepFailedError, run_module, step
 from stacks.environment import BOOTSTRAP, IDENTITY_POOL
@@ -201,18 +199,15 @@ def _print_what_github_needs(environment: Environment, console: Console) -> None
     if environment.github is None:
         console.print("No `github` section in the environment file: the bucket stands, and no workflow may sign in.")
         return
-    table = Table(title=f"\nVariables of {environment.github.repository} on GitHub", title_justify="left")
-    table.add_column("variable")
-    table.add_column("value", overflow="fold")
-    for name, value in (
-        ("GCP_PROJECT", environment.project),
-        ("GCP_WORKLOAD_IDENTITY_PROVIDER", environment.identity_provider),
-        ("GCP_PLANNER", environment.planner),
-        ("GCP_DEPLOYER", environment.deployer),
-    ):
-        table.add_row(name, value)
-    console.print(table)
-    console.print(
-        f"Jobs that deploy run in the GitHub environment {environment.name!r} from main; any job may plan.",
-        highlight=False,
-    )
+    variables = {
+        "PROJECT": environment.project,
+        "WORKLOAD_IDENTITY_PROVIDER": environment.identity_provider,
+        "PLANNER": environment.planner,
+        "DEPLOYER": environment.deployer,
+    }
+    lines = [
+        f"Variables of the GitHub environments of {environment.github.repository} that plan or deploy here:",
+        *(f"  {name}={value}" for name, value in variables.items()),
+        f"A job may deploy in the GitHub environment {environment.name!r}, from the branch main; any job may plan.",
+    ]
+    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)

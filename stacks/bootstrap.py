@@ -43,7 +43,7 @@ from stacks.roles import (
 if TYPE_CHECKING:
     from cdktf import ITerraformDependable, TerraformStack
 
-    from stacks.environment import Environment
+    from stacks.environment import Environment, GitHub
 
 ISSUER = "https://token.actions.githubusercontent.com"
 KEPT_VERSIONS = 20
@@ -79,7 +79,7 @@ def bootstrap(app: App, environment: Environment, bucket: str) -> TerraformStack
         provider = _federation(stack, environment, environment.github.repository)
         planner = _account(stack, "planner", environment.planner, "Plans pull requests, looks for drift; reads only.")
         deployer = _account(stack, "deployer", environment.deployer, "Deploys the main branch.")
-        _let_workflows_in(stack, environment, environment.github.repository, [provider, planner, deployer])
+        _let_workflows_in(stack, environment, environment.github, [provider, planner, deployer])
         _grant(stack, environment, state, [planner, deployer])
     return stack
 
@@ -139,14 +139,14 @@ def _federation(stack: TerraformStack, environment: Environment, repository: str
     return provider
 
 
-def deploying_subject(environment: Environment, repository: str) -> str:
-    """What GitHub calls a job of the repository in the GitHub environment that has the environment's name."""
-    return f"repo:{repository}:environment:{environment.name}"
+def subject(repository: str, github_environment: str) -> str:
+    """What GitHub calls a job of the repository that runs in one of its GitHub environments."""
+    return f"repo:{repository}:environment:{github_environment}"
 
 
 def admission(environment: Environment, repository: str) -> str:
     """The condition on a token: this repository alone, and who comes to deploy comes from the main branch."""
-    deploys = f"assertion.sub == '{deploying_subject(environment, repository)}'"
+    deploys = f"assertion.sub == '{subject(repository, environment.name)}'"
     return f"assertion.repository == '{repository}' && (!({deploys}) || assertion.ref == 'refs/heads/main')"
 
 
@@ -164,14 +164,17 @@ def _account(stack: TerraformStack, name: str, email: str, description: str) -> 
 
 
 def _let_workflows_in(
-    stack: TerraformStack, environment: Environment, repository: str, depends_on: list[ITerraformDependable]
+    stack: TerraformStack, environment: Environment, github: GitHub, depends_on: list[ITerraformDependable]
 ) -> None:
-    """Any job of the repository may act as the planner; as the deployer only one in the GitHub environment."""
-    pool = f"iam.googleapis.com/{environment.identity_pool}"
-    for name, email, identity in (
-        ("planner", environment.planner, f"principalSet://{pool}/attribute.repository/{repository}"),
-        ("deployer", environment.deployer, f"principal://{pool}/subject/{deploying_subject(environment, repository)}"),
-    ):
+    """Any job of the repository may act as the planner; as the deployer only one in the right GitHub environment."""
+    pool, repository = f"iam.googleapis.com/{environment.identity_pool}", github.repository
+    identities = {
+        "planner": (environment.planner, f"principalSet://{pool}/attribute.repository/{repository}"),
+        "deployer": (environment.deployer, f"principal://{pool}/subject/{subject(repository, environment.name)}"),
+    }
+    if github.previews:
+        identities["previews"] = (environment.deployer, f"principal://{pool}/subject/{subject(repository, 'preview')}")
+    for name, (email, identity) in identities.items():
         member = ServiceAccountIamMember(
             stack,
             f"identity {name}",

@@ -158,6 +158,8 @@ class GitHub(_Settings):
     """The repository whose workflows plan and deploy an environment, by Workload Identity Federation, with no key."""
 
     repository: Annotated[str, AfterValidator(_repository)]
+    #: Whether jobs of the GitHub environment ``preview`` deploy here too, from any branch.
+    previews: bool = False
 
 
 class Environment(_Settings):

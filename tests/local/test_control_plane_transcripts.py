@@ -26,6 +26,7 @@ BASES = {
 RESOURCES = (
     "google_project_iam_member",
     "google_project_iam_audit_config",
+    "google_project_iam_custom_role",
     "google_service_account",
     "google_service_account_iam_member",
     "google_bigquery_data_transfer_config",

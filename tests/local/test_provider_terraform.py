@@ -104,6 +104,27 @@ def resources() -> dict[str, dict[str, Any]]:
                 "audit_log_config": [{"log_type": "DATA_READ"}, {"log_type": "DATA_WRITE"}],
             }
         },
+        "google_storage_bucket": {
+            "state": {
+                "name": "eros-state",
+                "location": "us",
+                "versioning": [{"enabled": True}],
+                "uniform_bucket_level_access": True,
+                "lifecycle_rule": [
+                    {"action": [{"type": "Delete"}], "condition": [{"num_newer_versions": 3, "with_state": "ARCHIVED"}]}
+                ],
+            }
+        },
+        "google_storage_bucket_iam_member": {
+            "reader": {
+                "bucket": "${google_storage_bucket.state.name}",
+                "role": "roles/storage.objectViewer",
+                "member": account,
+            }
+        },
+        "google_project_iam_custom_role": {
+            "reader": {"role_id": "reader", "title": "Reader", "permissions": ["bigquery.transfers.get"]}
+        },
     }
 
 
@@ -219,6 +240,39 @@ def test_whole_life_of_every_resource_type(workspace: Workspace) -> None:
     assert workspace.plan().returncode == NO_CHANGES
     done = workspace.terraform("destroy", "-auto-approve")
     assert done.returncode == 0, done.stdout
+
+
+def test_a_federation_changes_in_place_and_keeps_its_names_when_it_is_destroyed(workspace: Workspace) -> None:
+    """Google keeps the name of a deleted pool for 30 days: a second one is refused until it is taken back."""
+    pool, provider = "google_iam_workload_identity_pool", "google_iam_workload_identity_pool_provider"
+    identity = {"workload_identity_pool_id": f"${{{pool}.github.workload_identity_pool_id}}"}
+    declared: dict[str, Any] = {
+        pool: {"github": {"workload_identity_pool_id": "github"}},
+        provider: {
+            "github": {
+                **identity,
+                "workload_identity_pool_provider_id": "github",
+                "attribute_mapping": {"google.subject": "assertion.sub"},
+                "attribute_condition": "assertion.repository == 'a/b'",
+                "oidc": [{"issuer_uri": "https://token.actions.githubusercontent.com"}],
+            }
+        },
+    }
+    workspace.configure(declared)
+    workspace.apply()
+    assert workspace.plan().returncode == NO_CHANGES
+    declared[pool]["github"]["display_name"] = "GitHub"
+    declared[provider]["github"]["attribute_condition"] = "assertion.repository == 'a/c'"
+    workspace.configure(declared)
+    assert "0 added, 2 changed, 0 destroyed" in workspace.apply()
+    assert workspace.plan().returncode == NO_CHANGES
+    workspace.terraform("destroy", "-auto-approve")
+    assert "already exists" in workspace.terraform("apply", "-auto-approve").stdout
+    taken_back = f"{workspace.endpoint}/iam/v1/projects/{PROJECT}/locations/global/workloadIdentityPools/github:undelete"
+    httpx.post(taken_back).raise_for_status()
+    imported = [{"to": f"{pool}.github", "id": "github"}]
+    workspace.configure({pool: declared[pool]}, **{"import": imported})
+    assert "1 imported, 0 added, 0 changed, 0 destroyed" in workspace.apply()
 
 
 def test_import_of_objects_that_stand(workspace: Workspace) -> None:

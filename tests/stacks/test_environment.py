@@ -46,6 +46,10 @@ def test_every_environment_of_the_repository_loads(file: str) -> None:
         ("group:viewers@example.com", "group:viewers", "'group:viewers' is no IAM member"),
         ("project_number: 300000000003", "project_number: -3", "project_number: Input should be greater than 0"),
         ("  bucket: of-scheduler-proj-terraform-state\n", "", "a bucket belongs to backend gcs"),
+        ("repository: example-org/eros-infrastructure", "repository: eros", "'eros' is no GitHub repository"),
+        ("repository: example-org/eros-infrastructure", "repository: https://a.b/c", "is no GitHub repository"),
+        ("repository: example-org/eros-infrastructure", "repository: a/it's", '"a/it\'s" is no GitHub repository'),
+        ("  repository: example-org/eros-infrastructure\n", "  branch: main\n", "missing key 'github.repository'"),
         ("protect_data: true", "protect_data: true\n  delete_dataset_contents: true", "the opposite of protect_data"),
     ],
 )

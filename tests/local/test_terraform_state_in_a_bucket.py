@@ -1,0 +1,137 @@
+"""Terraform's own gcs backend against the embedded Cloud Storage: state, lock, and the way back to an older state."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.local.provider_workspace import served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(shutil.which("terraform") is None, reason="no terraform on the PATH")
+
+STATE, LOCK = "eros/tiny/default.tfstate", "eros/tiny/default.tflock"
+HELD = {"ID": "11111111-2222-3333-4444-555555555555", "Operation": "OperationTypeApply", "Who": "ann@host", "Path": ""}
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A configuration of one terraform_data, whose state is in a bucket."""
+
+    folder: Path
+    endpoint: str
+
+    def declare(self, text: str) -> None:
+        """Write the configuration."""
+        backend = {"gcs": {"bucket": "eros-state", "prefix": "eros/tiny"}}
+        config = {"terraform": {"backend": backend}, "resource": {"terraform_data": {"tiny": {"input": text}}}}
+        (self.folder / "main.tf.json").write_text(json.dumps(config))
+
+    def terraform(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run Terraform; both of its outputs in one."""
+        environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith(("TF_", "GOOGLE_"))},
+            "GOOGLE_BACKEND_STORAGE_CUSTOM_ENDPOINT": f"{self.endpoint}/storage/v1/",
+            "GOOGLE_OAUTH_ACCESS_TOKEN": "local",
+            "TF_CLI_CONFIG_FILE": os.devnull,
+            "CHECKPOINT_DISABLE": "1",
+        }
+        return subprocess.run(
+            ["terraform", *arguments, "-no-color"],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def apply(self, text: str) -> None:
+        """Apply another input."""
+        self.declare(text)
+        done = self.terraform("apply", "-auto-approve")
+        assert done.returncode == 0, done.stdout
+
+    def kept(self, **query: str) -> str:
+        """The input that the bucket's state knows."""
+        state = httpx.get(f"{self.object(STATE)}?alt=media", params={"alt": "media", **query}).json()
+        found: str = state["resources"][0]["instances"][0]["attributes"]["input"]["value"]
+        return found
+
+    def object(self, name: str) -> str:
+        """The address of an object."""
+        return f"{self.endpoint}/storage/v1/b/eros-state/o/{name.replace('/', '%2F')}"
+
+    def versions(self, name: str) -> list[dict[str, Any]]:
+        """All versions of an object, the oldest first."""
+        listed = httpx.get(
+            f"{self.endpoint}/storage/v1/b/eros-state/o", params={"prefix": name, "versions": "true"}
+        ).json()
+        found: list[dict[str, Any]] = listed["items"]
+        return found
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(tmp_path_factory.mktemp("server")) as endpoint:
+        bucket = {"name": "eros-state", "versioning": {"enabled": True}}
+        httpx.post(f"{endpoint}/storage/v1/b?project=eros-local", json=bucket).raise_for_status()
+        yield endpoint
+
+
+@pytest.fixture
+def tiny(endpoint: str, tmp_path: Path) -> Tiny:
+    made = Tiny(tmp_path, endpoint)
+    made.declare("first")
+    done = made.terraform("init")
+    assert done.returncode == 0, done.stdout
+    made.apply("first")
+    return made
+
+
+def test_a_state_is_in_the_bucket_and_its_lock_is_let_go(tiny: Tiny) -> None:
+    assert tiny.kept() == "first"
+    assert list(tiny.folder.glob("*.tfstate*")) == []
+    assert httpx.get(tiny.object(LOCK)).status_code == 404
+    assert tiny.terraform("plan", "-detailed-exitcode").returncode == 0
+
+
+def test_a_second_apply_is_refused_while_one_holds_the_lock(tiny: Tiny) -> None:
+    """The first one's lock is made as Terraform makes it: an object that must not stand yet."""
+    upload = f"{tiny.endpoint}/upload/storage/v1/b/eros-state/o"
+    query = {"uploadType": "media", "name": LOCK, "ifGenerationMatch": "0"}
+    held = httpx.post(upload, params=query, json=HELD)
+    assert held.status_code == 200
+    tiny.declare("second")
+    refused = tiny.terraform("apply", "-auto-approve")
+    assert refused.returncode == 1
+    assert "Error acquiring the state lock" in refused.stdout
+    assert "ann@host" in refused.stdout, "who holds it is told"
+    assert tiny.kept() == "first"
+    assert tiny.terraform("plan", "-lock=false").returncode == 0, "a plan needs no lock"
+    undone = tiny.terraform("force-unlock", "-force", held.json()["generation"])
+    assert undone.returncode == 0, undone.stdout
+    tiny.apply("second")
+    assert tiny.kept() == "second"
+
+
+def test_an_older_state_is_brought_back(tiny: Tiny) -> None:
+    before = tiny.versions(STATE)[-1]["generation"]
+    tiny.apply("third")
+    assert tiny.kept() == "third"
+    assert tiny.kept(generation=before) == "first"
+    copy = f"{tiny.object(STATE)}/rewriteTo/b/eros-state/o/{STATE.replace('/', '%2F')}?sourceGeneration={before}"
+    httpx.post(copy).raise_for_status()
+    assert tiny.kept() == "first"
+    assert '"first" -> "third"' in tiny.terraform("plan").stdout
