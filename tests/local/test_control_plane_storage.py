@@ -46,11 +46,9 @@ def write(client: TestClient, name: str, content: str, query: str = "") -> Respo
         f'--edge\r\nContent-Type: application/json\r\n\r\n{{"bucket":"eros-state","name":"{name}"}}\r\n'
         f"--edge\r\nContent-Type: text/plain\r\n\r\n{content}\r\n--edge--\r\n"
     )
-    return client.post(
-        f"/upload{BUCKET}/o?uploadType=multipart&name={name}{query}",
-        content=body,
-        headers={"content-type": "multipart/related; boundary=edge"},
-    )
+    path = f"/upload{BUCKET}/o?uploadType=multipart&name={name}{query}"
+    answer: Response = client.post(path, content=body, headers={"content-type": "multipart/related; boundary=edge"})
+    return answer
 
 
 def versions(client: TestClient, name: str) -> list[dict[str, Any]]:

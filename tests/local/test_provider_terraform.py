@@ -268,7 +268,9 @@ def test_a_federation_changes_in_place_and_keeps_its_names_when_it_is_destroyed(
     assert workspace.plan().returncode == NO_CHANGES
     workspace.terraform("destroy", "-auto-approve")
     assert "already exists" in workspace.terraform("apply", "-auto-approve").stdout
-    taken_back = f"{workspace.endpoint}/iam/v1/projects/{PROJECT}/locations/global/workloadIdentityPools/github:undelete"
+    taken_back = (
+        f"{workspace.endpoint}/iam/v1/projects/{PROJECT}/locations/global/workloadIdentityPools/github:undelete"
+    )
     httpx.post(taken_back).raise_for_status()
     imported = [{"to": f"{pool}.github", "id": "github"}]
     workspace.configure({pool: declared[pool]}, **{"import": imported})

@@ -43,7 +43,8 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str,
     stacks = folder / "cdktf.out" / "stacks"
     assert {stack.name for stack in stacks.iterdir()} == {"eros-prod-bootstrap", "eros-staging-bootstrap"}
     return {
-        name: json.loads((stacks / f"eros-{name}-bootstrap" / "cdk.tf.json").read_text()) for name in ("prod", "staging")
+        name: json.loads((stacks / f"eros-{name}-bootstrap" / "cdk.tf.json").read_text())
+        for name in ("prod", "staging")
     }
 
 

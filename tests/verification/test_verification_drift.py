@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 from typer.testing import CliRunner
 
+from stacks.environment import load_environment
+from stacks.roles import PROJECT_ROLES, members_of, workflow_grants
 from verification import __main__ as command_line
-from verification.drift import Aspect
+from verification.drift import Aspect, project_members
 from verification.mutations import SWEEP, dataset_access, replaced, routine_changed, schedule_patched, table_patched
 from verification.running import verify
 
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from typer.testing import Result as CliResult
 
     from tests.verification.deployed import Deployed
-    from verification.results import Result
+    from verification.results import Result, Subject
 
 
 def drift(system: Deployed, monkeypatch: pytest.MonkeyPatch) -> CliResult:
@@ -92,6 +95,21 @@ def test_a_preview_that_stands_beside_is_no_drift_and_nothing_else_is_taken_for_
         deployed.set_project_policy(before)
         for member in (seven, eight):
             deployed.api.iam("DELETE", f"projects/{project}/serviceAccounts/{member.partition(':')[2]}")
+
+
+def test_what_the_bootstrap_grants_to_workflows_is_no_drift_and_others_grants_to_them_are() -> None:
+    environment = load_environment("prod")
+
+    def members(*more: tuple[str, str]) -> Aspect:
+        granted = [*members_of(environment, PROJECT_ROLES), *workflow_grants(environment), *more]
+        policy = {"bindings": [{"role": role, "members": [member]} for role, member in granted]}
+        api = SimpleNamespace(project_policy=lambda: policy)
+        (aspect,) = project_members(cast("Subject", SimpleNamespace(environment=environment, api=api, deploy="x")))
+        return aspect
+
+    assert members().same
+    planner = f"serviceAccount:{environment.planner}"
+    assert f"+roles/bigquery.admin {planner}" in members(("roles/bigquery.admin", planner)).diff
 
 
 def test_what_is_missing_is_drift(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:

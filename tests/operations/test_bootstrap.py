@@ -1,0 +1,148 @@
+"""The bootstrap from nothing, twice, after an interruption and after a loss: with real Terraform, embedded.
+
+The tests of this module are one story: each begins where the one before it ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from benchmarks.checkout import copy_checkout, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+SETTINGS = """
+project: eros-rehearsal
+project_number: 500000000005
+dataset: eros_scheduling_brain
+location: us
+endpoint: {endpoint}
+state: {{backend: gcs, bucket: eros-rehearsal-state}}
+github: {{repository: example-org/eros-infrastructure}}
+guards: {{protect_data: false}}
+members: {{}}
+alert_email: operators@example.com
+"""
+STATE = "o/eros%2Feros-rehearsal-bootstrap%2Fdefault.tfstate"
+
+POOL = "projects/500000000005/locations/global/workloadIdentityPools/github"
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the repository with an embedded environment whose state belongs into a bucket."""
+
+    folder: Path
+    endpoint: str
+
+    def run(self, *arguments: str, expect: int = 0) -> str:
+        """Run a module of the repository there; both of its outputs together."""
+        done = subprocess.run(
+            [sys.executable, "-m", *arguments],
+            cwd=self.folder,
+            env={**os.environ, "EROS_ENV": "rehearsal", "COLUMNS": "160"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == expect, done.stdout
+        return done.stdout
+
+    def bootstrap(self, *options: str) -> str:
+        """Run the bootstrap without being asked."""
+        return self.run("operations", "bootstrap", "--auto-approve", *options)
+
+    def storage(self, method: str, path: str) -> Any:
+        """Call Cloud Storage below the bucket by hand."""
+        answer = httpx.request(method, f"{self.endpoint}/storage/v1/b/eros-rehearsal-state/{path}")
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    @property
+    def local_state(self) -> Path:
+        """Where the state is until it is moved."""
+        return self.folder / ".local" / "state" / "eros-rehearsal-bootstrap.tfstate"
+
+    def kept(self) -> set[str]:
+        """The types of resource that the state in the bucket knows."""
+        return {resource["type"] for resource in self.storage("GET", f"{STATE}?alt=media")["resources"]}
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    copy = Checkout(copy_checkout(tmp_path_factory.mktemp("bootstrap")), f"http://127.0.0.1:{free_port()}")
+    settings = SETTINGS.format(endpoint=copy.endpoint)
+    (copy.folder / "environments" / "rehearsal.yaml").write_text(settings)
+    yield copy
+    copy.run("local", "down")
+
+
+def test_nobody_who_is_not_asked_changes_anything(checkout: Checkout) -> None:
+    """Standard input is closed here, so the question has no answer."""
+    checkout.run("operations", "bootstrap", expect=1)
+    assert httpx.get(f"{checkout.endpoint}/storage/v1/b/eros-rehearsal-state").status_code == 404
+
+
+def test_from_nothing_to_a_state_in_its_own_bucket(checkout: Checkout) -> None:
+    printed = checkout.bootstrap()
+    assert "State moved into gs://eros-rehearsal-state" in printed
+    assert {"google_storage_bucket", "google_iam_workload_identity_pool_provider"} < checkout.kept()
+    assert not checkout.local_state.exists()
+    for line in (
+        "PROJECT=eros-rehearsal",
+        f"WORKLOAD_IDENTITY_PROVIDER={POOL}/providers/github",
+        "PLANNER=eros-planner@eros-rehearsal.iam.gserviceaccount.com",
+        "DEPLOYER=eros-deployer@eros-rehearsal.iam.gserviceaccount.com",
+    ):
+        assert f"  {line}\n" in printed
+
+
+def test_a_second_run_changes_nothing(checkout: Checkout) -> None:
+    printed = checkout.bootstrap()
+    assert "no changes" in printed
+    assert "State moved" not in printed
+
+
+def test_a_run_that_was_cut_off_before_the_state_was_moved_is_put_right_by_the_next(checkout: Checkout) -> None:
+    checkout.local_state.parent.mkdir(exist_ok=True)
+    checkout.local_state.write_text(json.dumps(checkout.storage("GET", f"{STATE}?alt=media")))
+    checkout.storage("DELETE", STATE)
+    printed = checkout.bootstrap()
+    assert "no changes" in printed
+    assert "State moved" in printed
+    assert "google_storage_bucket" in checkout.kept()
+    assert not checkout.local_state.exists()
+
+
+def test_a_state_that_is_lost_is_made_again_of_what_stands(checkout: Checkout) -> None:
+    checkout.storage("DELETE", STATE)
+    printed = checkout.bootstrap("--adopt")
+    assert "4 adopted" in printed
+    assert "google_storage_bucket" in checkout.kept()
+
+
+def test_an_environment_with_a_local_state_has_nothing_to_bootstrap() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "operations", "bootstrap", "--env", "local"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "there is nothing to bootstrap" in " ".join(done.stderr.split())
+    assert "environments/local.yaml" in done.stderr
