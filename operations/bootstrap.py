@@ -190,7 +190,12 @@ def _apply(workspace: Workspace, console: Console, auto_approve: bool) -> None:
         return
     with step(console, f"terraform apply of {workspace.stack}") as notes:
         outcome = StackOutcome(workspace.stack)
-        for line in workspace.terraform("apply", "-auto-approve").splitlines():
+        try:
+            printed = workspace.terraform("apply", "-auto-approve")
+        except StepFailedError as error:
+            hint = "\nWhat stands already is imported with --adopt." if "Error 409" in str(error) else ""
+            raise StepFailedError(f"{error}{hint}", error.exit_code) from None
+        for line in printed.splitlines():
             read_line(outcome, line)
         notes.append(str(outcome))
 

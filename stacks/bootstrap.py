@@ -146,8 +146,8 @@ def subject(repository: str, github_environment: str) -> str:
 
 def admission(environment: Environment, repository: str) -> str:
     """The condition on a token: this repository alone, and who comes to deploy comes from the main branch."""
-    deploys = f"assertion.sub == '{subject(repository, environment.name)}'"
-    return f"assertion.repository == '{repository}' && (!({deploys}) || assertion.ref == 'refs/heads/main')"
+    plans = f"assertion.sub != '{subject(repository, environment.name)}'"
+    return f"assertion.repository == '{repository}' && ({plans} || assertion.ref == 'refs/heads/main')"
 
 
 def _account(stack: TerraformStack, name: str, email: str, description: str) -> ServiceAccount:

@@ -26,6 +26,7 @@ SOFT_DELETE_SECONDS = 7 * 24 * 60 * 60
 #: Google's generations are microseconds since 1970: numbers of 16 digits.
 FIRST_GENERATION = 1_700_000_000_000_000
 RANGE = re.compile(r"bytes (?:\d+-(?P<last>\d+)|\*)/(?P<total>\d+|\*)")
+NOT_MET = "At least one of the pre-conditions you specified did not hold."
 
 Generation = Annotated[int | None, Query()]
 IfMatch = Annotated[int | None, Query(alias="ifGenerationMatch")]
@@ -71,7 +72,7 @@ class Objects:
         """
         live = int((self._store.get(OBJECT, f"{bucket}/{name}") or {"generation": 0})["generation"])
         if (if_match is not None and live != if_match) or (if_not_match is not None and live == if_not_match):
-            raise ApiError("CONDITION_NOT_MET", "At least one of the pre-conditions you specified did not hold.")
+            raise ApiError("CONDITION_NOT_MET", NOT_MET)
 
     def write(self, bucket: Resource, name: str, given: Resource, content: bytes) -> Resource:
         """Make a new live version; the one before stays as a noncurrent one where the bucket keeps versions."""
@@ -185,8 +186,11 @@ def storage(store: Store, projects: Projects) -> APIRouter:
 
     @router.put("/storage/v1/b/{bucket}/iam")
     def set_bucket_policy(bucket: str, body: Resource) -> Resource:
-        find_bucket(store, bucket)
-        return set_policy(store, projects, f"b/{bucket}", {"policy": body})
+        with store.transaction():
+            find_bucket(store, bucket)
+            if body.get("etag") not in {None, get_policy(store, f"b/{bucket}")["etag"]}:
+                raise ApiError("CONDITION_NOT_MET", NOT_MET)
+            return set_policy(store, projects, f"b/{bucket}", {"policy": body})
 
     @router.get("/storage/v1/b/{bucket}/o")
     def list_objects(bucket: str, prefix: str = "", delimiter: str = "", versions: bool = False) -> Resource:

@@ -95,7 +95,7 @@ def test_tokens_of_one_repository_are_taken_and_to_deploy_only_from_main(resourc
     assert provider["oidc"] == {"issuer_uri": "https://token.actions.githubusercontent.com"}
     assert provider["attribute_condition"] == (
         "assertion.repository == 'example-org/eros-infrastructure' && "
-        "(!(assertion.sub == 'repo:example-org/eros-infrastructure:environment:prod') "
+        "(assertion.sub != 'repo:example-org/eros-infrastructure:environment:prod' "
         "|| assertion.ref == 'refs/heads/main')"
     )
     mapped = set(provider["attribute_mapping"])
