@@ -1,4 +1,4 @@
-"""google_storage_bucket; of what it keeps when a bucket is destroyed (`force_destroy`) nothing is emptied here."""
+"""google_storage_bucket; `force_destroy` empties nothing here: a bucket that holds objects stays."""
 
 from __future__ import annotations
 
