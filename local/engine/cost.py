@@ -1,7 +1,8 @@
 """Bytes read: a model of what BigQuery would bill, from DuckDB's plan of the statement.
 
 A statement of a script is measured only where maximumBytesBilled asks for it.
-Each scan of the plan names its columns and filters: the columns count, in the partitions that the filters leave.
+Each scan of the plan names its columns and filters: the columns count, each once a statement however often it is read,
+in the partitions that the filters leave. Of a table whose rows are changed all columns count besides.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -23,13 +25,28 @@ from local_bigquery.models import Table
 from sqlglot import exp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 LOG = logging.getLogger(__name__)
 MEGABYTE = 1024 * 1024
 SMALLEST_BILL = 10 * MEGABYTE  # BigQuery bills at least this much for each table that a query reads
-MEASURED = (exp.Query, exp.Insert, exp.Update, exp.Delete)
+MEASURED = (exp.Query, exp.Insert)
+Columns = tuple[tuple[str, str, str], dict[str, str]]  # a table and the types of its columns
 BYTES = {"BOOLEAN": 1, "DECIMAL": 16}  # of a value; others of a fixed size have 8
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A read of a table (project, dataset, name): columns, a condition on the rows of its partitions ('': all of them).
+
+    ``rewritten``: what a statement reads once more because it changes rows. ``types`` are those of all columns.
+    """
+
+    table: tuple[str, str, str]
+    columns: frozenset[str]
+    partitions: str
+    types: Mapping[str, str]
+    rewritten: bool = False
 
 
 def install() -> None:
@@ -53,15 +70,19 @@ def measured(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(cursor, tree, context, destination, config, *rest)
         try:
             scans = list(_scans_of(cursor, tree, context))
+            read = _bytes_read(cursor, scans)
         except duckdb.Error:  # the model's failure is not the query's
             LOG.warning("The bytes of a statement could not be measured", exc_info=True)
-            scans = []
-        read = sum(size for _, size in scans)
-        billed = -(-max(read, SMALLEST_BILL * len({table for table, _ in scans})) // MEGABYTE) * MEGABYTE
+            scans, read = [], 0
+        tables = {scan.table for scan in scans}
+        billed = -(-max(read, SMALLEST_BILL * len(tables)) // MEGABYTE) * MEGABYTE if read else 0
         if config.maximumBytesBilled and billed > int(config.maximumBytesBilled):
             limit = f"Query exceeded limit for bytes billed: {config.maximumBytesBilled}."
             raise errors.BigQueryError("bytesBilledLimitExceeded", f"{limit} {billed} or higher required.")
         statistics = original(cursor, tree, context, destination, config, *rest)
+        # the package names what the text names: views, and the target of an INSERT; BigQuery the tables that are read
+        context.referenced.clear()
+        context.referenced.update(tables)
         return statistics.replace(totalBytesProcessed=str(read), totalBytesBilled=str(billed))
 
     return run
@@ -107,25 +128,82 @@ def answered(original: Callable[..., Any]) -> Callable[..., Any]:
     return results
 
 
-def _scans_of(cursor: Any, tree: exp.Expression, context: Any) -> Iterator[tuple[str, int]]:
-    """The tables that a statement reads, each with its bytes; none for a statement that cannot be planned."""
-    if isinstance(tree, exp.Merge):
-        trees: list[exp.Expression] = [exp.select("*").from_(tree.this.copy())]
-        trees.append(exp.select("*").from_(tree.args["using"].copy()))
-    else:
-        trees = [tree] if isinstance(tree, MEASURED) else []
+def _scans_of(cursor: Any, tree: exp.Expression, context: Any) -> Iterator[Scan]:
+    """The tables that a statement reads; none for a statement that cannot be planned."""
+    part = AS_QUERY[type(tree)](tree) if type(tree) in AS_QUERY else tree
+    if not isinstance(part, MEASURED):
+        return
     position = context.position
-    for part in trees:
-        try:
-            sql, bound = query.translate(part, context)
-            (_, plan) = cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", bound).fetchone()
-        except (duckdb.Error, errors.BigQueryError):
-            return  # the statement itself will say what is wrong with it
-        finally:
-            context.position = position
-        for node in _nodes(json.loads(plan)):
-            if node["name"].strip() == "DUCKLAKE_SCAN":
-                yield _scan(cursor, node["extra_info"], context)
+    try:
+        sql, bound = query.translate(part, context)
+        (_, plan) = cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", bound).fetchone()
+    except (duckdb.Error, errors.BigQueryError):
+        return  # the statement itself will say what is wrong with it
+    finally:
+        context.position = position
+    target = _rewritten(tree)
+    known: dict[str, Columns] = {}
+    for node in _nodes(json.loads(plan)):
+        if node["name"].strip() == "DUCKLAKE_SCAN":
+            name = node["extra_info"]["Table"]
+            if name not in known:
+                known[name] = _columns(cursor, name, context)
+            scan = _scan(node["extra_info"], *known[name])
+            yield scan
+            if scan.table[-1] == target:
+                yield replace(scan, columns=frozenset(known[name][1]), rewritten=True)
+
+
+def _joined(merge: exp.Merge) -> exp.Select:
+    """What a MERGE reads, as a query: both sides, and the columns that its clauses look at."""
+    whens = merge.args["whens"].expressions
+    looked_at: list[exp.Expression] = [when.args["condition"] for when in whens if when.args.get("condition")]
+    for action in (when.args["then"] for when in whens):
+        if isinstance(action, exp.Update):
+            looked_at += [assignment.expression for assignment in action.expressions]
+        elif isinstance(action, exp.Insert) and action.expression:
+            looked_at += action.expression.expressions
+    whole_target = any(when.args.get("source") for when in whens)  # WHEN NOT MATCHED BY SOURCE
+    return (
+        exp.select("1")
+        .select(*(exp.alias_(value.copy(), f"c{number}") for number, value in enumerate(looked_at)))
+        .from_(merge.args["using"].copy())
+        .join(merge.this.copy(), on=merge.args["on"].copy(), join_type="full" if whole_target else "left")
+    )
+
+
+def _update(update: exp.Update) -> exp.Select:
+    """What an UPDATE reads, as a query; DuckDB's own plan reads every column to write the row anew."""
+    values = [exp.alias_(each.expression.copy(), f"c{number}") for number, each in enumerate(update.expressions)]
+    chosen = exp.select(*values).from_(update.this.copy())
+    if others := update.args.get("from_"):
+        chosen = chosen.join(others.this.copy(), join_type="cross")
+    return chosen.where(*_condition(update))
+
+
+def _delete(delete: exp.Delete) -> exp.Select:
+    """What a DELETE reads, as a query."""
+    return exp.select("1").from_(_target(delete).copy()).where(*_condition(delete))
+
+
+def _condition(tree: exp.Expression) -> list[exp.Expression]:
+    where = tree.args.get("where")
+    return [where.this.copy()] if where else []
+
+
+def _target(tree: exp.Expression) -> exp.Table:
+    """The table that a statement writes: the first that it names."""
+    return next(iter(tree.find_all(exp.Table)))
+
+
+AS_QUERY: dict[type[Any], Callable[[Any], exp.Select]] = {exp.Merge: _joined, exp.Update: _update, exp.Delete: _delete}
+
+
+def _rewritten(tree: exp.Expression) -> str:
+    """The table whose rows a statement changes: BigQuery reads all of its columns, in the partitions that it scans."""
+    actions = [when.args["then"] for when in tree.args["whens"].expressions] if isinstance(tree, exp.Merge) else [tree]
+    changes = any(isinstance(action, exp.Update | exp.Delete | exp.Var) for action in actions)
+    return _target(tree).name if changes else ""
 
 
 def _nodes(nodes: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -134,9 +212,8 @@ def _nodes(nodes: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield from _nodes(node["children"])
 
 
-def _scan(cursor: Any, scan: dict[str, Any], context: Any) -> tuple[str, int]:
-    """A scanned table and the bytes of the columns that are read of it."""
-    table = scan["Table"]
+def _columns(cursor: Any, table: str, context: Any) -> Columns:
+    """The place of a table that a plan names by its last name alone, and the types of its columns."""
     known = cursor.execute(
         "SELECT database_name, schema_name, column_name, data_type FROM duckdb_columns() WHERE table_name = ? "
         "AND database_name NOT IN ('emulator', 'system', 'temp') AND NOT starts_with(database_name, '__ducklake') "
@@ -145,19 +222,41 @@ def _scan(cursor: Any, scan: dict[str, Any], context: Any) -> tuple[str, int]:
     ).fetchall()
     places = {(project, dataset) for project, dataset, *_ in known}
     named = {(project, dataset) for project, dataset, name in context.referenced if name == table}
-    place = next(iter((places & named) or ([known[0][:2]] if known else [])), None)
-    if place is None:
-        return table, 0
-    types = {column: kind for project, dataset, column, kind in known if (project, dataset) == place}
+    place = next(iter((places & named) or ([known[0][:2]] if known else [])), ("", ""))
+    return (*place, table), {column: kind for project, dataset, column, kind in known if (project, dataset) == place}
+
+
+def _scan(scan: dict[str, Any], table: tuple[str, str, str], types: dict[str, str]) -> Scan:
+    """The columns that a scan reads or filters by, and the filters that leave out partitions."""
     filters: list[Any] = [condition for text in _texts(scan.get("Filters")) for condition in _conditions(text)]
     read = {text for text in _texts(scan.get("Projections")) if text in types}
     read |= {column.name for condition in filters for column in condition.find_all(exp.Column)} & set(types)
-    if not read:
-        return table, 0
-    sizes = " + ".join(f"coalesce(sum({_size(quote(column), types[column])}), 0)" for column in sorted(read))
-    where = _partitions(metadata.load(Table, *place, table), filters, quote(*place, table))
-    (size,) = cursor.execute(f"SELECT CAST({sizes} AS BIGINT) FROM {quote(*place, table)}{where}").fetchone()  # noqa: S608 - quoted names
-    return table, size
+    where = _partitions(metadata.load(Table, *table), filters, quote(*table)) if read else ""
+    return Scan(table, frozenset(read), where, types)
+
+
+def _bytes_read(cursor: Any, scans: list[Scan]) -> int:
+    """The bytes of all scans; a column that several scans of a table read counts once, in the partitions of any."""
+    wanted: dict[tuple[tuple[str, str, str], bool], dict[str, set[str]]] = {}
+    for scan in scans:
+        columns = wanted.setdefault((scan.table, scan.rewritten), {})
+        for column in scan.columns:
+            columns.setdefault(column, set()).add(scan.partitions)
+    types = {scan.table: scan.types for scan in scans}
+    total = 0
+    for (table, _), columns in wanted.items():
+        sizes = [
+            f"coalesce(sum({_size(quote(column), types[table][column])}){_filter(partitions)}, 0)"
+            for column, partitions in sorted(columns.items())
+        ]
+        if sizes:
+            (size,) = cursor.execute(f"SELECT CAST({' + '.join(sizes)} AS BIGINT) FROM {quote(*table)}").fetchone()  # noqa: S608 - quoted names
+            total += size
+    return total
+
+
+def _filter(partitions: set[str]) -> str:
+    return "" if "" in partitions else f" FILTER (WHERE {' OR '.join(sorted(partitions))})"
 
 
 def _conditions(text: str) -> list[Any]:
@@ -180,7 +279,7 @@ def _size(column: str, kind: str) -> str:
 
 
 def _partitions(table: Any, filters: list[Any], name: str) -> str:
-    """The rows of the partitions that the filters on the partition column leave."""
+    """A condition on rows: they lie in the partitions that the filters on the partition column leave; '' for all."""
     partitioning = table and table.timePartitioning
     if not partitioning or not partitioning.field:
         return ""
@@ -193,4 +292,4 @@ def _partitions(table: Any, filters: list[Any], name: str) -> str:
     if not pruning:
         return ""
     unit = f"date_trunc('{partitioning.type or 'DAY'}', {quote(column)})"
-    return f" WHERE {unit} IN (SELECT {unit} FROM {name} WHERE {' AND '.join(pruning)})"  # noqa: S608 - quoted names
+    return f"{unit} IN (SELECT {unit} FROM {name} WHERE {' AND '.join(pruning)})"  # noqa: S608 - quoted names

@@ -352,11 +352,48 @@ def measured(server: Server) -> str:
         ("SELECT COUNT(*) FROM {}", 0),
         ("SELECT n FROM {} WHERE at = '2026-01-05'", 24 * (8 + 8)),
         ("SELECT y, COUNT(m.n) FROM UNNEST([2025, 2026]) AS y LEFT JOIN {} AS m ON m.n = y GROUP BY y", 240 * 8),
-        ("UPDATE {} SET n = 0 WHERE page = 'page0001'", 240 * (8 + 10)),
+        # a column counts once, however often it is read, in the partitions of any of its scans
+        ("SELECT a.n FROM {0} AS a JOIN {0} AS b ON a.n = b.n", 240 * 8),
+        (
+            "SELECT n FROM {0} WHERE DATE(at) = '2026-01-05' UNION ALL SELECT n FROM {0} WHERE DATE(at) = '2026-01-06'",
+            48 * (8 + 8),
+        ),
+        # what changes rows reads all columns besides, in the partitions that it scans; what only inserts does not
+        ("INSERT {0} (n) SELECT n FROM {0}", 240 * 8),
+        ("INSERT {} (n) VALUES (1)", 0),
+        ("UPDATE {} SET n = 0 WHERE page = 'page0001'", 240 * (10 + 26)),
+        ("UPDATE {} SET n = 0 WHERE DATE(at) = '2026-01-05' AND page = 'page0001'", 24 * (18 + 26)),
+        ("DELETE {} WHERE n = 5", 240 * (8 + 26)),
+        (
+            "MERGE {} AS m USING (SELECT 5 AS n) AS o ON m.n = o.n WHEN NOT MATCHED THEN INSERT (n) VALUES (o.n)",
+            240 * 8,
+        ),
+        (
+            """MERGE {} AS m USING (SELECT 5 AS n) AS o ON m.n = o.n AND DATE(m.at) = '2026-01-05'
+            WHEN MATCHED AND m.page = 'x' THEN DELETE""",
+            24 * (26 + 26),
+        ),
     ],
 )
 def test_bytes_of_a_dry_run(server: Server, measured: str, sql: str, size: int) -> None:
     assert _bytes(server, sql.format(measured)) == size
+
+
+def test_referenced_tables_of_a_dry_run(server: Server, measured: str) -> None:
+    """Tables that are read: through views and table functions too; the target of an INSERT is not read."""
+    server.rows(f"CREATE VIEW `{D}.measured_days` AS SELECT DISTINCT DATE(at) AS day FROM {measured}")
+    server.rows(f"CREATE TABLE FUNCTION `{D}.measured_of`(p_n INT64) AS (SELECT at FROM {measured} WHERE n = p_n)")
+    dry_run = bigquery.QueryJobConfig(dry_run=True)
+    for sql, expected in (
+        (f"SELECT n FROM {measured}", ["measured"]),
+        (f"SELECT day FROM `{D}.measured_days`", ["measured"]),
+        (f"SELECT at FROM `{D}.measured_of`(5)", ["measured"]),
+        (f"INSERT {measured} (n) VALUES (1)", []),
+        ("SELECT 1", []),
+    ):
+        job = server.client.query(sql, job_config=dry_run)
+        assert [table.table_id for table in job.referenced_tables] == expected, sql
+        assert job.total_bytes_billed == (10_485_760 if expected else 0), sql
 
 
 def test_maximum_bytes_billed(server: Server, measured: str) -> None:
