@@ -10,7 +10,9 @@ from __future__ import annotations
 import functools
 import json
 import logging
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -19,6 +21,7 @@ import sqlglot.errors
 from local_bigquery import errors
 from local_bigquery.api import jobs
 from local_bigquery.catalog import metadata
+from local_bigquery.engine import database
 from local_bigquery.engine.database import quote
 from local_bigquery.jobs import query, runner
 from local_bigquery.models import Table
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 MEGABYTE = 1024 * 1024
 SMALLEST_BILL = 10 * MEGABYTE  # BigQuery bills at least this much for each table that a query reads
+ONE_PLAN = Lock()
+KEPT = "kept_translation"  # of a statement, in its context
 MEASURED = (exp.Query, exp.Insert)
 Columns = tuple[tuple[str, str, str], dict[str, str]]  # a table and the types of its columns
 BYTES = {"BOOLEAN": 1, "DECIMAL": 16}  # of a value; others of a fixed size have 8
@@ -52,7 +57,8 @@ class Scan:
 def install() -> None:
     """Measure each statement before it runs, and report the sum where jobs are reported."""
     errors.STATUSES["bytesBilledLimitExceeded"] = (400, "INVALID_ARGUMENT")
-    query._run = measured(query._run)  # noqa: SLF001 - the place where one statement runs
+    query.translate = translated_once(query.translate)
+    query._run = measured(merge_without_running(query._run))  # noqa: SLF001 - the place where one statement runs
     query._execute = summed(query._execute)  # noqa: SLF001 - where a job's statements are put together
     runner._done = reported(runner._done)  # noqa: SLF001 - where a job's statistics are put together
     jobs.results = answered(jobs.results)
@@ -84,6 +90,34 @@ def measured(original: Callable[..., Any]) -> Callable[..., Any]:
         context.referenced.clear()
         context.referenced.update(tables)
         return statistics.replace(totalBytesProcessed=str(read), totalBytesBilled=str(billed))
+
+    return run
+
+
+def translated_once(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A statement that was translated to be measured is not translated again to be run: that is most of a dry run."""
+
+    @functools.wraps(original)
+    def translate(tree: exp.Expression, context: Any) -> Any:
+        kept: tuple[exp.Expression, Any, int] | None = context.__dict__.pop(KEPT, None)
+        if kept is None or kept[0] is not tree:
+            return original(tree, context)
+        _, translation, context.position = kept
+        return translation
+
+    return translate
+
+
+def merge_without_running(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A dry run of MERGE plans what it reads: DuckDB's own MERGE takes one action only."""
+
+    @functools.wraps(original)
+    def run(cursor: Any, tree: exp.Expression, context: Any, destination: Any, config: Any, *rest: Any) -> Any:
+        dry_run, *_ = rest
+        if not (dry_run and isinstance(tree, exp.Merge)):
+            return original(cursor, tree, context, destination, config, *rest)
+        statistics = original(cursor, _joined(tree), context, destination, config, *rest)
+        return statistics.replace(statementType="MERGE", schema=None)
 
     return run
 
@@ -136,7 +170,9 @@ def _scans_of(cursor: Any, tree: exp.Expression, context: Any) -> Iterator[Scan]
     position = context.position
     try:
         sql, bound = query.translate(part, context)
-        (_, plan) = cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", bound).fetchone()
+        with _what_the_text_says():
+            (_, plan) = cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", bound).fetchone()
+        context.__dict__[KEPT] = (part, (sql, bound), context.position)
     except (duckdb.Error, errors.BigQueryError):
         return  # the statement itself will say what is wrong with it
     finally:
@@ -152,6 +188,20 @@ def _scans_of(cursor: Any, tree: exp.Expression, context: Any) -> Iterator[Scan]
             yield scan
             if scan.table[-1] == target:
                 yield replace(scan, columns=frozenset(known[name][1]), rewritten=True)
+
+
+@contextmanager
+def _what_the_text_says() -> Iterator[None]:
+    """Plans that leave nothing out because of what the data happens to be, as BigQuery's estimate does not.
+
+    The setting is the whole database's: what others plan meanwhile is planned without it, with the same result.
+    """
+    with ONE_PLAN, database.cursor() as settings:
+        settings.execute("SET disabled_optimizers = 'statistics_propagation'")
+        try:
+            yield
+        finally:
+            settings.execute("RESET disabled_optimizers")
 
 
 def _joined(merge: exp.Merge) -> exp.Select:
