@@ -19,6 +19,7 @@ LOS_ANGELES = ZoneInfo("America/Los_Angeles")
 EVERY_HOUR = tuple(range(24))
 #: How the ids of the jobs begin that fill the holiday calendar at a deployment.
 SEED_JOB = "seed_holiday_calendar"
+DAYS_A_MONTH = 365.25 / 12
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ SCHEDULES = (
 def schedules_of(environment: Environment) -> tuple[Schedule, ...]:
     """The schedules under an environment's own names."""
     return tuple(replace(schedule, system=environment.system) for schedule in SCHEDULES)
+
+
+def runs_a_month(schedule: Schedule) -> float:
+    """How many runs a month go on past their guard, as an average over the years."""
+    return len(schedule.hours_la) * (DAYS_A_MONTH if schedule.day_of_year is None else 1 / 12)
 
 
 def works_at(schedule: Schedule, run_time: datetime) -> bool:

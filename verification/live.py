@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import google.auth
 import requests
-from google.api_core.exceptions import GoogleAPICallError, NotFound, RetryError
+from google.api_core.exceptions import BadRequest, Forbidden, GoogleAPICallError, NotFound, RetryError
 from google.api_core.retry import Retry
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
@@ -47,7 +47,25 @@ class RequestRefusedError(LiveSystemError):
 
 
 class NotPermittedError(LiveSystemError):
-    """The caller may not ask this of a service beside BigQuery; the message names the service and what it said."""
+    """The caller may not ask this; the message names the service, or the dry run, and what it said."""
+
+
+def bytes_billed(bytes_read: int, tables: int) -> int:
+    """What BigQuery bills for a query: whole megabytes, 10 at least for each table; nothing where nothing is read."""
+    return max(SMALLEST_BILL * tables, -(-bytes_read // MEGABYTE) * MEGABYTE) if bytes_read else 0
+
+
+def dollars(billed: float) -> float:
+    """On-demand price of bytes, US multi-region."""
+    return billed / 1024**4 * DOLLARS_A_TEBIBYTE
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a query would read: bytes, and the tables, by ``project.dataset.table``."""
+
+    bytes_read: int
+    tables: frozenset[str]
 
 
 @dataclass
@@ -59,17 +77,16 @@ class Usage:
     bytes_billed: int = 0
 
     def add(self, bytes_read: int) -> None:
-        """Count a query. BigQuery bills whole megabytes, 10 at least for what reads a table."""
-        billed = max(SMALLEST_BILL, -(-bytes_read // MEGABYTE) * MEGABYTE) if bytes_read else 0
+        """Count a query, as if it read one table."""
         with _USAGE_LOCK:
             self.queries += 1
             self.bytes_read += bytes_read
-            self.bytes_billed += billed
+            self.bytes_billed += bytes_billed(bytes_read, tables=1)
 
     @property
     def dollars(self) -> float:
-        """On-demand price of the bytes billed, US multi-region."""
-        return self.bytes_billed / 1024**4 * DOLLARS_A_TEBIBYTE
+        """On-demand price of the bytes billed."""
+        return dollars(self.bytes_billed)
 
     def __str__(self) -> str:
         return f"{self.queries} queries read {self.bytes_read / MEGABYTE:.1f} MB, ${self.dollars:.5f}"
@@ -203,6 +220,26 @@ class GoogleApi:
             RequestRefusedError: the query fails.
         """
         return self._run(about, sql, ())[1]
+
+    def dry_run(self, about: str, sql: str) -> DryRun:
+        """What a statement would read, without running it.
+
+        Raises:
+            RequestRefusedError: the statement is not valid, or names what is not there.
+            NotPermittedError: the caller may not run it.
+        """
+        config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
+        with self._explained(f"dry run of {about}"):
+            try:
+                job = self._bigquery.query(
+                    sql, job_config=config, retry=self._retry, timeout=CALL_SECONDS, job_retry=NO_RETRY
+                )
+            except (BadRequest, Forbidden, NotFound) as error:
+                reason = next((each["message"] for each in error.errors if each.get("message")), error.message)
+                refused = NotPermittedError if isinstance(error, Forbidden) else RequestRefusedError
+                raise refused(_one_line(f"dry run of {about}: {error.code} {reason}")) from None
+            tables = (f"{table.project}.{table.dataset_id}.{table.table_id}" for table in job.referenced_tables)
+            return DryRun(int(job.total_bytes_processed or 0), frozenset(tables))
 
     def transfer_configs(self) -> list[dict[str, Any]]:
         """The scheduled queries of the project in the environment's location, as the transfer service lists them."""

@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 from catalog import load_catalog
 from catalog.zetasql import kind_of, member, parse, walk
-from stacks.schedules import EVERY_HOUR, LOS_ANGELES, SCHEDULES, Schedule, last_due, last_run_time, next_due, works_at
+from stacks.schedules import (
+    EVERY_HOUR,
+    LOS_ANGELES,
+    SCHEDULES,
+    Schedule,
+    last_due,
+    last_run_time,
+    next_due,
+    runs_a_month,
+    works_at,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +56,16 @@ def test_the_night_run_keeps_its_local_time_through_both_changes_of_the_clock() 
         (datetime(2026, 11, 1, 20, tzinfo=UTC), "2026-11-01 03:05 PST"),
     ):
         assert f"{last_run_time(DAILY, day).astimezone(LOS_ANGELES):%Y-%m-%d %H:%M %Z}" == expected
+
+
+def test_the_runs_of_a_month_are_those_that_the_guard_lets_pass() -> None:
+    found = {schedule.name: round(runs_a_month(schedule), 2) for schedule in SCHEDULES}
+    assert found == {
+        "sweep_expired_caption_locks": 730.5,
+        "update_caption_performance": 121.75,
+        "run_daily_automation": 30.44,
+        "seed_holiday_calendar": 0.08,
+    }
 
 
 def test_every_scheduled_query_has_a_schedule_and_the_reverse() -> None:

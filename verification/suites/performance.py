@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from verification.budgets import SCALAR_FUNCTION, VIEW
 from verification.live import MEGABYTE
 from verification.results import Check, Outcome, Subject, failed, passed, skipped
 
@@ -13,10 +14,8 @@ if TYPE_CHECKING:
 
 CALLS = 2_000
 FUNCTION_MILLISECONDS = 1.0
-FUNCTION_BYTES = MEGABYTE
-#: A view answers a person: the time of a caption selection with what it takes to reach BigQuery, and its bytes.
+#: A view answers a person: the time of a caption selection with what it takes to reach BigQuery.
 VIEW_SECONDS = 2.0
-VIEW_BYTES = 50 * MEGABYTE
 #: A busy moment is not a slow function.
 ATTEMPTS = 3
 #: An argument for each type, another one for each of the rows, which are numbered n.
@@ -36,7 +35,7 @@ def functions(subject: Subject) -> Iterator[Outcome]:
         seconds, read = _best(subject, name, sql, FUNCTION_MILLISECONDS * CALLS / 1000)
         milliseconds = seconds * 1000 / CALLS
         yield _within(subject, name, "ms a call", FUNCTION_MILLISECONDS, milliseconds)
-        yield _within(subject, name, "MB read", FUNCTION_BYTES / MEGABYTE, read / MEGABYTE)
+        yield _within(subject, name, "MB read", SCALAR_FUNCTION.bytes_read / MEGABYTE, read / MEGABYTE)
 
 
 def views(subject: Subject) -> Iterator[Outcome]:
@@ -49,7 +48,7 @@ def views(subject: Subject) -> Iterator[Outcome]:
         sql = f"SELECT {columns} FROM {subject.path(name)} WHERE schedule_id = ''"
         seconds, read = _best(subject, name, sql, VIEW_SECONDS)
         yield _within(subject, name, "seconds", VIEW_SECONDS, seconds)
-        yield _within(subject, name, "MB read", VIEW_BYTES / MEGABYTE, read / MEGABYTE)
+        yield _within(subject, name, "MB read", VIEW.bytes_read / MEGABYTE, read / MEGABYTE)
 
 
 def _best(subject: Subject, name: str, sql: str, budget: float) -> tuple[float, int]:

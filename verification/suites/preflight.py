@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from stacks.roles import DEPLOY_PERMISSIONS, SERVICES
 from stacks.schedules import LOS_ANGELES
-from verification.live import column_types
+from verification.budgets import DAILY_AUTOMATION, PERFORMANCE_UPDATE
+from verification.live import MEGABYTE, column_types
 from verification.results import Check, Outcome, Subject, compared, failed, passed, passed_unless, warned
 from verification.table_changes import ChangeClass, TableChange, allowing, table_changes
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
     from catalog import Table, View
 
-#: What the schedules may read in a day by their budgets: four performance updates of 5 GB and one daily run of 2.
-DAILY_MEBIBYTES = 22 * 1024
+#: What the schedules may read in a day by their budgets: four performance updates and one daily run.
+DAILY_MEBIBYTES = (4 * PERFORMANCE_UPDATE.bytes_read + DAILY_AUTOMATION.bytes_read) // MEGABYTE
 #: BigQuery's limit of partitions, and how many of them leave room for a year.
 LIMIT_PARTITIONS = 10_000
 MOST_PARTITIONS = 9_000
