@@ -302,12 +302,19 @@ def span(node: Any) -> tuple[int, int]:
     return (0, 0) if place is None else (place.start, place.end)
 
 
+def children(node: Any) -> Iterator[Any]:
+    """The messages directly below a node; base-class parts are nodes of their own."""
+    for descriptor, value in node.ListFields():
+        if descriptor.message_type is not None:
+            yield from (child for child in ([value] if hasattr(value, "ListFields") else value) if _is_message(child))
+
+
+def _is_message(value: Any) -> bool:
+    return hasattr(value, "ListFields")
+
+
 def walk(node: Any, parents: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[Any, ...]]]:
     """Every message of a tree with those above it, the node itself first; base-class parts are nodes of their own."""
     yield node, parents
-    for descriptor, value in node.ListFields():
-        if descriptor.message_type is None:
-            continue
-        for child in [value] if hasattr(value, "ListFields") else value:
-            if hasattr(child, "ListFields"):
-                yield from walk(child, (*parents, node))
+    for child in children(node):
+        yield from walk(child, (*parents, node))
