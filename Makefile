@@ -12,7 +12,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 SETUP := .venv/installed node_modules/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deploy plan destroy rollback verify preview-up preview-down up down check test test-sql test-others mutations \
+.PHONY: help setup deploy plan destroy rollback cost verify preview-up preview-down up down check test test-sql test-others \
+	mutations \
 	bench-deploy bench-bandit bench-procedures clean
 
 help: ## list the targets
@@ -39,6 +40,9 @@ destroy: $(SETUP) ## destroy every stack of ENV
 
 rollback: $(SETUP) ## destroy one stack: make rollback STACK=automation (procedures and schedules only)
 	@python -m operations destroy --stack $(STACK)
+
+cost: $(SETUP) ## print what everything would read and cost, by dry runs; BASE=origin/main adds the difference
+	@python -m operations cost --env $(ENV) $(if $(BASE),--base $(BASE))
 
 verify: $(SETUP) ## run the verification tests against ENV
 	@python -m verification --env $(ENV)

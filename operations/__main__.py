@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from catalog import CatalogError, load_catalog, retarget
-from operations import day, deployment, github, planning, previews, rollback
+from operations import cost, cost_report, day, deployment, github, planning, previews, rollback
 from operations.adoption import adoptable
 from operations.bootstrap import bootstrap as make_bootstrap
 from operations.cdktf import stack_names
@@ -47,6 +47,14 @@ Beside = Annotated[
 Number = Annotated[int, typer.Argument(min=1, max=999_999, metavar="NUMBER", help="a preview's number, such as 7")]
 Adopt = Annotated[bool, typer.Option("--adopt", help="import objects that stand already", envvar="ADOPT")]
 Approve = Annotated[bool, typer.Option("--auto-approve", help="apply without asking", envvar="AUTO_APPROVE")]
+
+
+class Format(StrEnum):
+    """How a report is printed."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    JSON = "json"
 
 
 @app.command()
@@ -118,6 +126,29 @@ def adopt(env: Env = None) -> None:
 def newest_day(env: Env = None) -> None:
     """Show the newest day: its runs, its queue, its reports, and captions selected for one creator, with reasons."""
     day.print_day(GoogleApi(load_environment(env)), console)
+
+
+@app.command(name="cost")
+def cost_of_everything(
+    env: Env = None,
+    base: Annotated[str | None, typer.Option(help="a git revision to compare with, e.g. origin/main")] = None,
+    output: Annotated[Format, typer.Option("--format", help="table, markdown or json")] = Format.TABLE,
+) -> None:
+    """Print what each routine, view and scheduled query would read and cost, by dry runs; exit 1 over a budget."""
+    environment = load_environment(env)
+    api = GoogleApi(environment)
+    proposed = retarget(load_catalog(), environment.project, environment.dataset)
+    if base is None:
+        changes = [cost.CostChange(each.name, None, each) for each in cost.estimate(api, proposed)]
+    else:
+        changes = cost.compare_everything(api, cost.base_catalog(base, environment), proposed)
+    if output is Format.TABLE:
+        wide = console if console.is_terminal else Console(width=cost_report.LOG_WIDTH)
+        wide.print(cost_report.table(changes, base is not None))
+    else:
+        write = cost_report.markdown if output is Format.MARKDOWN else cost_report.as_json
+        print(write(changes, base is not None))  # noqa: T201 - for a file or a pipe
+    raise typer.Exit(int(any(each.proposed and each.proposed.over_budget for each in changes)))
 
 
 @app.command()

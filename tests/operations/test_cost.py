@@ -1,0 +1,313 @@
+"""What everything costs before it runs: measured by its proposed text on a deployed system, compared with a base."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from operations import __main__, cost, cost_report
+from operations.cost import CostChange, Estimate
+from operations.steps import StepFailedError
+from verification import budgets
+from verification.budgets import Budget
+from verification.live import MEGABYTE, DryRun, LiveSystemError, NotPermittedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from catalog import Catalog, Routine
+    from tests.verification.deployed import Deployed
+
+
+def with_text(catalog: Catalog, name: str, change: Callable[[str], str]) -> Catalog:
+    """A catalog in which a table function's or view's text is another."""
+
+    def changed(text: str) -> str:
+        assert change(text) != text or not text
+        return change(text)
+
+    if name in catalog.views:
+        view = catalog.views[name]
+        views = {**catalog.views, name: replace(view, ddl=changed(view.ddl), query=changed(view.query))}
+        return replace(catalog, views=views)
+    function = catalog.table_functions[name]
+    other = replace(function, ddl=changed(function.ddl), body=changed(function.body))
+    return replace(catalog, table_functions={**catalog.table_functions, name: other})
+
+
+def reading_texts(sql: str) -> str:
+    """account_sizes, reading the messages' texts as well."""
+    return sql.replace("      sent.earnings,\n", "      sent.earnings + CHAR_LENGTH(sent.message) AS earnings,\n")
+
+
+@pytest.fixture(scope="module")
+def everything(deployed: Deployed) -> dict[tuple[str, str], Estimate]:
+    """The estimate of each object, by kind and name."""
+    return {(each.kind, each.name): each for each in cost.estimate(deployed.api, deployed.catalog)}
+
+
+def bytes_of(deployed: Deployed, expression: str, table: str) -> int:
+    (row,) = deployed.query(f"SELECT {expression} AS size FROM `{{d}}.{table}`")
+    return int(row.size)
+
+
+def test_everything_is_estimated_and_within_its_budget(
+    deployed: Deployed, everything: dict[tuple[str, str], Estimate]
+) -> None:
+    catalog = deployed.catalog
+    assert len(everything) == len(catalog.routines) + len(catalog.views) + len(catalog.schedules)
+    assert {key: each.problem for key, each in everything.items() if each.problem} == {}
+    assert [key for key, each in everything.items() if each.over_budget] == []
+    assert everything["procedure", "update_caption_performance"].budget == budgets.PERFORMANCE_UPDATE
+    assert everything["scheduled query", "run_daily_automation"].budget == budgets.DAILY_AUTOMATION
+    assert everything["procedure", "sweep_expired_caption_locks"].budget is None
+
+
+def test_a_function_reads_nothing_and_costs_nothing(everything: dict[tuple[str, str], Estimate]) -> None:
+    functions = [each for (kind, _), each in everything.items() if kind == "function"]
+    assert {(each.bytes_read, each.bytes_billed, each.tables, each.dollars) for each in functions} == {(0, 0, 0, 0.0)}
+
+
+def test_the_columns_that_are_read_count_and_each_table_is_billed_10_megabytes(
+    deployed: Deployed, everything: dict[tuple[str, str], Estimate]
+) -> None:
+    found = everything["table function", "account_sizes"]
+    size = bytes_of(
+        deployed, "SUM(2 + LENGTH(page_name) + 3 * 8)", "mass_messages"
+    )  # sending_time, sent_count, earnings
+    assert (found.bytes_read, found.bytes_billed, found.tables) == (size, 10 * MEGABYTE, 1)
+    assert found.dollars == pytest.approx(10 / 1024**2 * 6.25)
+    view = everything["view", "schedule_recommendations_messages"]
+    assert (view.bytes_billed, view.tables) == (40 * MEGABYTE, 4)
+
+
+def test_calls_a_month_come_from_the_schedules_through_whatever_is_called(
+    everything: dict[tuple[str, str], Estimate],
+) -> None:
+    calls = {key: round(each.calls_a_month, 1) for key, each in everything.items()}
+    assert calls["scheduled query", "update_caption_performance"] == 121.8
+    assert calls["procedure", "update_caption_performance"] == 121.8
+    assert calls["scheduled query", "sweep_expired_caption_locks"] == 730.5
+    # its own schedule, and the daily run
+    assert calls["procedure", "sweep_expired_caption_locks"] == 760.9
+    # each creator alone is for a day on which all together failed
+    assert calls["procedure", "process_creators"] == 30.4
+    assert calls["table function", "caption_performance"] == 121.8
+    assert calls["procedure", "select_captions_for_creator"] == 0
+    update = everything["procedure", "update_caption_performance"]
+    assert update.dollars_a_month == pytest.approx(update.dollars * 121.75)
+
+
+def test_a_changed_table_function_is_measured_by_its_text_in_all_that_call_it(deployed: Deployed) -> None:
+    proposed = with_text(deployed.catalog, "account_sizes", reading_texts)
+    assert cost.changed_objects(deployed.catalog, proposed) == {"account_sizes"}
+    callers = {"classify_account_size", "creator_reports", "analyze_creator_performance", "process_creators"}
+    assert cost.dependent_objects(proposed, {"account_sizes"}) == {*callers, "run_daily_automation"}
+    changes = {(each.kind, each.name): each for each in cost.compare(deployed.api, deployed.catalog, proposed)}
+    assert {name for _, name in changes} == {"account_sizes", *callers, "run_daily_automation"}
+    texts = bytes_of(deployed, "SUM(2 + BYTE_LENGTH(message))", "mass_messages")
+    for name in ("account_sizes", "classify_account_size"):
+        assert changes["table function", name].bytes_difference == texts
+    # the reports read the texts anyway
+    assert changes["table function", "creator_reports"].bytes_difference == 0
+
+
+def test_a_partition_filter_counts_and_one_that_is_dropped_costs(deployed: Deployed) -> None:
+    def without_filter(sql: str) -> str:
+        start = sql.find("    WHERE calendar.holiday_date >=")
+        return sql[:start] + sql[sql.find("  ),\n  compared_days") :] if start >= 0 else sql
+
+    proposed = with_text(deployed.catalog, "saturation_scores", without_filter)
+    catalogs = (deployed.catalog, proposed)
+    ((before,), (after,)) = (cost.estimate(deployed.api, each, {"saturation_scores"}) for each in catalogs)
+    (rows,) = deployed.query(
+        """SELECT COUNT(*) AS all_of_them, COUNTIF(EXTRACT(YEAR FROM holiday_date) IN (
+          EXTRACT(YEAR FROM DATE_SUB(today, INTERVAL 90 DAY)), EXTRACT(YEAR FROM DATE_SUB(today, INTERVAL 1 DAY))
+        )) AS in_the_window
+        FROM `{d}.holiday_calendar`, (SELECT CURRENT_DATE('America/Los_Angeles') AS today)"""
+    )
+    assert rows.all_of_them > rows.in_the_window > 0
+    assert after.bytes_read - before.bytes_read == 8 * (rows.all_of_them - rows.in_the_window)
+
+
+def test_a_view_is_measured_by_its_proposed_text(deployed: Deployed) -> None:
+    def with_a_column_more(sql: str) -> str:
+        return (
+            sql.replace("  slot.page_name,\n", "  CONCAT(slot.page_name, bank.caption_key) AS page_name,\n", 1)
+            .replace(
+                "WHERE slot.is_active",
+                "JOIN `{d}.caption_bank` AS bank ON bank.caption_id = slot.caption_id\nWHERE slot.is_active",
+            )
+            .replace("{d}", deployed.dataset)
+        )
+
+    name = "schedule_recommendations_messages"
+    proposed = with_text(deployed.catalog, name, with_a_column_more)
+    (change,) = cost.compare(deployed.api, deployed.catalog, proposed)
+    assert (change.name, change.kind) == (name, "view")
+    assert change.bytes_difference == bytes_of(deployed, "SUM(2 + LENGTH(caption_key))", "caption_bank")
+
+
+def test_what_is_not_deployed_yet_is_written_out(deployed: Deployed) -> None:
+    """A new function, and one of another signature, are measured in what calls them."""
+    catalog = deployed.catalog
+    old = catalog.functions["conversion_interval"]
+
+    def renamed(item: Routine) -> Routine:
+        ddl = item.ddl.replace("conversion_interval`", "interval_of`")
+        return replace(item, name="interval_of", path=item.path.with_stem("interval_of"), ddl=ddl)
+
+    functions = {**catalog.functions, "interval_of": renamed(old)}
+    proposed = with_text(
+        replace(catalog, functions=functions),
+        "analyze_trigger_performance",
+        lambda sql: sql.replace("conversion_interval`", "interval_of`"),
+    )
+    assert cost.changed_objects(catalog, proposed) == {"interval_of", "analyze_trigger_performance"}
+    found = {each.name: each for each in cost.estimate(deployed.api, proposed, cost.changed_objects(catalog, proposed))}
+    assert [each.problem for each in found.values()] == ["", ""]
+    (before,) = cost.estimate(deployed.api, catalog, {"analyze_trigger_performance"})
+    assert found["analyze_trigger_performance"].bytes_read == before.bytes_read > 0
+
+
+def test_texts_and_calls_of_what_stands_are_estimated_alike(
+    deployed: Deployed, everything: dict[tuple[str, str], Estimate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = deployed.catalog
+    monkeypatch.setattr(
+        cost, "_written_out", lambda _api, _catalog: {*catalog.functions, *catalog.table_functions, *catalog.views}
+    )
+    names = {"captioned_messages", "classify_account_size", "select_captions_for_creator", "update_caption_performance"}
+    for found in cost.estimate(deployed.api, catalog, names):
+        assert found == everything[found.kind, found.name]
+
+
+def test_a_dry_run_that_fails_is_told_and_ends_nothing(deployed: Deployed) -> None:
+    proposed = with_text(
+        deployed.catalog, "account_sizes", lambda sql: sql.replace("sent.earnings,", "sent.no_such_column AS earnings,")
+    )
+    found = cost.estimate(deployed.api, proposed, {"account_sizes", "classify_account_size", "candidate_captions"})
+    problems = {each.name: each.problem for each in found}
+    assert problems.pop("candidate_captions") == ""
+    assert all("no_such_column" in problem and "http" not in problem for problem in problems.values())
+    assert [each.bytes_billed for each in found if each.problem] == [0, 0]
+
+
+def test_what_may_not_be_read_is_told_too(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(about: str, _sql: str) -> DryRun:
+        raise NotPermittedError(f"dry run of {about}: 403 Access Denied")
+
+    monkeypatch.setattr(deployed.api, "dry_run", refuse)
+    (found,) = cost.estimate(deployed.api, deployed.catalog, {"account_sizes"})
+    assert found.problem == "dry run of account_sizes: 403 Access Denied"
+
+
+def test_without_a_dataset_there_is_nothing_to_estimate(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deployed.api, "dataset", lambda: None)
+    with pytest.raises(LiveSystemError, match="make deploy ENV=local"):
+        cost.estimate(deployed.api, deployed.catalog)
+
+
+def test_the_base_is_what_git_has(deployed: Deployed) -> None:
+    base = cost.base_catalog("HEAD", deployed.environment)
+    assert (base.project, base.dataset) == (deployed.catalog.project, deployed.catalog.dataset)
+    assert base.procedures["update_caption_performance"].calls >= {"begin_job_run", "end_job_run"}
+    for ref in ("no-such-revision", "--help"):
+        with pytest.raises(StepFailedError, match="git knows no such revision") as failed:
+            cost.base_catalog(ref, deployed.environment)
+        assert failed.value.exit_code == 2
+
+
+# Without a server
+
+
+def estimated(name: str = "update_caption_performance", read: int = MEGABYTE, problem: str = "") -> Estimate:
+    return Estimate(name, "procedure", read, 10 * MEGABYTE, 1, 121.75, problem)
+
+
+def test_a_budget_is_of_what_is_read_and_its_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not estimated().over_budget
+    assert not estimated("begin_job_run", read=1024**4).over_budget
+    for budget in (Budget("tight", MEGABYTE - 1, 1.0), Budget("cheap", 1024**4, 0.000005)):
+        monkeypatch.setitem(budgets.BY_NAME, "update_caption_performance", budget)
+        assert estimated().over_budget
+    # the minimum that is billed breaks no budget
+    monkeypatch.setitem(budgets.BY_NAME, "update_caption_performance", Budget("least", MEGABYTE, 0.00001))
+    assert estimated().dollars > 0.00001
+    assert not estimated().over_budget
+
+
+@pytest.fixture
+def changes() -> list[CostChange]:
+    """One that grew beyond its budget, one that is new, one that is gone and one that could not be measured."""
+    return [
+        CostChange("update_caption_performance", estimated(), estimated(read=6 * 1024 * MEGABYTE)),
+        CostChange("begin_job_run", None, estimated("begin_job_run")),
+        CostChange("end_job_run", estimated("end_job_run"), None),
+        CostChange("a | b", estimated("a | b"), estimated("a | b", problem="400 no such column")),
+    ]
+
+
+def test_the_report_for_people(changes: list[CostChange]) -> None:
+    console = Console(width=cost_report.LOG_WIDTH, record=True, file=None, quiet=True)
+    with console.capture():
+        console.print(cost_report.table(changes, with_base=True))
+    grown = "| `update_caption_performance` | procedure | 6.00 GB | 1 | $0.00006 | 121.8 | $0.007257"
+    lines = cost_report.markdown(changes, with_base=True).splitlines()
+    assert lines[0] == "4 objects; over budget: update_caption_performance; not estimated: 1"
+    assert lines[4:] == [
+        f"{grown} | +6.00 GB | = | OVER 5.00 GB, $0.025 |",
+        "| `begin_job_run` | procedure | 1.0 MB | 1 | $0.00006 | 121.8 | $0.007257 | +1.0 MB | +$0.007257 |  |",
+        "| `end_job_run` | procedure | removed |  |  |  |  | -1.0 MB | -$0.007257 |  |",
+        "| `a \\| b` | procedure | not known |  |  |  |  | not known |  | 400 no such column |",
+    ]
+
+
+def test_the_report_for_programs(changes: list[CostChange]) -> None:
+    first, new, gone, _ = json.loads(cost_report.as_json(changes, with_base=True))
+    assert first["proposed"]["over_budget"] is True
+    assert first["proposed"]["budget"]["name"] == "performance update"
+    assert first["bytes_difference"] == 6 * 1024 * MEGABYTE - MEGABYTE
+    assert (new["base"], gone["proposed"]) == (None, None)
+    (plain, *_) = json.loads(cost_report.as_json(changes, with_base=False))
+    assert plain.keys() == {"name", "kind", "proposed"}
+
+
+def test_everything_is_compared_and_what_did_not_change_is_equal(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposed = with_text(deployed.catalog, "account_sizes", reading_texts)
+
+    def estimates(_api: object, catalog: Catalog, names: set[str] | None, _known: object) -> list[Estimate]:
+        read = {"account_sizes": 2 if catalog is proposed else 1, "candidate_captions": 3}
+        return [estimated(name, size) for name, size in read.items() if names is None or name in names]
+
+    monkeypatch.setattr(cost, "_estimates", estimates)
+    grown = CostChange("account_sizes", estimated("account_sizes", 1), estimated("account_sizes", 2))
+    same = CostChange("candidate_captions", *[estimated("candidate_captions", 3)] * 2)
+    assert cost.compare_everything(deployed.api, deployed.catalog, proposed) == [grown, same]
+    assert cost.compare(deployed.api, deployed.catalog, proposed) == [grown]
+
+
+def test_the_command_compares_with_a_revision(monkeypatch: pytest.MonkeyPatch, changes: list[CostChange]) -> None:
+    monkeypatch.setattr(cost, "base_catalog", lambda ref, _environment: ref)
+    monkeypatch.setattr(cost, "compare_everything", lambda _api, base, _proposed: changes if base == "main" else [])
+    done = CliRunner().invoke(__main__.app, ["cost", "--env", "local", "--base", "main", "--format", "markdown"])
+    assert done.output.rstrip() == cost_report.markdown(changes, with_base=True)
+    assert done.exit_code == 1
+
+
+@pytest.mark.parametrize(("read", "exit_code"), [(MEGABYTE, 0), (6 * 1024 * MEGABYTE, 1)])
+@pytest.mark.parametrize("form", ["table", "markdown", "json"])
+def test_the_command_fails_when_something_is_over_its_budget(
+    monkeypatch: pytest.MonkeyPatch, read: int, exit_code: int, form: str
+) -> None:
+    monkeypatch.setattr(cost, "estimate", lambda _api, _catalog: [estimated(read=read)])
+    done = CliRunner().invoke(__main__.app, ["cost", "--env", "local", "--format", form])
+    assert done.exit_code == exit_code, done.output
+    assert "update_caption_performance" in done.output
