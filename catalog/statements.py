@@ -107,6 +107,11 @@ def unknown(kind: SqlType) -> str:
     return UNKNOWN.get(kind.kind, f"IF(RAND() < 0.5, CAST(NULL AS {kind.sql}), NULL)")
 
 
+def _of_the_type_of(query: str, select: str) -> str:
+    """A value that is not known, of the type that a query gives; it reads nothing of what the query reads."""
+    return f"IF(RAND() < 0.5, ({select} FROM ({query}) WHERE FALSE), NULL)"
+
+
 def _cast(expression: str, kind: SqlType | None) -> str:
     return f"CAST({expression} AS {kind.sql})" if kind else f"({expression})"
 
@@ -206,7 +211,9 @@ class _Expansion:
                 names = (argument.name.lower() for argument in function.arguments)
                 end = span(node.alias)[0] if node.HasField("alias") else span(node)[1]
                 body = self.body(function, dict(zip(names, typed, strict=False)), uses)
-                columns = ", ".join(f"{_cast_scalar(c.name, c.type)} AS {c.name}" for c in function.returns_table)
+                columns = ", ".join(
+                    f"{_cast_scalar(f'`{c.name}`', c.type)} AS `{c.name}`" for c in function.returns_table
+                )
                 return span(node)[0], end, f"(SELECT {columns} FROM ({body})) "
             case "ASTTablePathExpression" if has(node, "path_expr") and (
                 view := self.catalog.views.get(self.own(node.path_expr))
@@ -281,7 +288,7 @@ class _ScriptWalk:
         if not self.text.reads(node):
             return _cast(written, kind)
         self.run.statements.append(f"SELECT {written}")
-        return unknown(kind) if kind else f"IF(RAND() < 0.5, {written}, NULL)"
+        return unknown(kind) if kind else _of_the_type_of(f"SELECT {written} AS value", "SELECT value")
 
     def _condition(self, node: Any) -> bool | None:
         """Whether a condition holds; None when that is not known."""
@@ -359,10 +366,7 @@ class _ScriptWalk:
     def _for(self, node: Any) -> None:
         query = self._written(node.query)
         self.run.statements.append(query)
-        # a row of the query's type, which reads nothing
-        self.values[node.variable.id_string.lower()] = (
-            f"IF(RAND() < 0.5, (SELECT AS STRUCT * FROM ({query}) WHERE FALSE), NULL)"
-        )
+        self.values[node.variable.id_string.lower()] = _of_the_type_of(query, "SELECT AS STRUCT *")
         self.block(self.source, member(node, "body").statement_list)
 
     def _begin(self, node: Any) -> None:

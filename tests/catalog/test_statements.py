@@ -94,15 +94,22 @@ def test_a_value_that_comes_from_a_table_is_not_known(folder: Path) -> None:
     body = """
     DECLARE v_newest TIMESTAMP;
     DECLARE v_id INT64;
+    DECLARE v_made DEFAULT (SELECT MIN(kept.made) FROM `{d}.kept` AS kept);
     SET v_newest = (SELECT MAX(kept.made) FROM `{d}.kept` AS kept);
     SET (v_id, v_newest) = (SELECT AS STRUCT MAX(kept.id), v_newest FROM `{d}.kept` AS kept);
     SELECT kept.id FROM `{d}.kept` AS kept WHERE kept.made = v_newest AND kept.id = v_id;
+    SELECT kept.id FROM `{d}.kept` AS kept WHERE kept.made = v_made;
     """
     run = run_of(catalog_of(folder, "unknown", procedure(body)), "done")
     newest = "TIMESTAMP_SECONDS(CAST(1000000000 * RAND() AS INT64))"
-    assert statements(run)[1:] == [
+    oldest = "(SELECT MIN(kept.made) FROM `kept` AS kept)"
+    made = f"IF(RAND() < 0.5, (SELECT value FROM (SELECT {oldest} AS value) WHERE FALSE), NULL)"
+    assert statements(run) == [
+        f"SELECT {oldest}",
+        "SELECT (SELECT MAX(kept.made) FROM `kept` AS kept)",
         f"SELECT (SELECT AS STRUCT MAX(kept.id), {newest} FROM `kept` AS kept)",
         f"SELECT kept.id FROM `kept` AS kept WHERE kept.made = {newest} AND kept.id = CAST(1000 * RAND() AS INT64)",
+        f"SELECT kept.id FROM `kept` AS kept WHERE kept.made = {made}",
     ]
 
 
@@ -162,10 +169,10 @@ def test_a_call_is_followed_with_its_arguments_and_gives_its_results(folder: Pat
 def test_what_stands_is_called_and_what_differs_is_written_out(folder: Path) -> None:
     catalog = catalog_of(folder, "written", procedure("SELECT found.id FROM `{d}.named`('a') AS found;"))
     assert statements(run_of(catalog, "done")) == ["SELECT found.id FROM `named`('a') AS found"]
-    since = """(SELECT CAST(id AS INT64) AS id, CAST(name AS STRING) AS name FROM
+    since = """(SELECT CAST(`id` AS INT64) AS `id`, CAST(`name` AS STRING) AS `name` FROM
         (SELECT kept.id, kept.name FROM `kept` AS kept -- p_from is the first instant
         WHERE kept.made >= CAST(TIMESTAMP '2026-01-01 00:00:00+00' AS TIMESTAMP) AND kept.name != 'p_from')) AS found"""
-    named = f"""(SELECT CAST(id AS INT64) AS id FROM
+    named = f"""(SELECT CAST(`id` AS INT64) AS `id` FROM
         (SELECT `doubled`(found.id) AS id FROM {since} WHERE found.name = CAST('a' AS STRING))) AS found"""
     run = run_of(catalog, "done", {"named", "since"})
     assert statements(run) == [" ".join(f"SELECT found.id FROM {named}".split())]
