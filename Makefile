@@ -12,9 +12,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 SETUP := .venv/installed node_modules/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deploy plan destroy rollback cost verify preview-up preview-down up down check test test-sql test-others \
-	mutations \
-	bench-deploy bench-bandit bench-procedures clean
+.PHONY: help setup deploy plan destroy rollback cost verify preview-up preview-down up down check \
+	test test-sql test-others mutations bench-deploy bench-bandit bench-procedures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -18,20 +18,12 @@ from operations.bootstrap import bootstrap as make_bootstrap
 from operations.cdktf import stack_names
 from operations.deployment import cdktf_variables
 from operations.plan_markdown import markdown
-from operations.plan_summary import summarize
+from operations.plan_summary import costs_of, summarize
 from operations.planned import read_plans
 from operations.scheduled_runs import run_each_schedule
 from operations.steps import StepFailedError
 from stacks.environment import Environment, EnvironmentFileError, json_schema, load_environment
 from verification.live import GoogleApi, LiveSystemError
-
-
-class SummaryFormat(StrEnum):
-    """How ``plan-summary`` writes."""
-
-    markdown = "markdown"
-    json = "json"
-
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 console = Console()
@@ -45,6 +37,7 @@ Beside = Annotated[
     str | None, typer.Option("--env", help="preview-local or preview, or what they stand beside; by default EROS_ENV")
 ]
 Number = Annotated[int, typer.Argument(min=1, max=999_999, metavar="NUMBER", help="a preview's number, such as 7")]
+Base = Annotated[str | None, typer.Option(help="a git revision whose costs to compare with, e.g. origin/main")]
 Adopt = Annotated[bool, typer.Option("--adopt", help="import objects that stand already", envvar="ADOPT")]
 Approve = Annotated[bool, typer.Option("--auto-approve", help="apply without asking", envvar="AUTO_APPROVE")]
 
@@ -53,6 +46,13 @@ class Format(StrEnum):
     """How a report is printed."""
 
     TABLE = "table"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+class SummaryFormat(StrEnum):
+    """How a plan's summary is written."""
+
     MARKDOWN = "markdown"
     JSON = "json"
 
@@ -73,19 +73,21 @@ def plan(env: Env = None, adopt: Adopt = False) -> None:
 
 
 @app.command()
-def plan_summary(
+def plan_summary(  # noqa: PLR0917 - an option each
     env: Env = None,
+    base: Base = None,
     plans: Annotated[Path | None, typer.Option(help="a folder of STACK.json, of `terraform show -json`")] = None,
     output: Annotated[Path | None, typer.Option(help="write to this file; by default to the screen")] = None,
     link: Annotated[str, typer.Option(help="where the whole plan can be read; named where something was cut")] = "",
-    form: Annotated[SummaryFormat, typer.Option("--format", help="markdown or json")] = SummaryFormat.markdown,
+    form: Annotated[SummaryFormat, typer.Option("--format", help="markdown or json")] = SummaryFormat.MARKDOWN,
 ) -> None:
     """Write what the plans that `make plan` left mean for a reviewer: one Markdown comment, or JSON."""
     environment = load_environment(env)
     catalog = retarget(load_catalog(), environment.project, environment.dataset)
     variables = cdktf_variables(environment, adopt=False)
     summary = summarize(environment, catalog, read_plans(stack_names(environment.name), variables, plans))
-    text = summary.as_json() if form is SummaryFormat.json else markdown(summary, link=link)
+    costs = costs_of(summary, catalog, base)
+    text = summary.as_json(costs) if form is SummaryFormat.JSON else markdown(summary, costs, link)
     if output is None:
         print(text, end="")  # noqa: T201 - for a pipe
         return
@@ -131,7 +133,7 @@ def newest_day(env: Env = None) -> None:
 @app.command(name="cost")
 def cost_of_everything(
     env: Env = None,
-    base: Annotated[str | None, typer.Option(help="a git revision to compare with, e.g. origin/main")] = None,
+    base: Base = None,
     output: Annotated[Format, typer.Option("--format", help="table, markdown or json")] = Format.TABLE,
 ) -> None:
     """Print what each routine, view and scheduled query would read and cost, by dry runs; exit 1 over a budget."""

@@ -49,7 +49,12 @@ def markdown(changes: Sequence[CostChange], with_base: bool) -> str:
 
 
 def as_json(changes: Sequence[CostChange], with_base: bool) -> str:
-    """A list with an entry an object: figures in bytes and US dollars."""
+    """The entries as text."""
+    return json.dumps(entries_of(changes, with_base), indent=2)
+
+
+def entries_of(changes: Sequence[CostChange], with_base: bool) -> list[dict[str, Any]]:
+    """An entry an object: figures in bytes and US dollars."""
     entries: list[dict[str, Any]] = []
     for change in changes:
         entry: dict[str, Any] = {"name": change.name, "kind": change.kind, "proposed": _entry(change.proposed)}
@@ -60,7 +65,7 @@ def as_json(changes: Sequence[CostChange], with_base: bool) -> str:
                 "dollars_a_month_difference": change.dollars_a_month_difference,
             }
         entries.append(entry)
-    return json.dumps(entries, indent=2)
+    return entries
 
 
 def _entry(estimate: Estimate | None) -> dict[str, Any] | None:

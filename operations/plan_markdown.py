@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from operations.plan_summary import HOLDS_DATA, READ_BY_OTHERS
+from operations.cost_report import markdown as report
+from operations.plan_summary import HOLDS_DATA, READ_BY_OTHERS, Costs
 from operations.planned import Action, same
 from verification.live import field_type
 
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
 LIMIT = 65_535
 #: Attributes that hold SQL: they are shown as diffs, other long ones too.
 SQL_ATTRIBUTES = ("definition_body", "view.query", "params.query")
-SHORT = 80
 #: An alert needs its first two lines, a table its head.
 MINIMUM_LINES = 3
+NO_COSTS = Costs()
+#: A table of more rows is folded.
+LONG_TABLE = 14
 TITLES = {
     Action.DESTROY: "Destroy",
     Action.REPLACE: "Replace",
@@ -81,12 +84,12 @@ class Section:
         return "\n\n".join(part for part in parts if part)
 
 
-def markdown(summary: Summary, costs: Sequence[str] = (), link: str = "") -> str:
+def markdown(summary: Summary, costs: Costs = NO_COSTS, link: str = "") -> str:
     """The comment, its first line a hidden tag by which the same comment is found again.
 
     Args:
         summary: what the plans say.
-        costs: lines of Markdown about what queries cost; none where that is not known.
+        costs: what queries cost.
         link: where all of it can be read: the workflow's run.
     """
     whole = f"[the whole plan]({link})" if link else "`make plan` shows the whole plan"
@@ -141,7 +144,7 @@ def length(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-def _sections(summary: Summary, costs: Sequence[str]) -> Iterator[Section]:
+def _sections(summary: Summary, costs: Costs) -> Iterator[Section]:
     environment = summary.environment
     tag = f"<!-- eros-plan {environment.name} -->"
     yield Section(f"{tag}\n## Plan for {environment.name}: `{environment.project}.{environment.dataset}`", ())
@@ -153,8 +156,7 @@ def _sections(summary: Summary, costs: Sequence[str]) -> Iterator[Section]:
         if changes := summary.of(action):
             yield _group(summary, title, changes)
     yield _schedules(summary.schedules)
-    if costs:
-        yield Section("### Cost", tuple(costs))
+    yield _costs(costs)
     yield _outside(summary)
 
 
@@ -353,6 +355,18 @@ def _schedules(rows: Sequence[ScheduleRow]) -> Section:
     if any(row.changed for row in rows):
         return Section("### Schedules", tuple(lines))
     return Section("", (), (Fold("Schedules: no change; next runs", "", tuple(lines)),)) if rows else Section("", ())
+
+
+def _costs(costs: Costs) -> Section:
+    """What is over its budget, or could not be estimated, is read at once; all else is folded when it is long."""
+    if costs.problem:
+        return Section("### Cost", (f"Not estimated: {cell(costs.problem)}",))
+    if not costs.changes:
+        return Section("", ())
+    title, _, *rows = report(costs.changes, costs.with_base).splitlines()
+    if len(rows) <= LONG_TABLE:
+        return Section("### Cost", (title, "", *rows))
+    return Section("### Cost", (title,), (Fold("each object, and what uses it", "", tuple(rows)),))
 
 
 def _outside(summary: Summary) -> Section:

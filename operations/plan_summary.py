@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from catalog import Table
+from operations.cost import CostChange, base_catalog, compare, dependent_objects, estimate
+from operations.cost_report import entries_of
 from operations.planned import Action
 from stacks.schedules import EVERY_HOUR, LOS_ANGELES, SCHEDULES, next_due
+from verification.live import GoogleApi, LiveSystemError
 from verification.table_changes import ChangeClass, TableChange, allowing, changes_of, snapshot
 
 if TYPE_CHECKING:
@@ -134,7 +137,7 @@ class Summary:
         sometimes = (action for action in (Action.IMPORT, Action.MOVE, Action.FORGET) if counts[action])
         return ", ".join(f"{counts[action]} to {action}" for action in (*always, *sometimes))
 
-    def as_json(self) -> str:
+    def as_json(self, costs: Costs) -> str:
         """All of it, for programs; objects that stay as they are are left out."""
         document = {
             "environment": self.environment.name,
@@ -154,8 +157,42 @@ class Summary:
             "schedules": [asdict(row) for row in self.schedules],
             "changed_outside": [asdict(change) for change in self.outside],
             "affected": self.affected,
+            "costs": {"objects": entries_of(costs.changes, costs.with_base), "problem": costs.problem},
         }
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What the queries cost that a plan changes, and those that use them; ``problem`` says why that is not known."""
+
+    changes: tuple[CostChange, ...] = ()
+    with_base: bool = False
+    problem: str = ""
+
+
+def costs_of(summary: Summary, catalog: Catalog, base: str | None) -> Costs:
+    """What a plan does to the cost of queries, by dry runs.
+
+    Args:
+        summary: the plan's summary.
+        catalog: what is declared for its environment.
+        base: the git revision to compare with; without one, what the plan changes is estimated by itself.
+
+    Raises:
+        StepFailedError: there is no such revision.
+    """
+    environment = summary.environment
+    try:
+        if base is not None:
+            changes = compare(GoogleApi(environment), base_catalog(base, environment), catalog)
+            return Costs(tuple(changes), with_base=True)
+        changed = {change.name for change in summary.changes if change.attributes or change.action is Action.CREATE}
+        names = changed | dependent_objects(catalog, changed)
+        estimates = estimate(GoogleApi(environment), catalog, names) if changed else []
+        return Costs(tuple(CostChange(each.name, None, each) for each in estimates))
+    except LiveSystemError as error:
+        return Costs(problem=str(error))
 
 
 def summarize(

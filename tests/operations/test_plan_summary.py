@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from catalog import load_catalog, retarget
+from operations.cost import CostChange, Estimate
 from operations.plan_markdown import LIMIT, Fold, Section, cell, code, fitted, length, markdown
-from operations.plan_summary import summarize
+from operations.plan_summary import Costs, summarize
 from operations.planned import Action, read_plan
 from stacks.environment import AllowedChange, load_environment
 from stacks.warehouse import schema_json
@@ -214,7 +215,7 @@ def test_secrets_are_masked(prod: Environment, catalog: Catalog, form: str) -> N
         ),
         change("google_bigquery_routine.x", "create", None, {"definition_body": f"SELECT '{token}', '''{key}'''"}),
     )
-    text = markdown(summary) if form == "markdown" else summary.as_json()
+    text = markdown(summary) if form == "markdown" else summary.as_json(Costs())
     assert "s3cr3t" not in text
     assert token not in text
     assert "abc" not in text
@@ -271,6 +272,18 @@ def test_schedules_are_shown_with_their_next_runs_in_both_zones(prod: Environmen
     gone = markdown(summary_of(prod, catalog, change(address, "delete", config)))
     assert "### Schedules" in gone
     assert "(destroy)" in gone
+
+
+def test_costs_are_shown_with_the_difference_and_a_failure_in_one_line(prod: Environment, catalog: Catalog) -> None:
+    base = Estimate("run_daily_automation", "procedure", 20 << 20, 30 << 20, 3, 30.4)
+    proposed = Estimate("run_daily_automation", "procedure", 3 << 30, 3 << 30, 3, 30.4)
+    summary = summary_of(prod, catalog, dropped_column(catalog))
+    text = markdown(summary, Costs((CostChange("run_daily_automation", base, proposed),), with_base=True))
+    assert "### Cost\n\n1 objects; over budget: run_daily_automation\n" in text
+    row = next(line for line in text.splitlines() if line.startswith("| `run_daily_automation`"))
+    assert "| 3.00 GB | 3 | $0.018311 | 30.4 | $0.556641 | +2.98 GB | +$0.551" in row
+    assert "OVER 2.00 GB" in row
+    assert "Not estimated: no answer \\| at all" in markdown(summary, Costs(problem="no answer | at all"))
 
 
 def test_nothing_to_do_is_said_in_one_line(prod: Environment, catalog: Catalog) -> None:
@@ -332,7 +345,7 @@ def test_a_cell_is_one_cell_whatever_it_holds(text: str) -> None:
 
 def test_the_json_form_says_the_same(prod: Environment, catalog: Catalog) -> None:
     summary = summary_of(prod, catalog, dropped_column(catalog))
-    document = json.loads(summary.as_json())
+    document = json.loads(summary.as_json(Costs()))
     assert document["loses_data"] is document["refused"] is True
     assert document["counts"] == {"update": 1}
     assert document["tables"][0]["kind"] == "loses data"
