@@ -81,7 +81,10 @@ def plan_summary(  # noqa: PLR0917 - an option each
     link: Annotated[str, typer.Option(help="where the whole plan can be read; named where something was cut")] = "",
     form: Annotated[SummaryFormat, typer.Option("--format", help="markdown or json")] = SummaryFormat.MARKDOWN,
 ) -> None:
-    """Write what the plans that `make plan` left mean for a reviewer: one Markdown comment, or JSON."""
+    """Write what the plans that `make plan` left mean for a reviewer: one Markdown comment, or JSON.
+
+    Exit code 1 when a deployment would be refused.
+    """
     environment = load_environment(env)
     catalog = retarget(load_catalog(), environment.project, environment.dataset)
     variables = cdktf_variables(environment, adopt=False)
@@ -90,12 +93,13 @@ def plan_summary(  # noqa: PLR0917 - an option each
     text = summary.as_json(costs) if form is SummaryFormat.JSON else markdown(summary, costs, link)
     if output is None:
         print(text, end="")  # noqa: T201 - for a pipe
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StepFailedError(f"{output}: not writable: {error.strerror}", 2) from None
-    console.print(f"{output}: {summary.headline}", markup=False, highlight=False)
+    else:
+        try:
+            output.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise StepFailedError(f"{output}: not writable: {error.strerror}", 2) from None
+        console.print(f"{output}: {summary.headline}", markup=False, highlight=False)
+    raise typer.Exit(int(summary.refused))
 
 
 @app.command()

@@ -79,6 +79,11 @@ def stack_names(environment_name: str) -> tuple[str, ...]:
     return tuple(f"eros-{environment_name}-{part}" for part in PARTS)
 
 
+def stack_folder(stack: str) -> Path:
+    """Where a stack's synthesized configuration stands, and its plan."""
+    return REPOSITORY / "cdktf.out" / "stacks" / stack
+
+
 @contextmanager
 def own_turn(title: str, say: Callable[[str], object]) -> Iterator[None]:
     """Keep other runs in this checkout out of cdktf.out until the context ends; they may be for other environments.

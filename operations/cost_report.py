@@ -84,7 +84,7 @@ def _title(changes: Sequence[CostChange]) -> str:
     """What the schedules cost altogether, and what is over its budget; each object's price holds what it calls."""
     estimates = [change.proposed for change in changes if change.proposed]
     scheduled = [each for each in estimates if each.kind == "scheduled query"]
-    parts = [f"{len(changes)} objects"]
+    parts = [f"{len(changes)} object{'' if len(changes) == 1 else 's'}"]
     if scheduled:
         parts.append(f"scheduled queries: {money(sum(each.dollars_a_month for each in scheduled))} a month")
     over = [each.name for each in estimates if each.over_budget]

@@ -164,15 +164,19 @@ def _dangers(summary: Summary) -> Section:
     """Deletions, replacements and lost data, before anything else."""
     destroyed, replaced = summary.of(Action.DESTROY), summary.of(Action.REPLACE)
     rows = [row for row in summary.tables if row.dangerous]
-    if not destroyed and not replaced and not rows:
+    if not destroyed and not replaced and not rows and not summary.failures:
         return Section("", ())
     words = [
-        "Data would be lost" if summary.loses_data else "",
+        f"{_counted(len(summary.failures), 'stack')} could not be planned" if summary.failures else "",
+        "data would be lost" if summary.loses_data else "",
         f"{_counted(len(destroyed), 'object')} destroyed" if destroyed else "",
         f"{_counted(len(replaced), 'object')} replaced" if replaced else "",
     ]
     refused = " A deployment of this is refused." if summary.refused else ""
-    lines = ["> [!CAUTION]", f"> **{', '.join(filter(None, words))}.**{refused}"]
+    headline = ", ".join(filter(None, words))
+    lines = ["> [!CAUTION]", f"> **{headline[0].upper()}{headline[1:]}.**{refused}"]
+    for stack, failure in summary.failures.items():
+        lines += [f"> - {code(stack)}: {cell(failure.removeprefix('Error: ').partition(chr(10))[0])}"]
     for row in rows:
         what = f"**{cell(row.what)}** ({cell(row.live)} → {cell(row.declared)})"
         lines += [f"> - {code(row.table)}: {what}: {row.kind}; {cell(row.verdict)}"]
@@ -186,6 +190,10 @@ def _dangers(summary: Summary) -> Section:
             f"> - {code(change.address)} is {'destroyed' if change in destroyed else 'replaced'}{because}{data}"
         )
     folds = [
+        Fold(f"What Terraform says of <code>{stack}</code>", "text", tuple(failure.splitlines()))
+        for stack, failure in summary.failures.items()
+    ]
+    folds += [
         Fold(
             f"How to do it safely: <code>{html.escape(row.table)}</code>, {html.escape(row.what)}",
             "sql",
@@ -318,6 +326,8 @@ def _text(value: Any) -> str:
         return ", ".join(value)
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
         return _text(value[0])
+    if isinstance(value, list):
+        return "\n".join(json.dumps(item, sort_keys=True, ensure_ascii=False) for item in value)
     if isinstance(value, dict):
         lines = []
         for key, item in sorted(value.items()):

@@ -106,6 +106,7 @@ class Summary:
     lost: tuple[Grant, ...]
     schedules: tuple[ScheduleRow, ...]
     affected: Mapping[str, tuple[str, ...]]
+    failures: Mapping[str, str]  # Terraform's word, by stack, where it could not plan all of it
 
     def of(self, *actions: Action) -> list[PlannedChange]:
         """The changes of some actions, in the order of the stacks."""
@@ -114,7 +115,7 @@ class Summary:
     @property
     def untouched(self) -> bool:
         """Whether a deployment would do nothing."""
-        return all(change.action is Action.NONE for change in self.changes)
+        return not self.failures and all(change.action is Action.NONE for change in self.changes)
 
     @property
     def loses_data(self) -> bool:
@@ -124,8 +125,8 @@ class Summary:
 
     @property
     def refused(self) -> bool:
-        """Whether a deployment of this would be refused."""
-        return any(row.verdict.startswith("refused") for row in self.tables)
+        """Whether a deployment of this would be refused: by the preflight, or by Terraform already."""
+        return bool(self.failures) or any(row.verdict.startswith("refused") for row in self.tables)
 
     @property
     def headline(self) -> str:
@@ -135,7 +136,8 @@ class Summary:
         counts = Counter(change.action for change in self.changes)
         always = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DESTROY)
         sometimes = (action for action in (Action.IMPORT, Action.MOVE, Action.FORGET) if counts[action])
-        return ", ".join(f"{counts[action]} to {action}" for action in (*always, *sometimes))
+        failed = (f"not all planned: {', '.join(self.failures)}",) if self.failures else ()
+        return ", ".join((*(f"{counts[action]} to {action}" for action in (*always, *sometimes)), *failed))
 
     def as_json(self, costs: Costs) -> str:
         """All of it, for programs; objects that stay as they are are left out."""
@@ -147,6 +149,7 @@ class Summary:
             "untouched": self.untouched,
             "loses_data": self.loses_data,
             "refused": self.refused,
+            "failures": self.failures,
             "counts": Counter(change.action for change in self.changes),
             "changes": [asdict(change) for change in self.changes if change.action is not Action.NONE],
             "tables": [asdict(row) for row in self.tables],
@@ -219,6 +222,7 @@ def summarize(
         tuple(sorted(before - after, key=str)),
         tuple(_schedule_rows(changes, now or datetime.now(UTC))),
         _affected(catalog, changes),
+        {plan.stack: plan.failure for plan in plans if plan.failure},
     )
 
 

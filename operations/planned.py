@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from operations.cdktf import REPOSITORY
+from operations.cdktf import REPOSITORY, stack_folder
 from operations.steps import StepFailedError
 
 if TYPE_CHECKING:
@@ -105,11 +105,15 @@ class OutsideChange:
 
 @dataclass(frozen=True)
 class StackPlan:
-    """The plan of one stack; objects that stay as they are, are in it too, with :attr:`Action.NONE`."""
+    """The plan of one stack; objects that stay as they are, are in it too, with :attr:`Action.NONE`.
+
+    ``failure`` is Terraform's word where it could not plan all of it: what a guard forbids is planned all the same.
+    """
 
     stack: str
-    changes: tuple[PlannedChange, ...]
-    outside: tuple[OutsideChange, ...]
+    changes: tuple[PlannedChange, ...] = ()
+    outside: tuple[OutsideChange, ...] = ()
+    failure: str = ""
 
 
 def read_plans(stacks: tuple[str, ...], variables: Mapping[str, str], folder: Path | None = None) -> list[StackPlan]:
@@ -118,19 +122,27 @@ def read_plans(stacks: tuple[str, ...], variables: Mapping[str, str], folder: Pa
     Args:
         stacks: the stacks' names.
         variables: the process environment of Terraform.
-        folder: read ``STACK.json``, what ``terraform show -json`` printed, from here instead.
+        folder: read ``STACK.json``, what ``terraform show -json`` printed, from here instead, and ``STACK.failed``.
 
     Raises:
         StepFailedError: a plan that is not there, or cannot be read.
     """
-    texts = {stack: _text(stack, variables, folder) for stack in stacks}
-    plans = []
-    for stack, text in texts.items():
-        try:
-            plans.append(read_plan(stack, json.loads(text)))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StepFailedError(f"{stack}: no plan of Terraform's: {type(error).__name__}: {error}", 2) from None
-    return plans
+    return [_read(stack, variables, folder) for stack in stacks]
+
+
+def _read(stack: str, variables: Mapping[str, str], folder: Path | None) -> StackPlan:
+    failed = (folder / f"{stack}.failed") if folder else stack_folder(stack) / "plan.failed"
+    failure = masked(failed.read_text(encoding="utf-8", errors="replace").strip()) if failed.exists() else ""
+    try:
+        text = _text(stack, variables, folder)
+    except StepFailedError:
+        if failure:
+            return StackPlan(stack, failure=failure)
+        raise
+    try:
+        return replace(read_plan(stack, json.loads(text)), failure=failure)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StepFailedError(f"{stack}: no plan of Terraform's: {type(error).__name__}: {error}", 2) from None
 
 
 def _text(stack: str, variables: Mapping[str, str], folder: Path | None) -> str:
@@ -139,7 +151,7 @@ def _text(stack: str, variables: Mapping[str, str], folder: Path | None) -> str:
             return (folder / f"{stack}.json").read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise StepFailedError(f"{stack}: {error}", 2) from None
-    if not (REPOSITORY / "cdktf.out" / "stacks" / stack / "plan").exists():
+    if not (stack_folder(stack) / "plan").exists():
         raise StepFailedError(f"{stack} has no plan yet: run `make plan` first", 2)
     done = subprocess.run(
         [str(REPOSITORY / "operations" / "stack.sh"), "show", stack],

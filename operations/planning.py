@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from operations.cdktf import REPOSITORY, StackOutcome, own_turn, read_line, stack_names
+from operations.cdktf import REPOSITORY, StackOutcome, own_turn, read_line, stack_folder, stack_names
 from operations.deployment import cdktf_variables
 from operations.steps import StepFailedError, bring_up, run_module, step
 
@@ -41,18 +41,29 @@ def plan(environment: Environment, console: Console, adopt: bool) -> dict[str, S
 
 
 def _plans(environment: Environment, console: Console, variables: Mapping[str, str]) -> dict[str, StackOutcome]:
+    """Every stack's plan, also when one of them fails: a summary of the others still tells what is dangerous."""
+    stacks = stack_names(environment.name)
+    for left in (stack_folder(stack) / name for stack in stacks for name in ("plan", "plan.failed")):
+        left.unlink(missing_ok=True)  # a summary must never be of an older plan
     with step(console, "Synthesis"):
         _run([sys.executable, "main.py"], variables)
     outcomes: dict[str, StackOutcome] = {}
-    for stack in stack_names(environment.name):
+    failures: list[str] = []
+    for stack in stacks:
         outcome = outcomes[stack] = StackOutcome(stack)
-        with step(console, stack) as notes:
-            lines = _run([str(STACK), "plan", stack], variables).splitlines()
-            for line in lines:
-                read_line(outcome, line)
-            notes.append(_planned(outcome))
+        try:
+            with step(console, stack) as notes:
+                lines = _run([str(STACK), "plan", stack], variables).splitlines()
+                for line in lines:
+                    read_line(outcome, line)
+                notes.append(_planned(outcome))
+        except StepFailedError as error:
+            failures.append(f"{stack}:\n{error}")
+            continue
         if not outcome.untouched:
             console.print("\n".join(_actions(lines)), markup=False, highlight=False, soft_wrap=True)
+    if failures:
+        raise StepFailedError("\n\n".join(failures), 2)
     return outcomes
 
 

@@ -10,9 +10,15 @@ cd "cdktf.out/stacks/$2"
 terraform=${TERRAFORM_BINARY_NAME:-terraform}
 case $1 in
 plan)
-    rm -f plan
-    "$terraform" init -input=false -no-color >init.log 2>&1 || { cat init.log; exit 1; }
-    exec "$terraform" plan -input=false -no-color -out=plan
+    rm -f plan plan.failed
+    if "$terraform" init -input=false -no-color >plan.log 2>&1 &&
+        "$terraform" plan -input=false -no-color -out=plan >plan.log 2>&1; then
+        cat plan.log
+    else # what was planned all the same, such as what a guard forbids, is in the plan
+        sed -n '/Error:/,$p' plan.log >plan.failed
+        cat plan.log
+        exit 1
+    fi
     ;;
 show) exec "$terraform" show -json plan ;;
 *) echo "stack.sh plan STACK, or stack.sh show STACK" >&2; exit 2 ;;

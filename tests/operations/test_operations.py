@@ -14,13 +14,13 @@ import pytest
 from rich.console import Console
 
 from catalog import load_catalog, retarget
-from operations import rollback
+from operations import planning, rollback
 from operations.adoption import adoptable
 from operations.cdktf import CdktfRun, StackOutcome, read_line, run_cdktf
 from operations.deployment import Deployment, print_summary
 from operations.scheduled_runs import ScheduledRun, run_each_schedule
 from operations.steps import StepFailedError, run_module
-from stacks.environment import Environment, load_environment
+from stacks.environment import PARTS, Environment, load_environment
 from stacks.schedules import SCHEDULES
 from verification.live import RequestRefusedError
 
@@ -283,3 +283,27 @@ def test_an_unknown_environment_is_named_with_those_that_exist() -> None:
     )
     assert done.returncode == 2
     assert "local, prod, staging" in " ".join(done.stderr.split())
+
+
+def test_one_stack_that_cannot_be_planned_keeps_no_other_from_it(
+    local: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What is dangerous may be in any of them; and no older plan is left to be taken for a new one."""
+    old = tmp_path / "eros-local-monitoring" / "plan"
+    old.parent.mkdir()
+    old.touch()
+    planned = []
+
+    def run(command: list[str], _variables: dict[str, str]) -> str:
+        planned.append(command[-1])
+        if command[-1].endswith("warehouse"):
+            raise StepFailedError("Error: Instance cannot be destroyed", 2)
+        return "No changes."
+
+    monkeypatch.setattr("operations.planning._run", run)
+    monkeypatch.setattr("operations.planning.stack_folder", lambda stack: tmp_path / stack)
+    with pytest.raises(StepFailedError) as caught:
+        planning._plans(local, Console(file=io.StringIO()), {})  # noqa: SLF001 - without preflight and server
+    assert planned == ["main.py", *(f"eros-local-{part}" for part in PARTS)]
+    assert str(caught.value) == "eros-local-warehouse:\nError: Instance cannot be destroyed"
+    assert not old.exists()

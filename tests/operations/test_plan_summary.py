@@ -19,7 +19,7 @@ from catalog import load_catalog, retarget
 from operations.cost import CostChange, Estimate
 from operations.plan_markdown import LIMIT, Fold, Section, cell, code, fitted, length, markdown
 from operations.plan_summary import Costs, summarize
-from operations.planned import Action, read_plan
+from operations.planned import Action, read_plan, read_plans
 from stacks.environment import AllowedChange, load_environment
 from stacks.warehouse import schema_json
 
@@ -125,6 +125,29 @@ def test_a_named_and_dated_entry_allows_it(prod: Environment, catalog: Catalog) 
     assert "refused: what allowed it ended on 2020-01-01" in markdown(
         summary_of(ended, catalog, dropped_column(catalog))
     )
+
+
+def test_what_terraform_itself_refuses_leads_with_what_it_planned_all_the_same(tmp_path: Path) -> None:
+    """A guarded table that would be replaced is an error of the plan."""
+    parts = ("warehouse", "routines", "access", "monitoring", "automation")
+    replaced = change("google_bigquery_table.leases", "delete create", {"schema": "[]"}, {"schema": "[]"})
+    for part in parts:
+        plan = {"resource_changes": [replaced] if part == "warehouse" else []}
+        (tmp_path / f"eros-local-{part}.json").write_text(json.dumps(plan))
+    error = "Error: Instance cannot be destroyed\n\nResource google_bigquery_table.leases has prevent_destroy set"
+    (tmp_path / "eros-local-warehouse.failed").write_text(error)
+    (tmp_path / "eros-local-access.failed").write_text("Error: 403")
+    (tmp_path / "eros-local-access.json").unlink()
+    plans = read_plans(tuple(f"eros-local-{part}" for part in parts), {}, tmp_path)
+    environment = load_environment("local")
+    summary = summarize(environment, retarget(load_catalog(), environment.project, environment.dataset), plans)
+    assert summary.refused
+    text = markdown(summary)
+    assert "> **2 stacks could not be planned, data would be lost, 1 object replaced.** A deployment" in text
+    assert "> - `eros-local-warehouse`: Instance cannot be destroyed\n" in text
+    assert "> - `eros-local-access`: 403\n" in text
+    assert "Resource google_bigquery_table.leases has prevent_destroy set" in text
+    assert "> - `leases`: **new required column" in text
 
 
 def test_what_is_destroyed_or_replaced_is_named_with_its_data_and_the_reason(
@@ -279,7 +302,7 @@ def test_costs_are_shown_with_the_difference_and_a_failure_in_one_line(prod: Env
     proposed = Estimate("run_daily_automation", "procedure", 3 << 30, 3 << 30, 3, 30.4)
     summary = summary_of(prod, catalog, dropped_column(catalog))
     text = markdown(summary, Costs((CostChange("run_daily_automation", base, proposed),), with_base=True))
-    assert "### Cost\n\n1 objects; over budget: run_daily_automation\n" in text
+    assert "### Cost\n\n1 object; over budget: run_daily_automation\n" in text
     row = next(line for line in text.splitlines() if line.startswith("| `run_daily_automation`"))
     assert "| 3.00 GB | 3 | $0.018311 | 30.4 | $0.556641 | +2.98 GB | +$0.551" in row
     assert "OVER 2.00 GB" in row
