@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from operations.cdktf import REPOSITORY, StackOutcome, read_line
-from operations.steps import StepFailedError, run_module, step
+from operations.steps import StepFailedError, printed, run_module, step
 from stacks.environment import BOOTSTRAP, IDENTITY_POOL
 from stacks.roles import PLANNER_ROLE_ID
 from verification.live import GoogleApi, RequestRefusedError
@@ -56,18 +56,8 @@ class Workspace:
         Raises:
             StepFailedError: with everything that it printed, when it does not exit with 0.
         """
-        done = subprocess.run(
-            [_terraform(), *arguments, "-no-color", "-input=false"],
-            cwd=self.folder,
-            env=dict(self.variables),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise StepFailedError(done.stdout.strip(), 2)
-        return done.stdout
+        command = [_terraform(), *arguments, "-no-color", "-input=false"]
+        return printed(command, self.variables, self.folder, exit_code=2)
 
 
 def bootstrap(environment: Environment, console: Console, adopt: bool, auto_approve: bool) -> None:
@@ -123,17 +113,7 @@ def _synthesize(environment: Environment, standing: Mapping[str, str]) -> Worksp
     (folder / "backend_override.tf.json").unlink(missing_ok=True)
     variables = {**os.environ, "EROS_ENV": environment.name, "CHECKPOINT_DISABLE": "1"}
     asked = {"EROS_BOOTSTRAP": "1", "CDKTF_OUTDIR": str(OUTPUT), "EROS_ADOPT": str(adoption)}
-    done = subprocess.run(
-        [sys.executable, REPOSITORY / "main.py"],
-        cwd=REPOSITORY,
-        env={**variables, **asked},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise StepFailedError(done.stdout.strip(), done.returncode)
+    printed([sys.executable, "main.py"], {**variables, **asked})
     return Workspace(folder, stack, {**variables, **(_embedded_variables(variables) if environment.endpoint else {})})
 
 

@@ -178,9 +178,9 @@ def _dangers(summary: Summary) -> Section:
     for stack, failure in summary.failures.items():
         lines += [f"> - {code(stack)}: {cell(failure.removeprefix('Error: ').partition(chr(10))[0])}"]
     for row in rows:
-        what = f"**{cell(row.what)}** ({cell(row.live)} → {cell(row.declared)})"
-        lines += [f"> - {code(row.table)}: {what}: {row.kind}; {cell(row.verdict)}"]
-    told = {row.table for row in rows}
+        what = f"**{cell(row.change.what)}** ({cell(row.change.live)} → {cell(row.change.declared)})"
+        lines += [f"> - {code(row.change.table)}: {what}: {row.change.kind}; {cell(row.verdict)}"]
+    told = {row.change.table for row in rows}
     for change in (*destroyed, *replaced):
         if change.kind == "google_bigquery_table" and change.name in told:
             continue
@@ -195,9 +195,9 @@ def _dangers(summary: Summary) -> Section:
     ]
     folds += [
         Fold(
-            f"How to do it safely: <code>{html.escape(row.table)}</code>, {html.escape(row.what)}",
+            f"How to do it safely: <code>{html.escape(row.change.table)}</code>, {html.escape(row.change.what)}",
             "sql",
-            tuple(row.statement.splitlines()),
+            tuple(row.change.statement.splitlines()),
         )
         for row in rows
     ]
@@ -231,8 +231,8 @@ def _tables(rows: Sequence[TableRow]) -> Section:
         return Section("", ())
     lines = ["| table | change | stands | declared | class | |", "|---|---|---|---|---|---|"]
     for row in rows:
-        change = f"{cell(row.what)} | {cell(row.live)} | {cell(row.declared)}"
-        lines += [f"| {code(row.table)} | {change} | {row.kind} | {cell(row.verdict)} |"]
+        change = f"{cell(row.change.what)} | {cell(row.change.live)} | {cell(row.change.declared)}"
+        lines += [f"| {code(row.change.table)} | {change} | {row.change.kind} | {cell(row.verdict)} |"]
     return Section("### Tables, column by column", tuple(lines))
 
 

@@ -41,20 +41,15 @@ ADMINISTRATION = ("owner", "editor", "admin", "Admin", "Owner", "TokenCreator", 
 
 @dataclass(frozen=True)
 class TableRow:
-    """One change of a table that stands, what it costs, and whether a deployment may do it."""
+    """One change of a table that stands, and whether a deployment may do it; '' where there is nothing to ask."""
 
-    table: str
-    what: str
-    live: str
-    declared: str
-    kind: ChangeClass
-    statement: str
-    verdict: str
+    change: TableChange
+    verdict: str = ""
 
     @property
     def dangerous(self) -> bool:
         """Whether data is lost, or the table made anew."""
-        return self.kind is not ChangeClass.IN_PLACE
+        return self.change.kind is not ChangeClass.IN_PLACE
 
 
 @dataclass(frozen=True)
@@ -253,15 +248,7 @@ def _table_rows(environment: Environment, catalog: Catalog, changes: Iterable[Pl
         else:
             found = []
         for row in found:
-            yield TableRow(
-                row.table,
-                row.what,
-                row.live,
-                row.declared,
-                row.kind,
-                row.statement,
-                "" if row.kind is ChangeClass.IN_PLACE else _verdict(environment, row),
-            )
+            yield TableRow(row, "" if row.kind is ChangeClass.IN_PLACE else _verdict(environment, row))
 
 
 def _drop(name: str, path: str) -> TableChange:

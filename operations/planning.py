@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 from operations.cdktf import REPOSITORY, StackOutcome, own_turn, read_line, stack_folder, stack_names
 from operations.deployment import cdktf_variables
-from operations.steps import StepFailedError, bring_up, run_module, step
+from operations.steps import StepFailedError, bring_up, printed, run_module, step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,14 +45,14 @@ def _plans(environment: Environment, console: Console, variables: Mapping[str, s
     for left in (stack_folder(stack) / name for stack in stacks for name in ("plan", "plan.failed")):
         left.unlink(missing_ok=True)  # a summary must never be of an older plan
     with step(console, "Synthesis"):
-        _run([sys.executable, "main.py"], variables)
+        printed([sys.executable, "main.py"], variables)
     outcomes: dict[str, StackOutcome] = {}
     failures: list[str] = []
     for stack in stacks:
         outcome = outcomes[stack] = StackOutcome(stack)
         try:
             with step(console, stack) as notes:
-                lines = _run([str(STACK), "plan", stack], variables).splitlines()
+                lines = printed([str(STACK), "plan", stack], variables).splitlines()
                 for line in lines:
                     read_line(outcome, line)
                 notes.append(_planned(outcome))
@@ -65,27 +64,6 @@ def _plans(environment: Environment, console: Console, variables: Mapping[str, s
     if failures:
         raise StepFailedError("\n\n".join(failures), 2)
     return outcomes
-
-
-def _run(command: list[str], variables: Mapping[str, str]) -> str:
-    """What a command prints, both streams together.
-
-    Raises:
-        StepFailedError: with that, when it does not end with 0.
-    """
-    done = subprocess.run(
-        command,
-        cwd=REPOSITORY,
-        env=dict(variables),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise StepFailedError(done.stdout.strip(), 2)
-    return done.stdout
 
 
 def _preflight(environment: Environment, console: Console) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from operations.cdktf import LOG, REPOSITORY, CdktfRun, own_turn, run_cdktf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -42,6 +43,36 @@ def step(console: Console, title: str) -> Iterator[list[str]]:
     console.print(f"[green]✓[/] {title}{text}  [dim]{time.monotonic() - started:.1f} s[/]", highlight=False)
 
 
+def printed(
+    command: Sequence[str], variables: Mapping[str, str], folder: Path = REPOSITORY, exit_code: int | None = None
+) -> str:
+    """Run a command to its end, without a terminal, and return what it printed, both streams together.
+
+    Args:
+        command: the command and its arguments.
+        variables: the whole environment of the process.
+        folder: where it runs.
+        exit_code: what a failure of it means for us; by default what it ended with.
+
+    Raises:
+        StepFailedError: with everything that it printed, when it does not exit with 0.
+    """
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=dict(variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        message = done.stdout.strip() or f"{' '.join(map(str, command))} ended with {done.returncode}"
+        raise StepFailedError(message, done.returncode if exit_code is None else exit_code)
+    return done.stdout
+
+
 def run_module(*arguments: str, environment: Environment | None = None) -> str:
     """Run ``python -m ARGUMENTS`` in this repository and return the last line that it printed.
 
@@ -52,20 +83,8 @@ def run_module(*arguments: str, environment: Environment | None = None) -> str:
     Raises:
         StepFailedError: with everything that it printed, when it does not exit with 0.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=REPOSITORY,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **({"EROS_ENV": environment.name} if environment else {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    output = done.stdout.strip()
-    if done.returncode:
-        raise StepFailedError(
-            output or f"python -m {' '.join(arguments)} ended with {done.returncode}", done.returncode
-        )
+    named = {"EROS_ENV": environment.name} if environment else {}
+    output = printed([sys.executable, "-m", *arguments], {**os.environ, "PYTHONUNBUFFERED": "1", **named}).strip()
     return output.splitlines()[-1].strip() if output else ""
 
 

@@ -300,7 +300,7 @@ def test_one_stack_that_cannot_be_planned_keeps_no_other_from_it(
             raise StepFailedError("Error: Instance cannot be destroyed", 2)
         return "No changes."
 
-    monkeypatch.setattr("operations.planning._run", run)
+    monkeypatch.setattr("operations.planning.printed", run)
     monkeypatch.setattr("operations.planning.stack_folder", lambda stack: tmp_path / stack)
     with pytest.raises(StepFailedError) as caught:
         planning._plans(local, Console(file=io.StringIO()), {})  # noqa: SLF001 - without preflight and server

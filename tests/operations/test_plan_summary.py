@@ -371,7 +371,7 @@ def test_the_json_form_says_the_same(prod: Environment, catalog: Catalog) -> Non
     document = json.loads(summary.as_json(Costs()))
     assert document["loses_data"] is document["refused"] is True
     assert document["counts"] == {"update": 1}
-    assert document["tables"][0]["kind"] == "loses data"
+    assert document["tables"][0]["change"]["kind"] == "loses data"
     assert [item["address"] for item in document["changes"]] == ["google_bigquery_table.lock_sweep_log"]
 
 
