@@ -13,7 +13,7 @@ SETUP := .venv/installed node_modules/installed
 
 .DEFAULT_GOAL := help
 .PHONY: help setup deploy plan destroy rollback cost verify preview-up preview-down up down check \
-	test test-sql test-others mutations bench-deploy bench-bandit bench-procedures clean
+	test test-sql test-lifecycle test-others mutations bench-deploy bench-bandit bench-procedures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,14 +66,17 @@ check: $(SETUP) ## lint, format, types, the SQL check and the workflows
 	@operations/actionlint.sh
 	@if command -v shellcheck >/dev/null; then shellcheck -x operations/*.sh; fi
 
-test: check ## every check and every test, in two halves at once
-	@$(MAKE) --no-print-directory --output-sync=target -j2 test-sql test-others
+test: check ## every check and every test, in three parts at once
+	@$(MAKE) --no-print-directory --output-sync=target -j3 test-sql test-lifecycle test-others
 
 test-sql: $(SETUP) ## the tests of the SQL
 	@python -m pytest tests/sql
 
+test-lifecycle: $(SETUP) ## the whole life of a deployment, by the commands and the workflows
+	@python -m pytest tests/lifecycle
+
 test-others: $(SETUP) ## all other tests
-	@python -m pytest --ignore tests/sql
+	@python -m pytest --ignore tests/sql --ignore tests/lifecycle
 
 mutations: $(SETUP) ## apply every deliberate defect to a deployed system and print how many the verifier caught
 	@python -m verification.mutations

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from operations.steps import StepFailedError
+from verification.masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-#: Characters that GitHub takes as the text of a comment or an issue.
+#: Characters that GitHub takes as the text of a comment or an issue, as :func:`length` counts them.
 LONGEST_TEXT = 65_535
 TIMEOUT_SECONDS = 30
 #: Who writes with a workflow's own token.
@@ -66,8 +67,10 @@ def write_comment(repository: Repository, pull_request: int, text: str) -> str:
     tag = _first_line(text)
     if not TAG.fullmatch(tag):
         raise StepFailedError(f"the first line must be a hidden tag, <!-- NAME -->, and is: {tag[:80]!r}", 2)
-    if len(text) > LONGEST_TEXT:
-        raise StepFailedError(f"a comment has at most {LONGEST_TEXT:,} characters, this one {len(text):,}: cut it", 2)
+    if length(text) > LONGEST_TEXT:
+        raise StepFailedError(
+            f"a comment has at most {LONGEST_TEXT:,} characters, this one {length(text):,}: cut it", 2
+        )
     comments = f"issues/{pull_request}/comments"
     ours = _ours(repository, tag, _every(repository, comments, "pull-requests"))
     if ours:
@@ -115,6 +118,19 @@ def write_drift_issue(repository: Repository, environment: str, report: str, lin
     return f"Issue updated: {_send(repository, 'PATCH', f'issues/{first["number"]}', 'issues', content)['html_url']}"
 
 
+def length(text: str) -> int:
+    """A text's length as GitHub counts it: in UTF-16 units, as JavaScript does."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def clipped(text: str, room: int) -> str:
+    """As much of a text as fits, in whole lines where there is more than one."""
+    if length(text) <= room:
+        return text
+    kept = text.encode("utf-16-le")[: 2 * max(room, 0)].decode("utf-16-le", errors="ignore")
+    return kept[: kept.rfind("\n")] if "\n" in kept else kept
+
+
 def _close(repository: Repository, issue: Mapping[str, Any], why: str) -> None:
     _send(repository, "POST", f"issues/{issue['number']}/comments", "issues", {"body": why})
     _send(repository, "PATCH", f"issues/{issue['number']}", "issues", {"state": "closed"})
@@ -122,21 +138,21 @@ def _close(repository: Repository, issue: Mapping[str, Any], why: str) -> None:
 
 def _drift_text(tag: str, environment: str, report: str, link: str) -> str:
     """The issue's text: what has drifted as a block of code, as much of it as fits."""
-    lines = report.strip().splitlines()
+    lines = masked(report).strip().splitlines()
     longest = max((len(ticks) for ticks in re.findall(r"`+", report)), default=0)
     fence = "`" * max(3, longest + 1)  # a text with backticks must not end the block
     before = (
         f"{tag}\nWhat stands in **{environment}** is not what the repository declares: {lines[-1]} ([run]({link})).\n\n"
-        "A change that was meant belongs into the repository; one that was not is undone by "
-        f"`make deploy ENV={environment}`.\n\n"
+        "Somebody changed it by hand, or a merged change was not deployed yet. A change by hand that was meant belongs "
+        f"into the repository; `make deploy ENV={environment}` undoes all others.\n\n"
         f"{fence}diff\n"
     )
     after = f"\n{fence}\n\nThis text is renewed each night; the issue is closed when nothing has drifted any more.\n"
     text = "\n".join(lines[:-1])
     cut = f"\n… cut here: `python -m verification drift --env {environment}` shows all of it"
-    room = LONGEST_TEXT - len(before) - len(after)
-    if len(text) > room:
-        text = text[: text.rfind("\n", 0, room - len(cut))] + cut
+    room = LONGEST_TEXT - length(before) - length(after)
+    if length(text) > room:
+        text = clipped(text, room - length(cut)) + cut
     return before + text + after
 
 

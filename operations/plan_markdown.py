@@ -12,7 +12,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from operations.cost_report import markdown as report
-from operations.plan_summary import HOLDS_DATA, READ_BY_OTHERS, Costs
+from operations.github import LONGEST_TEXT, clipped, length
+from operations.plan_summary import READ_BY_OTHERS, Costs, lost_guards, takes_data
 from operations.planned import Action, same
 from verification.live import field_type
 
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
     from operations.plan_summary import Grant, ScheduleRow, Summary, TableRow
     from operations.planned import PlannedChange
 
-#: GitHub refuses a longer body; it counts as JavaScript does, in UTF-16 units.
-LIMIT = 65_535
 #: Attributes that hold SQL: they are shown as diffs, other long ones too.
 SQL_ATTRIBUTES = ("definition_body", "view.query", "params.query")
 #: An alert needs its first two lines, a table its head.
 MINIMUM_LINES = 3
 NO_COSTS = Costs()
+#: So many users of an object are named.
+NAMED = 12
 #: A table of more rows is folded.
 LONG_TABLE = 14
 TITLES = {
@@ -93,11 +94,14 @@ def markdown(summary: Summary, costs: Costs = NO_COSTS, link: str = "") -> str:
         link: where all of it can be read: the workflow's run.
     """
     whole = f"[the whole plan]({link})" if link else "`make plan` shows the whole plan"
-    sections = [section for section in _sections(summary, costs) if section.heading or section.lines or section.folds]
+    run = f" ([run]({link}))" if link else ""
+    sections = [
+        section for section in _sections(summary, costs, run) if section.heading or section.lines or section.folds
+    ]
     return fitted(sections, whole)
 
 
-def fitted(sections: Sequence[Section], link: str, limit: int = LIMIT) -> str:
+def fitted(sections: Sequence[Section], link: str, limit: int = LONGEST_TEXT) -> str:
     """The sections as one text that is no longer than the limit.
 
     Folded pieces are cut first, each to the same length, the longest that fits; then they go, and lists are cut to the
@@ -117,7 +121,7 @@ def fitted(sections: Sequence[Section], link: str, limit: int = LIMIT) -> str:
     if fits_above:
         return cut_folds(fits_above - 1)
     fits_above = bisect_left(range(limit), True, key=lambda lines: length(cut_lists(lines)) > limit)
-    return cut_lists(max(fits_above - 1, 0))
+    return clipped(cut_lists(max(fits_above - 1, 0)), limit)  # one line alone may be too long
 
 
 def _rendered(sections: Sequence[Section], link: str) -> str:
@@ -139,17 +143,12 @@ def _with_lines(section: Section, lines: int) -> Section:
     return replace(section, folds=(), tail=cut, shown=max(MINIMUM_LINES, lines))
 
 
-def length(text: str) -> int:
-    """A text's length as GitHub counts it."""
-    return len(text.encode("utf-16-le")) // 2
-
-
-def _sections(summary: Summary, costs: Costs) -> Iterator[Section]:
+def _sections(summary: Summary, costs: Costs, run: str) -> Iterator[Section]:
     environment = summary.environment
     tag = f"<!-- eros-plan {environment.name} -->"
     yield Section(f"{tag}\n## Plan for {environment.name}: `{environment.project}.{environment.dataset}`", ())
     yield _dangers(summary)
-    yield Section("", (f"**{summary.headline}**",))
+    yield Section("", (f"**{summary.headline}**{run}",))
     yield _access(summary)
     yield _tables(summary.tables)
     for action, title in TITLES.items():
@@ -164,13 +163,15 @@ def _dangers(summary: Summary) -> Section:
     """Deletions, replacements and lost data, before anything else."""
     destroyed, replaced = summary.of(Action.DESTROY), summary.of(Action.REPLACE)
     rows = [row for row in summary.tables if row.dangerous]
-    if not destroyed and not replaced and not rows and not summary.failures:
+    unguarded = [(change, names) for change in summary.changes if (names := lost_guards(change))]
+    if not (destroyed or replaced or rows or unguarded or summary.failures):
         return Section("", ())
     words = [
         f"{_counted(len(summary.failures), 'stack')} could not be planned" if summary.failures else "",
         "data would be lost" if summary.loses_data else "",
         f"{_counted(len(destroyed), 'object')} destroyed" if destroyed else "",
         f"{_counted(len(replaced), 'object')} replaced" if replaced else "",
+        f"{_counted(len(unguarded), 'object')} no longer guarded" if unguarded else "",
     ]
     refused = " A deployment of this is refused." if summary.refused else ""
     headline = ", ".join(filter(None, words))
@@ -185,10 +186,11 @@ def _dangers(summary: Summary) -> Section:
         if change.kind == "google_bigquery_table" and change.name in told:
             continue
         because = f" because of {', '.join(change.replacing)}" if change.replacing else ""
-        data = ", with its data" if change.kind in HOLDS_DATA and not change.before.get("view") else ""
+        data = ", with its data" if takes_data(change) else ""
         lines.append(
             f"> - {code(change.address)} is {'destroyed' if change in destroyed else 'replaced'}{because}{data}"
         )
+    lines += [f"> - {code(change.address)} loses its guard: {', '.join(names)}" for change, names in unguarded]
     folds = [
         Fold(f"What Terraform says of <code>{stack}</code>", "text", tuple(failure.splitlines()))
         for stack, failure in summary.failures.items()
@@ -255,7 +257,8 @@ def _line(summary: Summary, change: PlannedChange) -> str:
     if change.replacing:
         words += f" — replaced because of {', '.join(change.replacing)}"
     if (used := summary.affected.get(change.name)) and change.kind in READ_BY_OTHERS:
-        words += f" — used by {', '.join(map(code, used))}"
+        more = f" and {len(used) - NAMED} more" if len(used) > NAMED else ""
+        words += f" — used by {', '.join(map(code, used[:NAMED]))}{more}"
     return words
 
 
@@ -358,9 +361,14 @@ def _schedules(rows: Sequence[ScheduleRow]) -> Section:
         "|---|---|---|---|---|",
     ]
     for row in rows:
-        both = row.changed and row.before and row.after
-        schedule = f"~~{cell(row.before)}~~ → **{cell(row.after)}**" if both else cell(row.after or row.before)
-        after = (row.hours_la, row.next_la, row.next_utc) if row.next_la else (f"({row.action})", "", "")
+        moved = row.before and row.after and row.before != row.after
+        schedule = f"~~{cell(row.before)}~~ → **{cell(row.after)}**" if moved else cell(row.after or row.before)
+        if "params" in row.changes:
+            schedule += " (**its query changes**)"
+        if row.disabled:
+            after = ("**disabled**", "", "")
+        else:
+            after = (row.hours_la, row.next_la, row.next_utc) if row.next_la else (f"({row.action})", "", "")
         lines.append(f"| {code(row.name)} | {schedule} | {' | '.join(after)} |")
     if any(row.changed for row in rows):
         return Section("### Schedules", tuple(lines))

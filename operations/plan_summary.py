@@ -12,9 +12,10 @@ from catalog import Table
 from operations.cost import CostChange, base_catalog, compare, dependent_objects, estimate
 from operations.cost_report import entries_of
 from operations.planned import Action
+from operations.steps import StepFailedError
 from stacks.schedules import EVERY_HOUR, LOS_ANGELES, SCHEDULES, next_due
 from verification.live import GoogleApi, LiveSystemError
-from verification.table_changes import ChangeClass, TableChange, allowing, changes_of, snapshot
+from verification.table_changes import ChangeClass, TableChange, allowing, changes_of, drop_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
 HOLDS_DATA = {"google_bigquery_table", "google_bigquery_dataset", "google_storage_bucket"}
 #: What other objects of the dataset read, write or call.
 READ_BY_OTHERS = {"google_bigquery_routine", "google_bigquery_table"}
-#: Where each type of grant says what it is granted on.
-GRANTED_ON = {
-    "google_bigquery_dataset_iam_member": "dataset_id",
-    "google_bigquery_table_iam_member": "table_id",
-    "google_project_iam_member": "project",
-    "google_service_account_iam_member": "service_account_id",
-    "google_storage_bucket_iam_member": "bucket",
+#: What a grant of any type may be on; the narrowest comes first.
+GRANTED_ON = ("table_id", "dataset_id", "service_account_id", "bucket", "topic", "secret_id", "project")
+#: Attributes that guard data, with what they must be to do so; a change away from it is a danger.
+GUARDS = {
+    ("google_bigquery_table", "deletion_protection"): True,
+    ("google_bigquery_dataset", "delete_contents_on_destroy"): False,
+    ("google_bigquery_dataset", "default_table_expiration_ms"): False,
+    ("google_bigquery_dataset", "default_partition_expiration_ms"): False,
+    ("google_storage_bucket", "force_destroy"): False,
 }
 EVERYBODY = {"allUsers": "everybody on the internet", "allAuthenticatedUsers": "everybody with a Google account"}
 ADMINISTRATION = ("owner", "editor", "admin", "Admin", "Owner", "TokenCreator", "TokenMinter")
@@ -54,7 +57,7 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Grant:
-    """A role that a member has on something, perhaps under a condition."""
+    """A role that a member has on something, perhaps under a condition; or a right that comes to the same."""
 
     on: str
     role: str
@@ -73,20 +76,25 @@ class Grant:
 
 @dataclass(frozen=True)
 class ScheduleRow:
-    """A scheduled query: what it was and will be scheduled as, in UTC, and its next run that does something."""
+    """A scheduled query: what it was and will be scheduled as, in UTC, and its next run that does something.
+
+    ``changes`` are the attributes that change of those which say when it works: its hours stand in its query.
+    """
 
     name: str
     before: str
     after: str
     action: Action
+    changes: tuple[str, ...]
+    disabled: bool
     hours_la: str
     next_la: str
     next_utc: str
 
     @property
     def changed(self) -> bool:
-        """Whether when it runs changes."""
-        return self.before != self.after
+        """Whether when it works changes, or may."""
+        return bool(self.changes) or self.action in {Action.CREATE, Action.DESTROY, Action.REPLACE}
 
 
 @dataclass(frozen=True)
@@ -115,8 +123,7 @@ class Summary:
     @property
     def loses_data(self) -> bool:
         """Whether a deployment would lose data, or try to."""
-        taken = self.of(Action.DESTROY, Action.REPLACE)
-        return any(row.dangerous for row in self.tables) or any(change.kind in HOLDS_DATA for change in taken)
+        return any(row.dangerous for row in self.tables) or any(takes_data(change) for change in self.changes)
 
     @property
     def refused(self) -> bool:
@@ -176,9 +183,6 @@ def costs_of(summary: Summary, catalog: Catalog, base: str | None) -> Costs:
         summary: the plan's summary.
         catalog: what is declared for its environment.
         base: the git revision to compare with; without one, what the plan changes is estimated by itself.
-
-    Raises:
-        StepFailedError: there is no such revision.
     """
     environment = summary.environment
     try:
@@ -189,7 +193,7 @@ def costs_of(summary: Summary, catalog: Catalog, base: str | None) -> Costs:
         names = changed | dependent_objects(catalog, changed)
         estimates = estimate(GoogleApi(environment), catalog, names) if changed else []
         return Costs(tuple(CostChange(each.name, None, each) for each in estimates))
-    except LiveSystemError as error:
+    except (LiveSystemError, StepFailedError) as error:  # a base that is broken is no reason to show no plan
         return Costs(problem=str(error))
 
 
@@ -225,14 +229,57 @@ def _stays(change: PlannedChange) -> bool:
     return change.action not in {Action.DESTROY, Action.FORGET}
 
 
+def takes_data(change: PlannedChange) -> bool:
+    """Whether what is destroyed or replaced holds data; a view holds none."""
+    taken = change.action in {Action.DESTROY, Action.REPLACE}
+    return taken and change.kind in HOLDS_DATA and not change.before.get("view")
+
+
+def lost_guards(change: PlannedChange) -> list[str]:
+    """The guards of data that a change in place takes away."""
+    if change.action is not Action.UPDATE or change.before.get("view"):
+        return []
+    return [
+        name
+        for name in change.attributes
+        if (guarding := GUARDS.get((change.kind, name))) is not None and bool(change.after.get(name)) is not guarding
+    ]
+
+
 def grants(kind: str, values: Mapping[str, Any]) -> Iterator[Grant]:
-    """The grants that a resource of an IAM type makes."""
-    on = str(values.get(GRANTED_ON.get(kind, ""), ""))
-    if not on:
-        return
-    (condition,) = values.get("condition") or [{}]
-    title = (condition or {}).get("title") or ""
-    yield Grant(on.rpartition("/")[2], str(values.get("role", "")), str(values.get("member", "")), title)
+    """The grants that a resource makes: members of roles, a role's permissions, who is left out of the audit log."""
+    on = next((str(values[name]).rpartition("/")[2] for name in GRANTED_ON if values.get(name)), "")
+    if "_iam_" in kind:
+        yield from _member_grants(on, values)
+        for permission in values.get("permissions") or []:
+            yield Grant(on, str(permission), f"whoever has the role {values.get('role_id', '')}")
+        for log in values.get("audit_log_config") or []:
+            for member in log.get("exempted_members") or []:
+                yield Grant(f"{values.get('service', '')} of {on}", f"no {log['log_type']} audit log", str(member))
+    elif kind == "google_bigquery_dataset":
+        for entry in values.get("access") or []:
+            who = {name: value for name, value in entry.items() if value and name not in {"role", "condition"}}
+            yield Grant(on, str(entry.get("role") or "read"), ", ".join(f"{k} {v}" for k, v in sorted(who.items())))
+
+
+def _member_grants(on: str, values: Mapping[str, Any]) -> Iterator[Grant]:
+    """The members of a member, binding or policy resource."""
+    blocks = values.get("condition") or []
+    terms = "; ".join(f"{block.get('title', '')}: {block.get('expression', '')}" for block in blocks)
+    for member in filter(None, (values.get("member"), *(values.get("members") or []))):
+        yield Grant(on, str(values.get("role", "")), str(member), terms)
+    for binding in _bindings(values.get("policy_data")):
+        for member in binding.get("members", []):
+            yield Grant(on, str(binding.get("role", "")), str(member), str(binding.get("condition") or ""))
+
+
+def _bindings(policy: object) -> list[dict[str, Any]]:
+    """The bindings of a policy that is written as JSON; none where it is not known yet."""
+    try:
+        found: list[dict[str, Any]] = json.loads(str(policy or "{}")).get("bindings", [])
+    except ValueError:
+        return []
+    return found
 
 
 def _table_rows(environment: Environment, catalog: Catalog, changes: Iterable[PlannedChange]) -> Iterator[TableRow]:
@@ -242,18 +289,13 @@ def _table_rows(environment: Environment, catalog: Catalog, changes: Iterable[Pl
         path = f"{environment.project}.{environment.dataset}.{change.name}"
         declared = catalog.tables.get(change.name)
         if change.action is Action.DESTROY:
-            found = [_drop(change.name, path)]
+            found = [drop_of(path)]
         elif isinstance(declared, Table) and change.action is not Action.FORGET:
             found = list(changes_of(path, declared, resource_of_state(change.before)))
         else:
             found = []
         for row in found:
             yield TableRow(row, "" if row.kind is ChangeClass.IN_PLACE else _verdict(environment, row))
-
-
-def _drop(name: str, path: str) -> TableChange:
-    statement = f"{snapshot(path)}   -- then: DROP TABLE `{path}`;"
-    return TableChange(name, "drop of the table", "a table", "no such table", ChangeClass.LOSES_DATA, statement)
 
 
 def _verdict(environment: Environment, change: TableChange) -> str:
@@ -292,6 +334,8 @@ def _schedule_rows(changes: Sequence[PlannedChange], now: datetime) -> Iterator[
             str(change.before.get("schedule") or ""),
             str(change.after.get("schedule") or ""),
             change.action,
+            tuple(name for name in change.attributes if name in {"schedule", "params", "disabled"}),
+            bool(change.after.get("disabled")),
             "every hour" if hours == EVERY_HOUR else ", ".join(f"{hour:02}" for hour in hours) + " o'clock",
             f"{run.astimezone(LOS_ANGELES):%a %F %H:%M %Z}" if run else "",
             f"{run:%a %F %H:%M} UTC" if run else "",

@@ -6,7 +6,6 @@ The form is documented at https://developer.hashicorp.com/terraform/internals/js
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from operations.cdktf import REPOSITORY, stack_folder
 from operations.steps import StepFailedError
+from verification.masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,13 +22,7 @@ if TYPE_CHECKING:
 
 SENSITIVE = "(sensitive)"
 UNKNOWN = "(known after apply)"
-#: Forms of credentials that nobody marks as sensitive, such as one that was written into a query.
-CREDENTIALS = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-    r"|\bya29\.[\w.-]{20,}|\bgh[oprsu]_\w{36,}|\bgithub_pat_\w{22,}|\bAIza[\w-]{35}|\bGOCSPX-[\w-]{20,}"
-    r"|\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[\w-]{10,}|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}",
-    re.DOTALL,
-)
+UNFINISHED = "Error: the plan ended in an error; its log says more"
 #: What a service writes by itself whenever anything happens.
 OF_THE_SERVICE = {
     "creation_time",
@@ -132,7 +126,9 @@ def read_plans(stacks: tuple[str, ...], variables: Mapping[str, str], folder: Pa
 
 def _read(stack: str, variables: Mapping[str, str], folder: Path | None) -> StackPlan:
     failed = (folder / f"{stack}.failed") if folder else stack_folder(stack) / "plan.failed"
-    failure = masked(failed.read_text(encoding="utf-8", errors="replace").strip()) if failed.exists() else ""
+    failure = (
+        masked(failed.read_text(encoding="utf-8", errors="replace").strip() or UNFINISHED) if failed.exists() else ""
+    )
     try:
         text = _text(stack, variables, folder)
     except StepFailedError:
@@ -140,9 +136,10 @@ def _read(stack: str, variables: Mapping[str, str], folder: Path | None) -> Stac
             return StackPlan(stack, failure=failure)
         raise
     try:
-        return replace(read_plan(stack, json.loads(text)), failure=failure)
+        plan = read_plan(stack, json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StepFailedError(f"{stack}: no plan of Terraform's: {type(error).__name__}: {error}", 2) from None
+    return replace(plan, failure=failure or plan.failure)
 
 
 def _text(stack: str, variables: Mapping[str, str], folder: Path | None) -> str:
@@ -167,12 +164,14 @@ def _text(stack: str, variables: Mapping[str, str], folder: Path | None) -> str:
 
 def read_plan(stack: str, plan: Mapping[str, Any]) -> StackPlan:
     """A stack's plan from what ``terraform show -json`` prints."""
-    declared = _declared(plan)
-    items = plan.get("resource_drift") or []
-    outside = tuple(filter(None, (_outside(stack, item, declared.get(item["address"])) for item in items)))
+    declared, items = _declared(plan), plan.get("resource_changes") or []
+    for item in items:  # what the plan changes back counts too, though the configuration leaves it out
+        declared.setdefault(item["address"], set()).update(_attributes(item["change"]))
+    drifted = plan.get("resource_drift") or []
+    outside = tuple(filter(None, (_outside(stack, item, declared.get(item["address"], set())) for item in drifted)))
     found = {change.address: change for change in outside}
-    changes = [_change(stack, item, found.get(item["address"])) for item in plan.get("resource_changes") or []]
-    return StackPlan(stack, tuple(changes), outside)
+    changes = tuple(_change(stack, item, found.get(item["address"])) for item in items)
+    return StackPlan(stack, changes, outside, UNFINISHED if plan.get("errored") else "")
 
 
 def _declared(plan: Mapping[str, Any]) -> dict[str, set[str]]:
@@ -186,7 +185,7 @@ def _change(stack: str, item: Mapping[str, Any], outside: OutsideChange | None) 
     raw_before, raw_after = change.get("before") or {}, change.get("after") or {}
     unknown = change.get("after_unknown") or {}
     action = _action(item)
-    attributes = tuple(_changed(raw_before, raw_after, unknown)) if raw_before and raw_after else ()
+    attributes = _attributes(change)
     left = outside.left if outside else {}
     return PlannedChange(
         stack=stack,
@@ -204,6 +203,12 @@ def _change(stack: str, item: Mapping[str, Any], outside: OutsideChange | None) 
         replacing=tuple(dict.fromkeys(str(path[0]) for path in change.get("replace_paths") or [])),
         moved_from=item.get("previous_address") or "",
     )
+
+
+def _attributes(change: Mapping[str, Any]) -> tuple[str, ...]:
+    """The attributes that a plan changes of an object that stands and stays."""
+    before, after = change.get("before") or {}, change.get("after") or {}
+    return tuple(_changed(before, after, change.get("after_unknown") or {})) if before and after else ()
 
 
 def _action(item: Mapping[str, Any]) -> Action:
@@ -244,13 +249,13 @@ def _stripped(value: object) -> object:
     return value or None
 
 
-def _outside(stack: str, item: Mapping[str, Any], declared: set[str] | None) -> OutsideChange | None:
-    """What changed of what is declared; what a service computes, and what is declared no more, is nobody's change."""
+def _outside(stack: str, item: Mapping[str, Any], declared: set[str]) -> OutsideChange | None:
+    """What changed of what is declared or planned back; what a service computes is nobody's change."""
     change = item["change"]
     left, found = change.get("before") or {}, change.get("after") or {}
     if "delete" in change["actions"]:
         return OutsideChange(stack, item["address"], gone=True, left={}, found={})
-    names = [name for name in _changed(left, found, {}) if declared is None or name in declared]
+    names = [name for name in _changed(left, found, {}) if name in declared]
     if not names:
         return None
     left, found = shown(left, change.get("before_sensitive")), shown(found, change.get("after_sensitive"))
@@ -261,11 +266,6 @@ def _outside(stack: str, item: Mapping[str, Any], declared: set[str] | None) -> 
         left={name: left.get(name) for name in names},
         found={name: found.get(name) for name in names},
     )
-
-
-def masked(text: str) -> str:
-    """A text without what looks like a credential."""
-    return CREDENTIALS.sub("(looks like a credential: masked)", text)
 
 
 def shown(value: Any, sensitive: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from operations.cdktf import REPOSITORY, StackOutcome, own_turn, read_line, stack_folder, stack_names
 from operations.deployment import cdktf_variables
 from operations.steps import StepFailedError, bring_up, printed, run_module, step
+from verification.masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,10 +58,10 @@ def _plans(environment: Environment, console: Console, variables: Mapping[str, s
                     read_line(outcome, line)
                 notes.append(_planned(outcome))
         except StepFailedError as error:
-            failures.append(f"{stack}:\n{error}")
+            failures.append(f"{stack}:\n{masked(str(error))}")
             continue
         if not outcome.untouched:
-            console.print("\n".join(_actions(lines)), markup=False, highlight=False, soft_wrap=True)
+            console.print(masked("\n".join(_actions(lines))), markup=False, highlight=False, soft_wrap=True)
     if failures:
         raise StepFailedError("\n\n".join(failures), 2)
     return outcomes

@@ -15,7 +15,7 @@ plan)
         "$terraform" plan -input=false -no-color -out=plan >plan.log 2>&1; then
         cat plan.log
     else # what was planned all the same, such as what a guard forbids, is in the plan
-        sed -n '/Error:/,$p' plan.log >plan.failed
+        sed -n '/^Error: /,$p' plan.log >plan.failed
         cat plan.log
         exit 1
     fi

@@ -291,7 +291,15 @@ def previews(folder: Path = ENVIRONMENTS) -> dict[str, Preview]:
         EnvironmentFileError: a file cannot be used.
     """
     contents = {file.stem: _content(file) for file in sorted(folder.glob("*.yaml"))}
-    return {name: _preview(name, content) for name, content in contents.items() if "preview" in content}
+    found = {name: _preview(name, content) for name, content in contents.items() if "preview" in content}
+    beside: dict[str, str] = {}
+    for name, template in found.items():
+        if (other := beside.setdefault(template.beside, name)) != name:
+            raise EnvironmentFileError(
+                f"{name}.yaml: preview.beside: {other}.yaml stands beside {template.beside} already, and its numbers "
+                "would have the same datasets"
+            )
+    return found
 
 
 def _numbered(host: Environment, name: str, template: Preview, number: int) -> Environment:

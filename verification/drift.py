@@ -30,6 +30,7 @@ from verification.live import (
     standard_type,
     table_expiry_days,
 )
+from verification.masking import masked
 from verification.results import Outcome, Subject, drifted, passed
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class Aspect:
         """A unified diff from the repository to what stands."""
         title = f"{self.object} ({self.name})"
         before, after = f"repository: {title}", f"live: {title}"
-        return list(difflib.unified_diff(_lines(self.declared), _lines(self.live), before, after, lineterm=""))
+        lines = difflib.unified_diff(_lines(self.declared), _lines(self.live), before, after, lineterm="")
+        return masked("\n".join(lines)).splitlines()
 
     @property
     def outcome(self) -> Outcome:

@@ -59,15 +59,16 @@ def table_changes(subject: Subject) -> Iterator[TableChange]:
     declared = {item.name for item in subject.catalog}
     for name, labels in subject.api.table_labels().items():
         if labels.get("system") == "eros" and name not in declared:
-            path = f"{subject.environment.project}.{subject.environment.dataset}.{name}"
-            yield TableChange(
-                name,
-                "drop of the table",
-                "a table of this system",
-                "no such table",
-                ChangeClass.LOSES_DATA,
-                f"{snapshot(path)}   -- then: DROP TABLE `{path}`;",
-            )
+            yield drop_of(f"{subject.environment.project}.{subject.environment.dataset}.{name}")
+
+
+def drop_of(path: str) -> TableChange:
+    """The loss of a whole table, by its qualified name."""
+    statement = f"{snapshot(path)}   -- then: DROP TABLE `{path}`;"
+    name = path.rpartition(".")[2]
+    return TableChange(
+        name, "drop of the table", "a table of this system", "no such table", ChangeClass.LOSES_DATA, statement
+    )
 
 
 def allowing(environment: Environment, change: TableChange) -> AllowedChange | None:

@@ -171,6 +171,16 @@ def test_a_report_with_backticks_stays_within_its_block(github: GitHub) -> None:
     assert "`````diff\n+```\n+````sql\n`````\n" in github.issues[0]["body"]
 
 
+def test_a_report_holds_no_credential_and_no_more_than_fits(github: GitHub) -> None:
+    """Somebody may have written one into a routine by hand; and GitHub counts an emoji twice."""
+    token = "ghp_" + "a1B2" * 10
+    drift(github, f"+SELECT '{token}'\n+{'🔥' * 70_000}\n2 of 3 aspects of what is declared have drifted\n")
+    body = github.issues[0]["body"]
+    assert token not in body
+    assert len(body.encode("utf-16-le")) // 2 <= 65_535
+    assert "cut here" in body
+
+
 @pytest.mark.parametrize("report", ["", "no credentials", "1 of 3 aspects"])
 def test_a_report_that_is_not_whole_changes_nothing(github: GitHub, report: str) -> None:
     github.issue("<!-- eros-drift prod -->")

@@ -17,7 +17,8 @@ from markdown_it import MarkdownIt
 
 from catalog import load_catalog, retarget
 from operations.cost import CostChange, Estimate
-from operations.plan_markdown import LIMIT, Fold, Section, cell, code, fitted, length, markdown
+from operations.github import LONGEST_TEXT, length
+from operations.plan_markdown import Fold, Section, cell, code, fitted, markdown
 from operations.plan_summary import Costs, summarize
 from operations.planned import Action, read_plan, read_plans
 from stacks.environment import AllowedChange, load_environment
@@ -276,6 +277,85 @@ def test_a_change_outside_is_told_apart_from_what_is_planned(prod: Environment, 
     assert "google_bigquery_table.t" not in text
 
 
+def test_what_was_set_by_hand_where_nothing_is_declared_is_a_change_outside(
+    prod: Environment, catalog: Catalog
+) -> None:
+    """Such as a scheduled query that somebody paused: the plan puts it back, and so it is nobody's plan."""
+    address = "google_bigquery_data_transfer_config.run_daily_automation"
+    paused, runs = {"schedule": "every 1 hours", "disabled": True}, {"schedule": "every 1 hours", "disabled": False}
+    plan = {
+        "resource_changes": [update(address, paused, runs)],
+        "resource_drift": [update(address, runs, paused)],
+        "configuration": {"root_module": {"resources": [{"address": address, "expressions": {"schedule": {}}}]}},
+    }
+    text = markdown(summarize(prod, catalog, [read_plan("s", plan)]))
+    assert f"`{address}`: disabled — only puts back what was changed outside Terraform" in text
+    assert f"- `{address}`: disabled\n" in text.partition("### Changed outside Terraform")[2]
+
+
+def test_a_plan_that_ended_in_an_error_is_never_no_changes(prod: Environment, catalog: Catalog) -> None:
+    summary = summarize(prod, catalog, [read_plan("s", {"errored": True, "resource_changes": []})])
+    assert summary.refused
+    assert "No changes" not in markdown(summary)
+
+
+def test_a_guard_that_goes_is_a_danger(prod: Environment, catalog: Catalog) -> None:
+    on, off = {"deletion_protection": True}, {"deletion_protection": False}
+    text = markdown(summary_of(prod, catalog, update("google_bigquery_table.leases_new", on, off)))
+    assert "> **1 object no longer guarded.**" in text
+    assert "> - `google_bigquery_table.leases_new` loses its guard: deletion_protection" in text
+    assert "CAUTION" not in markdown(summary_of(prod, catalog, update("google_bigquery_table.leases_new", off, on)))
+
+
+def test_a_view_that_goes_takes_no_data(prod: Environment, catalog: Catalog) -> None:
+    view = {"view": [{"query": "SELECT 1"}]}
+    text = markdown(summary_of(prod, catalog, change("google_bigquery_table.a_view", "delete", view)))
+    assert "> **1 object destroyed.**" in text
+    assert "ata would be lost" not in text
+
+
+def test_access_of_every_form_is_called_out(prod: Environment, catalog: Catalog) -> None:
+    narrow = [{"title": "t", "expression": "false"}]
+    wide = [{"title": "t", "expression": "true"}]
+    summary = summary_of(
+        prod,
+        catalog,
+        change("google_project_iam_binding.b", "create", None, {"project": "p", "role": "r", "members": ["allUsers"]}),
+        update(
+            "google_project_iam_custom_role.c",
+            {"project": "p", "role_id": "reader", "permissions": ["a.get"]},
+            {"project": "p", "role_id": "reader", "permissions": ["a.get", "a.set"]},
+        ),
+        update(
+            "google_project_iam_audit_config.d",
+            {"project": "p", "service": "s", "audit_log_config": [{"log_type": "DATA_READ", "exempted_members": []}]},
+            {
+                "project": "p",
+                "service": "s",
+                "audit_log_config": [{"log_type": "DATA_READ", "exempted_members": ["x"]}],
+            },
+        ),
+        change(
+            "google_project_iam_member.e",
+            "delete create",
+            {**member("r", "user:a@example.com"), "condition": narrow},
+            {**member("r", "user:a@example.com"), "condition": wide},
+        ),
+        update(
+            "google_bigquery_dataset.f",
+            {"dataset_id": "f", "access": []},
+            {"dataset_id": "f", "access": [{"role": "READER", "special_group": "allAuthenticatedUsers"}]},
+        ),
+    )
+    assert {(grant.member, grant.role) for grant in summary.gained} == {
+        ("allUsers", "r"),
+        ("whoever has the role reader", "a.set"),
+        ("x", "no DATA_READ audit log"),
+        ("user:a@example.com", "r"),
+        ("special_group allAuthenticatedUsers", "READER"),
+    }
+
+
 def test_what_a_service_computes_is_nobody_s_change(prod: Environment, catalog: Catalog) -> None:
     dataset = update("google_bigquery_dataset.d", {"access": [1], "labels": {"a": "1"}}, {"access": [2], "labels": {}})
     configuration = {"root_module": {"resources": [{"address": dataset["address"], "expressions": {"labels": {}}}]}}
@@ -292,6 +372,11 @@ def test_schedules_are_shown_with_their_next_runs_in_both_zones(prod: Environmen
     row = next(line for line in text.splitlines() if line.startswith("| `run_daily_automation`"))
     assert "| Sun 2026-03-08 03:05 PDT | Sun 2026-03-08 10:05 UTC |" in row
     assert "<summary>Schedules: no change; next runs</summary>" in text
+    other = {**config, "params": {"query": "hours 1, 7"}, "disabled": True}
+    changed = markdown(summary_of(prod, catalog, update(address, {**config, "params": {"query": "hours 0, 6"}}, other)))
+    row = next(line for line in changed.splitlines() if line.startswith("| `run_daily_automation`"))
+    assert "(**its query changes**) | **disabled** |" in row
+    assert "### Schedules" in changed
     gone = markdown(summary_of(prod, catalog, change(address, "delete", config)))
     assert "### Schedules" in gone
     assert "(destroy)" in gone
@@ -328,7 +413,7 @@ def test_a_huge_plan_fits_and_stays_markdown(prod: Environment, catalog: Catalog
     ]
     link = "https://example.com/runs/7"
     text = markdown(summary_of(prod, catalog, *bodies, dropped_column(catalog)), link=link)
-    assert LIMIT * 0.8 < length(text) <= LIMIT
+    assert LONGEST_TEXT * 0.8 < length(text) <= LONGEST_TEXT
     assert text.count("<details>") == text.count("</details>") > 0
     assert all(token.content.endswith("\n") for token in PARSER.parse(text) if token.type == "fence")
     assert "lines were cut here" in text
@@ -342,7 +427,7 @@ def test_a_huge_plan_fits_and_stays_markdown(prod: Environment, catalog: Catalog
         st.builds(
             Section,
             st.text("ab# ", max_size=9),
-            st.lists(st.text("xyz", max_size=30), max_size=40).map(tuple),
+            st.lists(st.text("xyz🔥", max_size=3_000), max_size=12).map(tuple),
             st.lists(
                 st.builds(
                     Fold, st.just("t"), st.sampled_from(["", "sql"]), st.lists(st.text("`a🔥", max_size=60)).map(tuple)

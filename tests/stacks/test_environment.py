@@ -125,6 +125,14 @@ def test_a_preview_is_its_host_under_names_of_its_own() -> None:
     assert (local.number, local.system, local.host, local.tables_expire_after_days) == (None, "eros", "local", None)
 
 
+def test_a_second_template_beside_one_environment_is_refused(tmp_path: Path) -> None:
+    """Its preview 7 would have the dataset of the other's."""
+    for name in ("preview", "preview-qa"):
+        (tmp_path / f"{name}.yaml").write_text("preview: {beside: staging, expires_after_days: 7}")
+    with pytest.raises(EnvironmentFileError, match=r"preview-qa\.yaml stands beside staging already"):
+        previews(tmp_path)
+
+
 def test_one_file_of_previews_stands_beside_an_environment() -> None:
     """Two would give two previews of one number the same names."""
     beside = [preview.beside for preview in previews().values()]
