@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from operations.cdktf import REPOSITORY, StackOutcome, read_line
 from operations.steps import StepFailedError, printed, run_module, step
-from stacks.environment import BOOTSTRAP, IDENTITY_POOL
-from stacks.roles import PLANNER_ROLE_ID
+from stacks.environment import BOOTSTRAP, IDENTITY_POOL, PREVIEWS
+from stacks.roles import PLANNER_ROLE_ID, PREVIEWER_ROLE_ID
 from verification.live import GoogleApi, RequestRefusedError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def bootstrap(environment: Environment, console: Console, adopt: bool, auto_appr
     Args:
         environment: where; the embedded one is started first.
         console: where progress is shown, and at the end what GitHub has to know.
-        adopt: import the bucket, the pool and the role where they stand already.
+        adopt: import the bucket, the pool and the roles where they stand already.
         auto_approve: apply without asking.
 
     Raises:
@@ -143,15 +143,17 @@ def _standing(environment: Environment, bucket: str, api: GoogleApi) -> dict[str
     """Import ids, by address, of what stands and would be refused as a second one."""
     project = f"projects/{environment.project}"
     pool = f"{project}/locations/global/workloadIdentityPools/{IDENTITY_POOL}"
-    provider, role = f"{pool}/providers/{IDENTITY_POOL}", f"{project}/roles/{PLANNER_ROLE_ID}"
     found = {"google_storage_bucket.state": bucket} if api.bucket_exists(bucket) else {}
     if environment.github is None:
         return found
-    for address, name in (
-        ("google_iam_workload_identity_pool.github", pool),
-        ("google_iam_workload_identity_pool_provider.github", provider),
-        ("google_project_iam_custom_role.planner", role),
-    ):
+    names = {
+        "google_iam_workload_identity_pool.github": pool,
+        "google_iam_workload_identity_pool_provider.github": f"{pool}/providers/{IDENTITY_POOL}",
+        "google_project_iam_custom_role.planner": f"{project}/roles/{PLANNER_ROLE_ID}",
+    }
+    if environment.github.previews:
+        names["google_project_iam_custom_role.previewer"] = f"{project}/roles/{PREVIEWER_ROLE_ID}"
+    for address, name in names.items():
         try:
             resource = api.iam("GET", name)
         except RequestRefusedError:
@@ -189,10 +191,13 @@ def _print_what_github_needs(environment: Environment, console: Console) -> None
         "WORKLOAD_IDENTITY_PROVIDER": environment.identity_provider,
         "PLANNER": environment.planner,
         "DEPLOYER": environment.deployer,
+        **({"PREVIEWER": environment.previewer} if environment.github.previews else {}),
     }
     lines = [
         f"Variables of the GitHub environments of {environment.github.repository} that plan or deploy here:",
         *(f"  {name}={value}" for name, value in variables.items()),
         f"A job may deploy in the GitHub environment {environment.name!r}, from the branch main; any job may plan.",
     ]
+    if environment.github.previews:
+        lines.append(f"A job of any branch may deploy previews in the GitHub environment {PREVIEWS!r}.")
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cdktf import App, TerraformResourceLifecycle
 
 from stacks.base import adopt, adoption_file, empty_stack, resource_id
-from stacks.environment import BOOTSTRAP, IDENTITY_POOL, EnvironmentFileError
+from stacks.environment import BOOTSTRAP, IDENTITY_POOL, PREVIEWS, EnvironmentFileError
 from stacks.google import (
     IamWorkloadIdentityPool,
     IamWorkloadIdentityPoolProvider,
@@ -22,6 +22,7 @@ from stacks.google import (
     ServiceAccountIamMember,
     StorageBucket,
     StorageBucketIamMember,
+    StorageBucketIamMemberCondition,
     StorageBucketLifecycleRule,
     StorageBucketLifecycleRuleAction,
     StorageBucketLifecycleRuleCondition,
@@ -35,6 +36,8 @@ from stacks.roles import (
     PLANNER_BUCKET_ROLE,
     PLANNER_PERMISSIONS,
     PLANNER_ROLE_ID,
+    PREVIEWER_PERMISSIONS,
+    PREVIEWER_ROLE_ID,
     PROJECT_ADMIN,
     grant_name,
     workflow_grants,
@@ -79,8 +82,13 @@ def bootstrap(app: App, environment: Environment, bucket: str) -> TerraformStack
         provider = _federation(stack, environment, environment.github.repository)
         planner = _account(stack, "planner", environment.planner, "Plans pull requests, looks for drift; reads only.")
         deployer = _account(stack, "deployer", environment.deployer, "Deploys the main branch.")
-        _let_workflows_in(stack, environment, environment.github, [provider, planner, deployer])
-        _grant(stack, environment, state, [planner, deployer])
+        accounts: list[ITerraformDependable] = [planner, deployer]
+        if environment.github.previews:
+            accounts.append(_account(stack, "previewer", environment.previewer, "Deploys previews, of any branch."))
+        _let_workflows_in(stack, environment, environment.github, [provider, *accounts])
+        _grant(stack, environment, state, accounts)
+        if environment.github.previews:
+            _grant_states_of_previews(stack, environment, state, accounts)
     return stack
 
 
@@ -129,9 +137,6 @@ def _federation(stack: TerraformStack, environment: Environment, repository: str
         attribute_mapping={
             "google.subject": "assertion.sub",
             "attribute.repository": "assertion.repository",
-            "attribute.ref": "assertion.ref",
-            # a job without an environment has no such claim
-            "attribute.environment": "has(assertion.environment) ? assertion.environment : ''",
         },
         attribute_condition=admission(environment, repository),
     )
@@ -166,14 +171,14 @@ def _account(stack: TerraformStack, name: str, email: str, description: str) -> 
 def _let_workflows_in(
     stack: TerraformStack, environment: Environment, github: GitHub, depends_on: list[ITerraformDependable]
 ) -> None:
-    """Any job of the repository may act as the planner; as the deployer only one in the right GitHub environment."""
+    """Any job of the repository may act as the planner; as the others only one in the right GitHub environment."""
     pool, repository = f"iam.googleapis.com/{environment.identity_pool}", github.repository
     identities = {
         "planner": (environment.planner, f"principalSet://{pool}/attribute.repository/{repository}"),
         "deployer": (environment.deployer, f"principal://{pool}/subject/{subject(repository, environment.name)}"),
     }
     if github.previews:
-        identities["previews"] = (environment.deployer, f"principal://{pool}/subject/{subject(repository, 'preview')}")
+        identities["previewer"] = (environment.previewer, f"principal://{pool}/subject/{subject(repository, PREVIEWS)}")
     for name, (email, identity) in identities.items():
         member = ServiceAccountIamMember(
             stack,
@@ -189,16 +194,14 @@ def _let_workflows_in(
 def _grant(
     stack: TerraformStack, environment: Environment, state: StorageBucket, accounts: list[ITerraformDependable]
 ) -> None:
-    """The roles of both accounts on the project, and on the state's bucket alone."""
-    reader = ProjectIamCustomRole(
+    """The roles of the accounts on the project; the planner's and the deployer's on the state's bucket alone."""
+    reader = _custom_role(
         stack,
-        "planner role",
-        role_id=PLANNER_ROLE_ID,
-        title="EROS planner",
-        description="Reads scheduled queries; every role of Google's that does may change something too.",
-        permissions=list(PLANNER_PERMISSIONS),
+        "planner",
+        PLANNER_ROLE_ID,
+        PLANNER_PERMISSIONS,
+        "Reads jobs and scheduled queries; every role of Google's that does may change something too.",
     )
-    resource_id(reader, "planner")
     for role, member in workflow_grants(environment):
         grant = ProjectIamMember(
             stack,
@@ -216,6 +219,51 @@ def _grant(
             stack, f"bucket {role}", bucket=state.name, role=role, member=member, depends_on=accounts
         )
         resource_id(bucket_grant, grant_name(role, member))
+
+
+def _grant_states_of_previews(
+    stack: TerraformStack, environment: Environment, state: StorageBucket, accounts: list[ITerraformDependable]
+) -> None:
+    """Of the bucket's objects the previewer lists all and opens those of previews alone."""
+    lister = _custom_role(
+        stack,
+        "previewer",
+        PREVIEWER_ROLE_ID,
+        PREVIEWER_PERMISSIONS,
+        "Lists the state bucket; every role of Google's that does reads or writes objects too.",
+    )
+    member = f"serviceAccount:{environment.previewer}"
+    previews = f"projects/_/buckets/{environment.state.bucket}/objects/eros/eros-{PREVIEWS}-"
+    condition = StorageBucketIamMemberCondition(
+        title="states of previews only", expression=f"resource.name.startsWith('{previews}')"
+    )
+    lists = f"projects/{environment.project}/roles/{PREVIEWER_ROLE_ID}"
+    for role, limit in ((lists, None), (DEPLOYER_BUCKET_ROLE, condition)):
+        grant = StorageBucketIamMember(
+            stack,
+            f"bucket {role} of the previewer",
+            bucket=state.name,
+            role=role,
+            member=member,
+            condition=limit,
+            depends_on=[lister, *accounts],
+        )
+        resource_id(grant, grant_name(role, member))
+
+
+def _custom_role(
+    stack: TerraformStack, name: str, role_id: str, permissions: tuple[str, ...], description: str
+) -> ProjectIamCustomRole:
+    role = ProjectIamCustomRole(
+        stack,
+        f"{name} role",
+        role_id=role_id,
+        title=f"EROS {name}",
+        description=description,
+        permissions=list(permissions),
+    )
+    resource_id(role, name)
+    return role
 
 
 def _granting_limit() -> ProjectIamMemberCondition:

@@ -27,6 +27,8 @@ PARTS = ("warehouse", "routines", "access", "monitoring", "automation")
 BOOTSTRAP = "bootstrap"
 #: Name of the workload identity pool, and of the one provider in it.
 IDENTITY_POOL = "github"
+#: The GitHub environment that previews are deployed in, and the name of their template there.
+PREVIEWS = "preview"
 DATASET_DESCRIPTION = "The EROS Scheduling System: its tables, functions, view and procedures."
 PROJECT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 DATASET_ID = re.compile(r"[A-Za-z0-9_]{1,1024}")
@@ -233,6 +235,11 @@ class Environment(_Settings):
     def deployer(self) -> str:
         """E-mail address of the account that deploys from the repository's main branch."""
         return f"eros-deployer@{self.project}.iam.gserviceaccount.com"
+
+    @property
+    def previewer(self) -> str:
+        """E-mail address of the account that deploys previews beside this environment, from any branch."""
+        return f"eros-previewer@{self.project}.iam.gserviceaccount.com"
 
     @property
     def identity_pool(self) -> str:

@@ -62,7 +62,10 @@ from cdktf_cdktf_provider_google.storage_bucket import (  # noqa: E402
     StorageBucketSoftDeletePolicy,
     StorageBucketVersioning,
 )
-from cdktf_cdktf_provider_google.storage_bucket_iam_member import StorageBucketIamMember  # noqa: E402
+from cdktf_cdktf_provider_google.storage_bucket_iam_member import (  # noqa: E402
+    StorageBucketIamMember,
+    StorageBucketIamMemberCondition,
+)
 
 __all__ = [
     "BigqueryDataTransferConfig",
@@ -97,6 +100,7 @@ __all__ = [
     "ServiceAccountIamMember",
     "StorageBucket",
     "StorageBucketIamMember",
+    "StorageBucketIamMemberCondition",
     "StorageBucketLifecycleRule",
     "StorageBucketLifecycleRuleAction",
     "StorageBucketLifecycleRuleCondition",

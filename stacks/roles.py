@@ -79,9 +79,12 @@ PLANNER_ROLES = (
     "roles/monitoring.viewer",
     "roles/serviceusage.serviceUsageViewer",
 )
-#: In a custom role, since each of Google's that reads transfer configs may make datasets too.
+#: In a custom role, since each of Google's that reads these may make datasets or end jobs too.
 PLANNER_ROLE_ID = "erosPlanner"
-PLANNER_PERMISSIONS = ("bigquery.transfers.get",)
+PLANNER_PERMISSIONS = (
+    "bigquery.jobs.get",  # the seed job, which the deployer made
+    "bigquery.transfers.get",
+)
 #: What a deployment needs; the role that grants others is limited to those which the stacks grant.
 DEPLOYER_ROLES = tuple(dict.fromkeys(DEPLOY_PERMISSIONS.values()))
 PROJECT_ADMIN = "roles/resourcemanager.projectIamAdmin"
@@ -89,7 +92,10 @@ GRANTABLE_ROLES = tuple(PROJECT_ROLES.values())
 #: On the bucket of the state alone. A plan takes no lock (`-lock=false`), so reading is enough for it.
 PLANNER_BUCKET_ROLE = "roles/storage.objectViewer"
 DEPLOYER_BUCKET_ROLE = "roles/storage.objectAdmin"
-#: With it a workflow acts as one of the two accounts.
+#: Terraform lists a state's folder before it reads it, which no condition on the names of objects allows.
+PREVIEWER_ROLE_ID = "erosPreviewer"
+PREVIEWER_PERMISSIONS = ("storage.objects.list",)
+#: With it a workflow acts as one of the accounts.
 IDENTITY_USER = "roles/iam.workloadIdentityUser"
 
 
@@ -99,6 +105,8 @@ def workflow_grants(environment: Environment) -> Iterator[tuple[str, str]]:
         planner_role = f"projects/{environment.project}/roles/{PLANNER_ROLE_ID}"
         yield from ((role, f"serviceAccount:{environment.planner}") for role in (*PLANNER_ROLES, planner_role))
         yield from ((role, f"serviceAccount:{environment.deployer}") for role in DEPLOYER_ROLES)
+        if environment.github.previews:
+            yield from ((role, f"serviceAccount:{environment.previewer}") for role in DEPLOYER_ROLES)
 
 
 #: The APIs that the stacks and the verifier call.

@@ -29,7 +29,7 @@ dataset: eros_scheduling_brain
 location: us
 endpoint: {endpoint}
 state: {{backend: gcs, bucket: eros-rehearsal-state}}
-github: {{repository: example-org/eros-infrastructure}}
+github: {{repository: example-org/eros-infrastructure, previews: true}}
 guards: {{protect_data: false}}
 members: {{}}
 alert_email: operators@example.com
@@ -107,6 +107,7 @@ def test_from_nothing_to_a_state_in_its_own_bucket(checkout: Checkout) -> None:
         f"WORKLOAD_IDENTITY_PROVIDER={POOL}/providers/github",
         "PLANNER=eros-planner@eros-rehearsal.iam.gserviceaccount.com",
         "DEPLOYER=eros-deployer@eros-rehearsal.iam.gserviceaccount.com",
+        "PREVIEWER=eros-previewer@eros-rehearsal.iam.gserviceaccount.com",
     ):
         assert f"  {line}\n" in printed
 
@@ -131,7 +132,7 @@ def test_a_run_that_was_cut_off_before_the_state_was_moved_is_put_right_by_the_n
 def test_a_state_that_is_lost_is_made_again_of_what_stands(checkout: Checkout) -> None:
     checkout.storage("DELETE", STATE)
     printed = checkout.bootstrap("--adopt")
-    assert "4 adopted" in printed
+    assert "5 adopted" in printed
     assert "google_storage_bucket" in checkout.kept()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from operations.cdktf import stack_names
 from stacks.environment import load_environment
 from stacks.roles import DEPLOY_PERMISSIONS, PROJECT_ROLES, workflow_grants
 
@@ -99,7 +101,7 @@ def test_tokens_of_one_repository_are_taken_and_to_deploy_only_from_main(resourc
         "|| assertion.ref == 'refs/heads/main')"
     )
     mapped = set(provider["attribute_mapping"])
-    assert mapped == {"google.subject", "attribute.repository", "attribute.ref", "attribute.environment"}
+    assert mapped == {"google.subject", "attribute.repository"}, "no principal is named by another"
 
 
 def test_any_job_may_plan_and_only_the_environment_deploys(resources: Resources) -> None:
@@ -124,7 +126,10 @@ def test_the_planner_only_reads(resources: Resources) -> None:
         "roles/serviceusage.serviceUsageViewer",
         "projects/of-scheduler-proj/roles/erosPlanner",
     }
-    assert resources["google_project_iam_custom_role"]["planner"]["permissions"] == ["bigquery.transfers.get"]
+    assert resources["google_project_iam_custom_role"]["planner"]["permissions"] == [
+        "bigquery.jobs.get",
+        "bigquery.transfers.get",
+    ]
     assert grants(resources, "google_storage_bucket_iam_member") == {
         ("roles/storage.objectViewer", PLANNER),
         ("roles/storage.objectAdmin", DEPLOYER),
@@ -133,25 +138,65 @@ def test_the_planner_only_reads(resources: Resources) -> None:
 
 def test_the_deployer_has_what_the_preflight_asks_for_and_grants_only_the_stacks_roles(resources: Resources) -> None:
     granted = resources["google_project_iam_member"].values()
-    deployers = {grant["role"]: grant for grant in granted if grant["member"] == DEPLOYER}
-    assert deployers.keys() == set(DEPLOY_PERMISSIONS.values())
-    limited = {role for role, grant in deployers.items() if "condition" in grant}
+    assert_deploys({grant["role"]: grant for grant in granted if grant["member"] == DEPLOYER})
+
+
+def assert_deploys(grants: dict[str, dict[str, Any]]) -> None:
+    """One account's grants on the project, by role, are those of a deployment."""
+    assert grants.keys() == set(DEPLOY_PERMISSIONS.values())
+    limited = {role for role, grant in grants.items() if "condition" in grant}
     assert limited == {"roles/resourcemanager.projectIamAdmin"}
-    expression = deployers["roles/resourcemanager.projectIamAdmin"]["condition"]["expression"]
+    expression = grants["roles/resourcemanager.projectIamAdmin"]["condition"]["expression"]
     assert all(f"'{role}'" in expression for role in PROJECT_ROLES.values())
     assert "'roles/owner'" not in expression
 
 
-def test_previews_deploy_to_staging_from_any_branch_and_never_to_production(
+def test_previews_deploy_beside_staging_by_an_account_of_their_own_and_never_beside_production(
     synthesized: dict[str, dict[str, Any]],
 ) -> None:
-    def deploying(name: str) -> set[str]:
+    def deploying(name: str) -> set[tuple[str, str]]:
         identities = synthesized[name]["resource"]["google_service_account_iam_member"].values()
-        return {grant["member"].rpartition("/subject/")[2] for grant in identities if "/subject/" in grant["member"]}
+        return {
+            (grant["service_account_id"].rpartition("/")[2].partition("@")[0], subject)
+            for grant in identities
+            if (subject := grant["member"].rpartition("/subject/")[2]) != grant["member"]
+        }
 
     repository = "repo:example-org/eros-infrastructure:environment"
-    assert deploying("prod") == {f"{repository}:prod"}
-    assert deploying("staging") == {f"{repository}:staging", f"{repository}:preview"}
+    assert deploying("prod") == {("eros-deployer", f"{repository}:prod")}
+    assert deploying("staging") == {
+        ("eros-deployer", f"{repository}:staging"),
+        ("eros-previewer", f"{repository}:preview"),
+    }
+    assert "previewer" not in json.dumps(synthesized["prod"])
+
+
+def test_the_previewer_deploys_as_the_deployer_does_and_opens_the_states_of_previews_alone(
+    synthesized: dict[str, dict[str, Any]],
+) -> None:
+    resources: Resources = synthesized["staging"]["resource"]
+    environment = load_environment("staging")
+    previewer = f"serviceAccount:{environment.previewer}"
+    granted = resources["google_project_iam_member"].values()
+    assert_deploys({grant["role"]: grant for grant in granted if grant["member"] == previewer})
+
+    on_the_bucket = {
+        grant["role"]: grant
+        for grant in resources["google_storage_bucket_iam_member"].values()
+        if grant["member"] == previewer
+    }
+    lists = "projects/of-scheduler-staging/roles/erosPreviewer"
+    assert on_the_bucket.keys() == {lists, "roles/storage.objectAdmin"}
+    assert "condition" not in on_the_bucket[lists]
+    assert resources["google_project_iam_custom_role"]["previewer"]["permissions"] == ["storage.objects.list"]
+    opened = re.fullmatch(
+        r"resource\.name\.startsWith\('projects/_/buckets/of-scheduler-staging-terraform-state/objects/(.+)'\)",
+        on_the_bucket["roles/storage.objectAdmin"]["condition"]["expression"],
+    )
+    assert opened, "the condition names the bucket and the beginning of an object"
+    for name, may in (("preview-7", True), ("staging", False)):
+        assert all(f"eros/{stack}/".startswith(opened[1]) == may for stack in stack_names(name))
+    assert not "eros/eros-staging-bootstrap/".startswith(opened[1])
 
 
 def test_without_a_repository_nothing_is_granted() -> None:

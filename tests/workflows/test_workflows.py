@@ -40,6 +40,8 @@ CHANGING = {
     ("preview", "down"): "preview-${{ github.event.pull_request.number }}",
     ("preview", "sweep"): "preview-sweep",
 }
+#: Of jobs that change an environment, the account: what a branch may reach is never the deployer.
+ACCOUNTS = {pair: "PREVIEWER" if pair[1] in {"up", "down"} else "DEPLOYER" for pair in CHANGING}
 OF_THIS_REPOSITORY = "github.event.pull_request.head.repo.full_name == github.repository"
 NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.yml"))
 TEXTS = {name: (WORKFLOWS / f"{name}.yml").read_text(encoding="utf-8") for name in NAMES}
@@ -100,7 +102,7 @@ def test_who_may_have_an_identity_uses_it_keyless_with_the_least_account_and_wri
     logins = uses(name, job, "google-github-actions/auth")
     assert len(logins) == (PERMISSIONS[name, job] == AUTHENTICATES)
     for login in logins:
-        account = "DEPLOYER" if (name, job) in CHANGING else "PLANNER"
+        account = ACCOUNTS.get((name, job), "PLANNER")
         assert login["with"] == {
             "workload_identity_provider": "${{ vars.WORKLOAD_IDENTITY_PROVIDER }}",
             "service_account": f"${{{{ vars.{account} }}}}",
@@ -120,6 +122,11 @@ def test_what_is_installed_runs_before_there_are_credentials() -> None:
 @pytest.mark.parametrize(("name", "job"), sorted(CHANGING))
 def test_two_never_change_one_environment_at_once(name: str, job: str) -> None:
     assert job_of(name, job)["concurrency"] == {"group": CHANGING[name, job], "cancel-in-progress": False}
+
+
+@pytest.mark.parametrize(("name", "job"), sorted(CHANGING))
+def test_an_account_is_used_in_the_github_environment_that_it_takes(name: str, job: str) -> None:
+    assert (job_of(name, job)["environment"] == "preview") == (ACCOUNTS[name, job] == "PREVIEWER")
 
 
 def test_no_other_job_changes_anything() -> None:
