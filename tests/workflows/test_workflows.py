@@ -36,9 +36,9 @@ PERMISSIONS = {
 CHANGING = {
     ("deploy", "staging"): "deploy-staging",
     ("deploy", "prod"): "deploy-prod",
-    ("preview", "up"): "preview-${{ github.event.pull_request.number }}",
-    ("preview", "down"): "preview-${{ github.event.pull_request.number }}",
-    ("preview", "sweep"): "preview-sweep",
+    ("preview", "up"): "preview",
+    ("preview", "down"): "preview",
+    ("preview", "sweep"): "preview",
 }
 #: Of jobs that change an environment, the account: what a branch may reach is never the deployer.
 ACCOUNTS = {pair: "PREVIEWER" if pair[1] in {"up", "down"} else "DEPLOYER" for pair in CHANGING}
@@ -127,6 +127,19 @@ def test_two_never_change_one_environment_at_once(name: str, job: str) -> None:
 @pytest.mark.parametrize(("name", "job"), sorted(CHANGING))
 def test_an_account_is_used_in_the_github_environment_that_it_takes(name: str, job: str) -> None:
     assert (job_of(name, job)["environment"] == "preview") == (ACCOUNTS[name, job] == "PREVIEWER")
+
+
+def test_whatever_touches_a_preview_runs_alone() -> None:
+    """The sweep may touch any number, so a group that names one would let it meet that number's own jobs."""
+    touching = {pair for pair in JOBS if any("operations preview" in step.line for step in run_steps(*pair))}
+    assert touching
+    groups = {job_of(name, job)["concurrency"]["group"] for name, job in touching}
+    assert len(groups) == 1
+    assert "${{" not in groups.pop()
+
+
+def test_nothing_is_put_up_for_a_pull_request_that_is_closed() -> None:
+    assert "&& github.event.pull_request.state == 'open'" in job_of("preview", "up")["if"]
 
 
 def test_no_other_job_changes_anything() -> None:
