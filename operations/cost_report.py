@@ -6,8 +6,10 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
 from rich.table import Table
 
+from operations.markdown_text import cell, code
 from verification.live import MEGABYTE
 
 if TYPE_CHECKING:
@@ -24,12 +26,12 @@ NUMBERS = {"reads", "tables", "a call", "calls a month", "a month", *DIFFERENCES
 
 def table(changes: Sequence[CostChange], with_base: bool) -> Table:
     """A row an object; with the differences to the base where there is one."""
-    shown = Table(title=_title(changes), title_justify="left")
+    shown = Table(title=escape(_title(changes)), title_justify="left")
     for column in _columns(with_base):
         shown.add_column(column, justify="right" if column in NUMBERS else "left", overflow="fold")
     for change in changes:
         over = change.proposed is not None and change.proposed.over_budget
-        shown.add_row(*_cells(change, with_base), style="red" if over else None)
+        shown.add_row(*map(escape, _cells(change, with_base)), style="red" if over else None)
     return shown
 
 
@@ -37,14 +39,14 @@ def markdown(changes: Sequence[CostChange], with_base: bool) -> str:
     """The same as a table of GitHub's Markdown, with a line that sums it up."""
     columns = _columns(with_base)
     lines = [
-        _title(changes),
+        cell(_title(changes)),
         "",
         f"| {' | '.join(columns)} |",
         f"|{'|'.join('---:' if column in NUMBERS else '---' for column in columns)}|",
     ]
     for change in changes:
-        name, *cells = (cell.replace("|", "\\|").replace("\n", " ") for cell in _cells(change, with_base))
-        lines.append(f"| {' | '.join([f'`{name}`', *cells])} |")
+        name, *others = _cells(change, with_base)
+        lines.append(f"| {' | '.join([code(name), *map(cell, others)])} |")
     return "\n".join(lines)
 
 
@@ -83,15 +85,29 @@ def _entry(estimate: Estimate | None) -> dict[str, Any] | None:
 def _title(changes: Sequence[CostChange]) -> str:
     """What the schedules cost altogether, and what is over its budget; each object's price holds what it calls."""
     estimates = [change.proposed for change in changes if change.proposed]
-    scheduled = [each for each in estimates if each.kind == "scheduled query"]
-    parts = [f"{len(changes)} object{'' if len(changes) == 1 else 's'}"]
-    if scheduled:
-        parts.append(f"scheduled queries: {money(sum(each.dollars_a_month for each in scheduled))} a month")
-    over = [each.name for each in estimates if each.over_budget]
-    parts.append(f"over budget: {', '.join(over)}" if over else "all within their budgets")
-    if unknown := sum(bool(each.problem) for each in estimates):
+    known = [each for each in estimates if not each.problem]
+    parts = [f"{len(changes)} object{'' if len(changes) == 1 else 's'}", *_scheduled(estimates)]
+    if over := [each.name for each in known if each.over_budget]:
+        parts.append(f"over budget: {', '.join(over)}")
+    elif known == estimates:
+        parts.append("all within their budgets")
+    elif known:
+        parts.append("what was estimated is within its budget")
+    if unknown := len(estimates) - len(known):
         parts.append(f"not estimated: {unknown}")
     return "; ".join(parts)
+
+
+def _scheduled(estimates: Sequence[Estimate]) -> list[str]:
+    """What the schedules cost altogether, as far as that is known."""
+    scheduled = [each for each in estimates if each.kind == "scheduled query"]
+    known = [each.dollars_a_month for each in scheduled if not each.problem]
+    if not scheduled:
+        return []
+    if not known:
+        return ["scheduled queries: not known"]
+    without = f" without {len(scheduled) - len(known)} not estimated" if len(known) < len(scheduled) else ""
+    return [f"scheduled queries: {money(sum(known))} a month{without}"]
 
 
 def _columns(with_base: bool) -> tuple[str, ...]:
@@ -131,8 +147,10 @@ def _verdict(estimate: Estimate | None) -> str:
     budget = estimate.budget
     if budget is None:
         return ""
-    limits = f"{size(budget.bytes_read)}, {money(budget.dollars)}"
-    return f"OVER {limits}" if estimate.over_budget else f"within {limits}"
+    read, price = size(budget.bytes_read), money(budget.dollars)
+    if not estimate.over_budget and estimate.dollars > budget.dollars:
+        return f"within {read}; {money(estimate.dollars)} with the minimum of 10 MB a table, over {price}"
+    return f"{'OVER' if estimate.over_budget else 'within'} {read}, {price}"
 
 
 def size(amount: float) -> str:

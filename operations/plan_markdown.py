@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from operations.cost_report import markdown as report
 from operations.github import LONGEST_TEXT, clipped, length
+from operations.markdown_text import cell, code
 from operations.plan_summary import READ_BY_OTHERS, Costs, lost_guards, takes_data
 from operations.planned import Action, same
 from verification.live import field_type
@@ -407,20 +408,6 @@ def _outside(summary: Summary) -> Section:
                 )
             )
     return Section("### Changed outside Terraform", tuple(lines), tuple(folds))
-
-
-def code(text: str) -> str:
-    """A text as a code span that nothing in it can end; in it, nobody is mentioned."""
-    text = " ".join(text.split()).replace("|", "\\|")
-    ticks = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
-    blank = " " if text.startswith("`") or text.endswith("`") else ""
-    return f"{ticks}{blank}{text}{blank}{ticks}"
-
-
-def cell(text: str) -> str:
-    """A text within a line or a table's cell: one line, nothing of it is markup."""
-    text = html.escape(" ".join(text.split()), quote=False)
-    return re.sub(r"([\\`*_~\[\]|@#])", r"\\\1", text)
 
 
 def _counted(number: int, word: str) -> str:

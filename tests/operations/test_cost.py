@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from markdown_it import MarkdownIt
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -259,13 +261,55 @@ def test_the_report_for_people(changes: list[CostChange]) -> None:
         console.print(cost_report.table(changes, with_base=True))
     grown = "| `update_caption_performance` | procedure | 6.00 GB | 1 | $0.00006 | 121.8 | $0.007257"
     lines = cost_report.markdown(changes, with_base=True).splitlines()
-    assert lines[0] == "4 objects; over budget: update_caption_performance; not estimated: 1"
+    assert lines[0] == "4 objects; over budget: update\\_caption\\_performance; not estimated: 1"
     assert lines[4:] == [
         f"{grown} | +6.00 GB | = | OVER 5.00 GB, $0.025 |",
         "| `begin_job_run` | procedure | 1.0 MB | 1 | $0.00006 | 121.8 | $0.007257 | +1.0 MB | +$0.007257 |  |",
         "| `end_job_run` | procedure | removed |  |  |  |  | -1.0 MB | -$0.007257 |  |",
         "| `a \\| b` | procedure | not known |  |  |  |  | not known |  | 400 no such column |",
     ]
+
+
+@pytest.mark.parametrize(
+    ("estimates", "said"),
+    [
+        ([(MEGABYTE, "")], "1 object; scheduled queries: $0.007257 a month; all within their budgets"),
+        (
+            [(MEGABYTE, ""), (0, "refused")],
+            (
+                "2 objects; scheduled queries: $0.007257 a month without 1 not estimated; "
+                "what was estimated is within its budget; not estimated: 1"
+            ),
+        ),
+        ([(0, "refused")], "1 object; scheduled queries: not known; not estimated: 1"),
+    ],
+)
+def test_only_what_is_known_is_within_its_budget(estimates: list[tuple[int, str]], said: str) -> None:
+    changes = [
+        CostChange(f"q{read}", None, replace(estimated(f"q{read}", read, problem), kind="scheduled query"))
+        for read, problem in estimates
+    ]
+    assert cost_report.markdown(changes, with_base=False).splitlines()[0] == said
+
+
+def test_what_a_failed_dry_run_says_is_no_markup() -> None:
+    said = "400 `x` <details><summary>![](https://example.com/a.png)\n| @org/team [/red] #1"
+    change = CostChange("a` | <b>", None, estimated("a` | <b>", problem=said))
+    row = cost_report.markdown([change], with_base=False)
+    rendered = MarkdownIt("commonmark").enable("table").render(row)
+    assert rendered.count("<td") == len(cost_report.COLUMNS)
+    assert not re.search("<(details|summary|img|b)[ >]", rendered)
+    assert "\\@org/team" in row
+    console = Console(width=400)
+    with console.capture() as shown:
+        console.print(cost_report.table([change], with_base=False))
+    assert "@org/team [/red] #1" in shown.get()
+
+
+def test_the_minimum_that_breaks_a_budgets_price_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(budgets.BY_NAME, "update_caption_performance", Budget("least", MEGABYTE, 0.00001))
+    row = cost_report.markdown([CostChange("q", None, estimated())], with_base=False).splitlines()[-1]
+    assert row.endswith("| within 1.0 MB; $0.00006 with the minimum of 10 MB a table, over $0.00001 |")
 
 
 def test_the_report_for_programs(changes: list[CostChange]) -> None:

@@ -18,7 +18,8 @@ from markdown_it import MarkdownIt
 from catalog import load_catalog, retarget
 from operations.cost import CostChange, Estimate
 from operations.github import LONGEST_TEXT, length
-from operations.plan_markdown import Fold, Section, cell, code, fitted, markdown
+from operations.markdown_text import cell, code
+from operations.plan_markdown import Fold, Section, fitted, markdown
 from operations.plan_summary import Costs, summarize
 from operations.planned import Action, read_plan, read_plans
 from stacks.environment import AllowedChange, load_environment
@@ -387,7 +388,7 @@ def test_costs_are_shown_with_the_difference_and_a_failure_in_one_line(prod: Env
     proposed = Estimate("run_daily_automation", "procedure", 3 << 30, 3 << 30, 3, 30.4)
     summary = summary_of(prod, catalog, dropped_column(catalog))
     text = markdown(summary, Costs((CostChange("run_daily_automation", base, proposed),), with_base=True))
-    assert "### Cost\n\n1 object; over budget: run_daily_automation\n" in text
+    assert "### Cost\n\n1 object; over budget: run\\_daily\\_automation\n" in text
     row = next(line for line in text.splitlines() if line.startswith("| `run_daily_automation`"))
     assert "| 3.00 GB | 3 | $0.018311 | 30.4 | $0.556641 | +2.98 GB | +$0.551" in row
     assert "OVER 2.00 GB" in row
