@@ -6,7 +6,8 @@ differ from what stands, by the bytes of their names on the parse tree. That is 
 never has the name of a column that it meets (a house rule).
 
 What is followed is one run without failures that has work to do: every IF, unless its condition is known to be false
-(what that guards is for a run that failed); every loop once; no exception handler.
+(what that guards is for a run that failed); every loop once; no exception handler. After an IF or a loop that may have
+gone either way, what it assigned is not known.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ UNKNOWN = {
     "TIMESTAMP": "TIMESTAMP_SECONDS(CAST(1000000000 * RAND() AS INT64))",
 }
 WRITING = {"ASTUpdateStatement", "ASTDeleteStatement", "ASTMergeStatement"}
+#: What may give another value each time.
+CHANGING = {"ASTExpressionSubquery", "ASTFunctionCall", "ASTSystemVariableExpr"}
 NOT = 1  # ASTUnaryExpression.op
 
 Edit = tuple[int, int, str]
@@ -254,23 +257,60 @@ class _Expansion:
         return f"(SELECT {body} FROM (SELECT {row}))" if row else f"({body})"
 
 
+def _is_settled(condition: Any) -> bool:
+    """Whether a condition gives the same again while its variables stay as they are."""
+    return not {kind_of(inner) for inner, _ in walk(condition)} & CHANGING
+
+
+def _names(node: Any) -> frozenset[str]:
+    """The names in an expression, variables among them."""
+    return frozenset(
+        inner.names[0].id_string.lower() for inner, _ in walk(node) if kind_of(inner) == "ASTPathExpression"
+    )
+
+
+@dataclass
+class _State:
+    """What is known at a place of a script: its variables' values, the flags among them, and flags under conditions.
+
+    ``under`` has, by the text of a condition, what flags are if it holds; assigning a variable of it ends that.
+    """
+
+    values: dict[str, str] = field(default_factory=dict)
+    flags: dict[str, bool] = field(default_factory=dict)
+    under: dict[str, tuple[frozenset[str], dict[str, bool]]] = field(default_factory=dict)
+
+    def copy(self) -> _State:
+        return _State(dict(self.values), dict(self.flags), dict(self.under))
+
+    def assign(self, name: str, value: str, flag: bool | None = None) -> None:
+        self.values[name] = value
+        self.flags.pop(name, None)
+        if flag is not None:
+            self.flags[name] = flag
+        self.under = {
+            condition: (names, {other: known for other, known in flags.items() if other != name})
+            for condition, (names, flags) in self.under.items()
+            if name not in names
+        }
+
+
 class _ScriptWalk:
     """Follows a run through a script: what each variable is at each statement, and what reads or writes."""
 
     def __init__(self, text: _Expansion, run: Run, callers: tuple[str, ...]) -> None:
         self.text, self.run, self.callers = text, run, callers
         self.source: SourceFile
-        self.values: dict[str, str] = {}
+        self.state = _State()
         self.types: dict[str, SqlType | None] = {}
-        self.flags: dict[str, bool] = {}
 
     def procedure(self, routine: Routine, values: Mapping[str, str]) -> dict[str, str]:
         """Follow a procedure; returns what its arguments and variables are at the end."""
-        self.values = dict(values)
+        self.state = _State(dict(values))
         self.types = {argument.name.lower(): argument.type for argument in routine.arguments}
         source = self.text.source(routine)
         self.block(source, source.statements[0].body.statement_list_node.statement_list)
-        return self.values
+        return self.state.values
 
     def block(self, source: SourceFile, statements: Iterable[Any]) -> None:
         """Follow statements, in their order."""
@@ -280,7 +320,7 @@ class _ScriptWalk:
             _FOLLOWED.get(kind_of(node), _ScriptWalk._other)(self, node)
 
     def _written(self, node: Any) -> str:
-        return self.text.written(self.source, node, self.values, self.run.uses)
+        return self.text.written(self.source, node, self.state.values, self.run.uses)
 
     def _value(self, node: Any, kind: SqlType | None) -> str:
         """The value of an expression; one that reads tables is a statement, and its value is not known."""
@@ -297,29 +337,34 @@ class _ScriptWalk:
             return None
         return self._known(node)
 
-    def _known(self, node: Any) -> bool | None:
+    def _known(self, node: Any, under: Mapping[str, bool] | None = None) -> bool | None:
         match kind_of(node):
             case "ASTBooleanLiteral":
                 return bool(node.value)
             case "ASTPathExpression":
-                return self.flags.get(node.names[0].id_string.lower()) if len(node.names) == 1 else None
+                return {**self.state.flags, **(under or {})}.get(node.names[0].id_string.lower())
             case "ASTUnaryExpression" if node.op == NOT:
-                operand = self._known(unwrap(node.operand))
+                operand = self._known(unwrap(node.operand), under)
                 return None if operand is None else not operand
             case "ASTAndExpr":
-                parts = [self._known(unwrap(part)) for part in node.conjuncts]
+                conjuncts = [unwrap(part) for part in node.conjuncts]
+                under = dict(under or {})
+                for part in conjuncts:
+                    under |= self.state.under.get(self._text(part), (frozenset(), {}))[1]
+                parts = [self._known(part, under) for part in conjuncts]
                 return False if False in parts else None if None in parts else True
             case "ASTOrExpr":
-                parts = [self._known(unwrap(part)) for part in node.disjuncts]
+                parts = [self._known(unwrap(part), under) for part in node.disjuncts]
                 return True if True in parts else None if None in parts else False
         return None
 
+    def _text(self, node: Any) -> str:
+        start, end = span(node)
+        return self.source.data[start:end].decode()
+
     def _assign(self, name: str, node: Any) -> None:
         flag = self._known(node)
-        self.values[name] = self._value(node, self.types.get(name))
-        self.flags.pop(name, None)
-        if flag is not None:
-            self.flags[name] = flag
+        self.state.assign(name, self._value(node, self.types.get(name)), flag)
 
     def _declaration(self, node: Any) -> None:
         kind = type_of(node.type) if node.HasField("type") else None
@@ -329,7 +374,7 @@ class _ScriptWalk:
             if node.HasField("default_value"):
                 self._assign(name, unwrap(node.default_value))
             else:
-                self.values[name] = _cast("NULL", kind)
+                self.state.assign(name, _cast("NULL", kind))
 
     def _assignment(self, node: Any) -> None:
         self._assign(node.variable.id_string.lower(), unwrap(node.expression))
@@ -340,34 +385,64 @@ class _ScriptWalk:
             self._forget(identifier.id_string.lower())
 
     def _forget(self, name: str) -> None:
-        kind = self.types.get(name)
-        self.values[name] = unknown(kind) if kind else f"IF(RAND() < 0.5, {self.values.get(name, 'NULL')}, NULL)"
-        self.flags.pop(name, None)
+        kind, value = self.types.get(name), self.state.values.get(name, "NULL")
+        self.state.assign(name, unknown(kind) if kind else f"IF(RAND() < 0.5, {value}, NULL)")
 
     def _if(self, node: Any) -> None:
         branches = [(node.condition, node.then_list)]
         branches += [(clause.condition, clause.body) for clause in node.elseif_clauses.elseif_clauses]
-        for condition, body in branches:
+        ends: list[_State] = []
+        under: dict[str, tuple[frozenset[str], dict[str, bool]]] = {}
+        for number, (condition, body) in enumerate(branches):
             holds = self._condition(unwrap(condition))
+            before = self.state.copy()
             if holds is not False:
+                text = self._text(unwrap(condition))
+                if number == 0 and holds is None and _is_settled(unwrap(condition)):
+                    self.state.under[text] = (_names(unwrap(condition)), {})
                 self.block(self.source, body.statement_list)
+                if number == 0 and text in self.state.under:
+                    under[text] = (self.state.under.pop(text)[0], dict(self.state.flags))
+                ends.append(self.state)
             if holds:
-                return
-        if node.HasField("else_list"):
-            self.block(self.source, node.else_list.statement_list)
+                break
+            self.state = before
+        else:
+            if node.HasField("else_list"):
+                self.block(self.source, node.else_list.statement_list)
+            ends.append(self.state)
+        self._agree(ends)
+        self.state.under |= under
+
+    def _agree(self, ends: list[_State]) -> None:
+        """Go on from wherever a run may be: a variable that is not the same in all of these is not known."""
+        self.state = ends[0].copy()
+        for end in ends[1:]:
+            shared = {text: known for text, known in self.state.under.items() if end.under.get(text) == known}
+            self.state.under = shared
+            for name in {**self.state.values, **end.values}:
+                here = (self.state.values.get(name), self.state.flags.get(name))
+                if here != (end.values.get(name), end.flags.get(name)):
+                    self._forget(name)
 
     def _loop(self, node: Any) -> None:
-        if has(node, "condition") and self._condition(unwrap(node.condition)) is False:
+        holds = self._condition(unwrap(node.condition)) if has(node, "condition") else True
+        if holds is False:
             return
+        before = self.state.copy()
         self.block(self.source, member(node, "body").statement_list)
+        if holds is None:
+            self._agree([before, self.state])
         if has(node, "until_clause"):
             self._condition(unwrap(node.until_clause.condition))
 
     def _for(self, node: Any) -> None:
         query = self._written(node.query)
         self.run.statements.append(query)
-        self.values[node.variable.id_string.lower()] = _of_the_type_of(query, "SELECT AS STRUCT *")
+        self.state.assign(node.variable.id_string.lower(), _of_the_type_of(query, "SELECT AS STRUCT *"))
+        before = self.state.copy()
         self.block(self.source, member(node, "body").statement_list)
+        self._agree([before, self.state])
 
     def _begin(self, node: Any) -> None:
         self.block(self.source, node.statement_list_node.statement_list)
@@ -385,8 +460,7 @@ class _ScriptWalk:
             values[name] = "NULL" if argument.mode == "OUT" else self._value(expression, argument.type)
         after = _ScriptWalk(self.text, self.run, (*self.callers, routine.name)).procedure(routine, values)
         for name, variable in results.items():
-            self.values[variable] = after[name]
-            self.flags.pop(variable, None)
+            self.state.assign(variable, after[name])
 
     def _nothing(self, node: Any) -> None:
         """What reads no table and ends, in a run without failures, nothing."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from catalog import load_catalog
+from catalog.model import SqlType
 from catalog.statements import runs_of, unknown
 
 if TYPE_CHECKING:
@@ -141,6 +142,96 @@ def test_a_run_without_failures_is_followed(folder: Path) -> None:
     assert found[3] == "SELECT kept.id FROM `kept` AS kept"
     row = "IF(RAND() < 0.5, (SELECT AS STRUCT * FROM (SELECT kept.id FROM `kept` AS kept) WHERE FALSE), NULL)"
     assert found[4:] == [f"DELETE FROM `kept` AS kept WHERE kept.id = {row}.id"]
+
+
+DAYS = {letter: f"'2026-01-0{day} 00:00:00+00'" for day, letter in enumerate("ABC", 1)}
+NOT_KNOWN_TIME = unknown(SqlType("TIMESTAMP"))
+
+
+@pytest.mark.parametrize(
+    ("script", "kept_from"),
+    [
+        # an IF that may have gone either way: neither the flag nor the window is known after it
+        ("IF p_id > 0 THEN SET v_full = FALSE; SET v_from = TIMESTAMP 'B'; END IF;", NOT_KNOWN_TIME),
+        ("WHILE p_id > 0 DO SET v_full = FALSE; SET v_from = TIMESTAMP 'B'; END WHILE;", NOT_KNOWN_TIME),
+        ("FOR row IN (SELECT 1 AS a) DO SET v_full = FALSE; SET v_from = TIMESTAMP 'B'; END FOR;", NOT_KNOWN_TIME),
+        ("IF p_id > 0 THEN SET v_from = TIMESTAMP 'B'; ELSE SET v_from = TIMESTAMP 'C'; END IF;", NOT_KNOWN_TIME),
+        # what every way leaves alike is known, and so is what a condition that is known decides
+        ("IF p_id > 0 THEN SET v_from = TIMESTAMP 'B'; ELSE SET v_from = TIMESTAMP 'B'; END IF;", "B"),
+        ("IF v_full THEN SET v_from = TIMESTAMP 'B'; END IF;", "B"),
+        ("IF NOT v_full THEN SET v_from = TIMESTAMP 'B'; END IF;", "A"),
+        ("IF p_id > 0 THEN SELECT 1; END IF;", "A"),
+        ("WHILE v_full AND v_more DO SET v_more = FALSE; SET v_from = TIMESTAMP 'B'; END WHILE;", "B"),
+    ],
+)
+def test_what_a_run_may_or_may_not_have_assigned_is_not_known(tmp_path: Path, script: str, kept_from: str) -> None:
+    body = f"""
+    DECLARE v_full BOOL DEFAULT TRUE;
+    DECLARE v_more BOOL DEFAULT TRUE;
+    DECLARE v_from TIMESTAMP DEFAULT TIMESTAMP 'A';
+    {script}
+    IF v_full THEN DELETE FROM `{{d}}.kept` AS kept WHERE kept.id = 1; END IF;
+    DELETE FROM `{{d}}.kept` AS kept WHERE kept.made >= v_from;
+    """
+    for letter, day in DAYS.items():
+        body = body.replace(f"'{letter}'", day)
+    run = run_of(catalog_of(tmp_path, "either", procedure(body, "p_id INT64")), "done")
+    assert [sql for sql in statements(run) if sql.startswith("DELETE")] == [
+        "DELETE FROM `kept` AS kept WHERE kept.id = 1",
+        "DELETE FROM `kept` AS kept WHERE kept.made >= "
+        + (kept_from if kept_from == NOT_KNOWN_TIME else f"CAST(TIMESTAMP {DAYS[kept_from]} AS TIMESTAMP)"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("between", "is_left_out"),
+    [
+        ("SELECT 1;", True),
+        ("SET v_done = FALSE;", False),
+        ("SET v_id = (SELECT MAX(kept.id) FROM `{d}.kept` AS kept);", False),
+        ("IF p_id > 0 THEN SET v_done = FALSE; END IF;", False),
+        ("IF p_id > 0 THEN SET v_id = 7; END IF;", False),
+    ],
+)
+def test_a_flag_is_known_where_the_condition_that_set_it_is_asked_again(
+    tmp_path: Path, between: str, is_left_out: bool
+) -> None:
+    """While nothing has changed that condition or the flag since."""
+    body = f"""
+    DECLARE v_done BOOL DEFAULT FALSE;
+    DECLARE v_id INT64 DEFAULT (SELECT MIN(kept.id) FROM `{{d}}.kept` AS kept);
+    IF v_id > 0 THEN
+      BEGIN
+        SET v_done = TRUE;
+      EXCEPTION WHEN ERROR THEN SELECT 1;
+      END;
+    END IF;
+    {between}
+    IF v_id > 0 AND NOT v_done THEN DELETE FROM `{{d}}.kept` AS kept WHERE kept.id = 1; END IF;
+    IF NOT v_done THEN DELETE FROM `{{d}}.kept` AS kept WHERE kept.id = 2; END IF;
+    """
+    run = run_of(catalog_of(tmp_path, "again", procedure(body, "p_id INT64")), "done")
+    deleted = [sql[-1] for sql in statements(run) if sql.startswith("DELETE")]
+    assert deleted == (["2"] if is_left_out else ["1", "2"])
+
+
+def test_a_flag_under_a_condition_within_another_is_not_known_outside(folder: Path) -> None:
+    body = """
+    DECLARE v_done BOOL DEFAULT FALSE;
+    IF p_other > 0 THEN IF p_id > 0 THEN SET v_done = TRUE; END IF; END IF;
+    IF p_id > 0 AND NOT v_done THEN DELETE FROM `{d}.kept` AS kept WHERE kept.id = 1; END IF;
+    """
+    run = run_of(catalog_of(folder, "within", procedure(body, "p_id INT64, p_other INT64")), "done")
+    assert len(run.statements) == 1
+
+
+def test_a_branch_begins_where_its_if_does(folder: Path) -> None:
+    body = """
+    DECLARE v_id INT64 DEFAULT 1;
+    IF p_id > 0 THEN SET v_id = 2; ELSE DELETE FROM `{d}.kept` AS kept WHERE kept.id = v_id; END IF;
+    """
+    run = run_of(catalog_of(folder, "branch", procedure(body, "p_id INT64")), "done")
+    assert statements(run) == ["DELETE FROM `kept` AS kept WHERE kept.id = CAST(1 AS INT64)"]
 
 
 def test_a_call_is_followed_with_its_arguments_and_gives_its_results(folder: Path) -> None:
