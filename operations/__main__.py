@@ -140,7 +140,7 @@ def cost_of_everything(
     base: Base = None,
     output: Annotated[Format, typer.Option("--format", help="table, markdown or json")] = Format.TABLE,
 ) -> None:
-    """Print what each routine, view and scheduled query would read and cost, by dry runs; exit 1 over a budget."""
+    """Print what each routine, view and scheduled query would cost; exit 1 over a budget or when a dry run fails."""
     environment = load_environment(env)
     api = GoogleApi(environment)
     proposed = retarget(load_catalog(), environment.project, environment.dataset)
@@ -154,7 +154,8 @@ def cost_of_everything(
     else:
         write = cost_report.markdown if output is Format.MARKDOWN else cost_report.as_json
         print(write(changes, base is not None))  # noqa: T201 - for a file or a pipe
-    raise typer.Exit(int(any(each.proposed and each.proposed.over_budget for each in changes)))
+    proposed_calls = [each.proposed for each in changes if each.proposed]
+    raise typer.Exit(int(any(each.over_budget or each.problem for each in proposed_calls)))
 
 
 @app.command()

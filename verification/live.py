@@ -51,7 +51,10 @@ class NotPermittedError(LiveSystemError):
 
 
 def bytes_billed(bytes_read: int, tables: int) -> int:
-    """What BigQuery bills for a query: whole megabytes, 10 at least for each table; nothing where nothing is read."""
+    """The least that BigQuery bills for a query: whole megabytes, 10 for each table; nothing where nothing is read.
+
+    More is billed where some tables have fewer than 10 and others more: how many bytes are of which table is not told.
+    """
     return max(SMALLEST_BILL * tables, -(-bytes_read // MEGABYTE) * MEGABYTE) if bytes_read else 0
 
 
@@ -62,9 +65,13 @@ def dollars(billed: float) -> float:
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a query would read: bytes, and the tables, by ``project.dataset.table``."""
+    """What a query would read, and be billed, in bytes; and the tables, by ``project.dataset.table``.
+
+    Google's dry run gives no bill, nor the bytes of each table: there ``bytes_billed`` is the least that it can be.
+    """
 
     bytes_read: int
+    bytes_billed: int
     tables: frozenset[str]
 
 
@@ -239,7 +246,8 @@ class GoogleApi:
                 refused = NotPermittedError if isinstance(error, Forbidden) else RequestRefusedError
                 raise refused(_one_line(f"dry run of {about}: {error.code} {reason}")) from None
             tables = (f"{table.project}.{table.dataset_id}.{table.table_id}" for table in job.referenced_tables)
-            return DryRun(int(job.total_bytes_processed or 0), frozenset(tables))
+            read, names = int(job.total_bytes_processed or 0), frozenset(tables)
+            return DryRun(read, max(int(job.total_bytes_billed or 0), bytes_billed(read, len(names))), names)
 
     def transfer_configs(self) -> list[dict[str, Any]]:
         """The scheduled queries of the project in the environment's location, as the transfer service lists them."""

@@ -76,12 +76,14 @@ def measured(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(cursor, tree, context, destination, config, *rest)
         try:
             scans = list(_scans_of(cursor, tree, context))
-            read = _bytes_read(cursor, scans)
+            by_table = _bytes_read(cursor, scans)
         except duckdb.Error:  # the model's failure is not the query's
             LOG.warning("The bytes of a statement could not be measured", exc_info=True)
-            scans, read = [], 0
+            scans, by_table = [], {}
         tables = {scan.table for scan in scans}
-        billed = -(-max(read, SMALLEST_BILL * len(tables)) // MEGABYTE) * MEGABYTE if read else 0
+        read = sum(by_table.values())
+        least = sum(max(by_table.get(table, 0), SMALLEST_BILL) for table in tables)
+        billed = -(-least // MEGABYTE) * MEGABYTE if read else 0
         if config.maximumBytesBilled and billed > int(config.maximumBytesBilled):
             limit = f"Query exceeded limit for bytes billed: {config.maximumBytesBilled}."
             raise errors.BigQueryError("bytesBilledLimitExceeded", f"{limit} {billed} or higher required.")
@@ -285,15 +287,15 @@ def _scan(scan: dict[str, Any], table: tuple[str, str, str], types: dict[str, st
     return Scan(table, frozenset(read), where, types)
 
 
-def _bytes_read(cursor: Any, scans: list[Scan]) -> int:
-    """The bytes of all scans; a column that several scans of a table read counts once, in the partitions of any."""
+def _bytes_read(cursor: Any, scans: list[Scan]) -> dict[tuple[str, str, str], int]:
+    """The bytes of each table; a column that several scans of it read counts once, in the partitions of any."""
     wanted: dict[tuple[tuple[str, str, str], bool], dict[str, set[str]]] = {}
     for scan in scans:
         columns = wanted.setdefault((scan.table, scan.rewritten), {})
         for column in scan.columns:
             columns.setdefault(column, set()).add(scan.partitions)
     types = {scan.table: scan.types for scan in scans}
-    total = 0
+    totals: dict[tuple[str, str, str], int] = {}
     for (table, _), columns in wanted.items():
         sizes = [
             f"coalesce(sum({_size(quote(column), types[table][column])}){_filter(partitions)}, 0)"
@@ -301,8 +303,8 @@ def _bytes_read(cursor: Any, scans: list[Scan]) -> int:
         ]
         if sizes:
             (size,) = cursor.execute(f"SELECT CAST({' + '.join(sizes)} AS BIGINT) FROM {quote(*table)}").fetchone()  # noqa: S608 - quoted names
-            total += size
-    return total
+            totals[table] = totals.get(table, 0) + size
+    return totals
 
 
 def _filter(partitions: set[str]) -> str:

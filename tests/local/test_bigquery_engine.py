@@ -399,6 +399,15 @@ def test_referenced_tables_of_a_dry_run(server: Server, measured: str) -> None:
         assert job.total_bytes_billed == (10_485_760 if expected else 0), sql
 
 
+def test_each_table_is_billed_10_megabytes_at_least(server: Server, measured: str) -> None:
+    """A large table does not make up for a small one; the sum is in whole megabytes."""
+    server.rows(f"CREATE TABLE `{D}.large` AS SELECT REPEAT('x', 11 * 1024 * 1024) AS page")
+    sql = f"SELECT l.page, m.n FROM `{D}.large` AS l CROSS JOIN {measured} AS m"
+    job = server.client.query(sql, job_config=bigquery.QueryJobConfig(dry_run=True))
+    assert job.total_bytes_processed == 11 * 1024**2 + 2 + 240 * 8
+    assert job.total_bytes_billed == (11 + 10 + 1) * 1024**2
+
+
 def test_maximum_bytes_billed(server: Server, measured: str) -> None:
     too_few = bigquery.QueryJobConfig(maximum_bytes_billed=1_000_000)
     for sql in (f"SELECT n FROM {measured}", f"DECLARE x INT64; SELECT n FROM {measured}"):

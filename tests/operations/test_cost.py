@@ -346,12 +346,14 @@ def test_the_command_compares_with_a_revision(monkeypatch: pytest.MonkeyPatch, c
     assert done.exit_code == 1
 
 
-@pytest.mark.parametrize(("read", "exit_code"), [(MEGABYTE, 0), (6 * 1024 * MEGABYTE, 1)])
+@pytest.mark.parametrize(
+    ("read", "problem", "exit_code"), [(MEGABYTE, "", 0), (6 * 1024 * MEGABYTE, "", 1), (0, "400 no such column", 1)]
+)
 @pytest.mark.parametrize("form", ["table", "markdown", "json"])
-def test_the_command_fails_when_something_is_over_its_budget(
-    monkeypatch: pytest.MonkeyPatch, read: int, exit_code: int, form: str
+def test_the_command_fails_when_something_is_over_its_budget_or_not_known(
+    monkeypatch: pytest.MonkeyPatch, read: int, problem: str, exit_code: int, form: str
 ) -> None:
-    monkeypatch.setattr(cost, "estimate", lambda _api, _catalog: [estimated(read=read)])
+    monkeypatch.setattr(cost, "estimate", lambda _api, _catalog: [estimated(read=read, problem=problem)])
     done = CliRunner().invoke(__main__.app, ["cost", "--env", "local", "--format", form])
     assert done.exit_code == exit_code, done.output
-    assert "update_caption_performance" in done.output
+    assert "update_caption_performance" in done.output.replace("\\_", "_")
