@@ -137,9 +137,13 @@ class Summary:
             return "No changes: what stands is what the repository declares."
         counts = Counter(change.action for change in self.changes)
         always = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DESTROY)
-        sometimes = (action for action in (Action.IMPORT, Action.MOVE, Action.FORGET) if counts[action])
+        sometimes = tuple(
+            f"{counts[action]} to {action}" for action in (Action.IMPORT, Action.MOVE, Action.FORGET) if counts[action]
+        )
+        if changed := sum(bool(change.attributes) for change in self.of(Action.IMPORT)):
+            sometimes = (*sometimes, f"{changed} of those imported to update")
         failed = (f"not all planned: {', '.join(self.failures)}",) if self.failures else ()
-        return ", ".join((*(f"{counts[action]} to {action}" for action in (*always, *sometimes)), *failed))
+        return ", ".join((*(f"{counts[action]} to {action}" for action in always), *sometimes, *failed))
 
     def as_json(self, costs: Costs) -> str:
         """All of it, for programs; objects that stay as they are are left out."""

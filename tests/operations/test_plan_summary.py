@@ -200,7 +200,16 @@ def test_a_grant_that_is_adopted_or_moved_widens_nothing(prod: Environment, cata
     assert not summary.gained
     assert not summary.lost
     assert [item.action for item in summary.of(Action.IMPORT, Action.MOVE)] == ["import", "move"]
+    assert summary.headline.endswith(", 1 to import, 1 to move")
     assert "moved from `google_project_iam_member.z`" in markdown(summary)
+
+
+def test_an_import_that_changes_something_says_so(prod: Environment, catalog: Catalog) -> None:
+    before, after = {"definition_body": "1"}, {"definition_body": "2"}
+    summary = summary_of(
+        prod, catalog, change("google_bigquery_routine.x", "update", before, after, importing={"id": "x"})
+    )
+    assert summary.headline.endswith(", 1 to import, 1 of those imported to update")
 
 
 def test_a_routine_s_body_is_shown_as_a_diff_and_who_uses_it_is_told(prod: Environment, catalog: Catalog) -> None:
