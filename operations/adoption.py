@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from catalog import Routine, RoutineKind, View
 from stacks.alerts import alerts_of, channel_name
@@ -61,12 +61,13 @@ def adoptable(environment: Environment, catalog: Catalog, api: GoogleApi) -> Ado
     Raises:
         LiveSystemError: what stands cannot be read.
     """
+    dataset, tables, routines = api.dataset(), set(api.table_labels()), api.routine_names()
     stacks = {
-        "warehouse": _warehouse(environment, catalog, api),
-        "routines": _routines(environment, catalog, api),
-        "access": _access(environment, api),
+        "warehouse": _warehouse(environment, catalog, dataset, tables),
+        "routines": _routines(environment, catalog, tables, routines),
+        "access": _access(environment, dataset, api),
         "monitoring": _monitoring(environment, api),
-        "automation": _automation(environment, catalog, api),
+        "automation": _automation(environment, catalog, routines, api),
     }
     found: dict[str, dict[str, str]] = {}
     missing: list[str] = []
@@ -84,16 +85,16 @@ def _dataset(environment: Environment) -> str:
     return f"projects/{environment.project}/datasets/{environment.dataset}"
 
 
-def _warehouse(environment: Environment, catalog: Catalog, api: GoogleApi) -> Iterator[Declared]:
-    dataset = _dataset(environment)
-    yield f"google_bigquery_dataset.{environment.dataset}", dataset if api.dataset_exists() else None
-    standing = api.table_labels()
+def _warehouse(
+    environment: Environment, catalog: Catalog, dataset: Mapping[str, Any] | None, tables: set[str]
+) -> Iterator[Declared]:
+    path = _dataset(environment)
+    yield f"google_bigquery_dataset.{environment.dataset}", None if dataset is None else path
     for name in catalog.tables:
-        yield f"google_bigquery_table.{name}", f"{dataset}/tables/{name}" if name in standing else None
+        yield f"google_bigquery_table.{name}", f"{path}/tables/{name}" if name in tables else None
 
 
-def _routines(environment: Environment, catalog: Catalog, api: GoogleApi) -> Iterator[Declared]:
-    routines, tables = api.routine_names(), api.table_labels()
+def _routines(environment: Environment, catalog: Catalog, tables: set[str], routines: set[str]) -> Iterator[Declared]:
     for item in catalog:
         if isinstance(item, Routine) and item.kind is not RoutineKind.PROCEDURE:
             yield _routine(environment, item, routines)
@@ -107,23 +108,23 @@ def _routine(environment: Environment, item: Routine, standing: set[str]) -> Dec
     return f"google_bigquery_routine.{item.name}", path if item.name in standing else None
 
 
-def _access(environment: Environment, api: GoogleApi) -> Iterator[Declared]:
+def _access(environment: Environment, dataset: Mapping[str, Any] | None, api: GoogleApi) -> Iterator[Declared]:
     account = f"projects/{environment.project}/serviceAccounts/{environment.service_account}"
     standing = _answered(api, "GET", account) is not None
     yield "google_service_account.etl", account if standing else None
 
-    access = (api.dataset() or {}).get("access", [])
-    granted = {grant for grant in map(dataset_grant, access) if grant}
+    granted = {grant for grant in map(dataset_grant, (dataset or {}).get("access", [])) if grant}
     for role, member in members_of(environment, DATASET_ROLES):
         grant = f"{role} {member}"
         address = f"google_bigquery_dataset_iam_member.{grant_name(role, member)}"
         yield address, f"{_dataset(environment)} {grant}" if grant in granted else None
 
     policy = api.project_policy()
+    granted = bindings(policy)
     for role, member in members_of(environment, PROJECT_ROLES):
         grant = f"{role} {member}"
         address = f"google_project_iam_member.{grant_name(role, member)}"
-        yield address, f"{environment.project} {grant}" if grant in bindings(policy) else None
+        yield address, f"{environment.project} {grant}" if grant in granted else None
 
     minter = f"{TOKEN_MINTER} serviceAccount:{environment.transfer_agent}"
     granted = bindings(_answered(api, "POST", f"{account}:getIamPolicy") or {})
@@ -136,7 +137,7 @@ def _access(environment: Environment, api: GoogleApi) -> Iterator[Declared]:
         yield "google_project_iam_audit_config.bigquery", audit
 
 
-def _answered(api: GoogleApi, method: str, path: str) -> Mapping[str, object] | None:
+def _answered(api: GoogleApi, method: str, path: str) -> Mapping[str, Any] | None:
     """What the IAM API answers, or None for what is not there."""
     try:
         return api.iam(method, path, {} if method == "POST" else None)
@@ -152,8 +153,7 @@ def _monitoring(environment: Environment, api: GoogleApi) -> Iterator[Declared]:
         yield f"google_monitoring_alert_policy.{alert.name}", policies.get(alert.display_name)
 
 
-def _automation(environment: Environment, catalog: Catalog, api: GoogleApi) -> Iterator[Declared]:
-    routines = api.routine_names()
+def _automation(environment: Environment, catalog: Catalog, routines: set[str], api: GoogleApi) -> Iterator[Declared]:
     for item in catalog.procedures.values():
         yield _routine(environment, item, routines)
     configs = {config["displayName"]: config["name"] for config in api.transfer_configs()}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 COMMAND = REPOSITORY / "operations" / "cdktf.sh"
+STACK_COMMAND = REPOSITORY / "operations" / "stack.sh"
 LOG = REPOSITORY / ".local" / "cdktf.log"
 TURN = REPOSITORY / ".local" / "cdktf.lock"
 

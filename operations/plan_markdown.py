@@ -58,7 +58,7 @@ class Fold:
         lines = self.lines[: self.shown]
         text = "\n".join(lines)
         if self.language and lines:
-            fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", text)), 3)
+            fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
             text = f"{fence}{self.language}\n{text}\n{fence}"
         if len(lines) < len(self.lines):
             text += f"\n\n_{len(self.lines) - len(lines)} of {len(self.lines)} lines were cut here: {link}_"
@@ -373,7 +373,7 @@ def _schedules(rows: Sequence[ScheduleRow]) -> Section:
         lines.append(f"| {code(row.name)} | {schedule} | {' | '.join(after)} |")
     if any(row.changed for row in rows):
         return Section("### Schedules", tuple(lines))
-    return Section("", (), (Fold("Schedules: no change; next runs", "", tuple(lines)),)) if rows else Section("", ())
+    return Section("", (), (Fold("Schedules: no change; next runs", "", tuple(lines)),))
 
 
 def _costs(costs: Costs) -> Section:

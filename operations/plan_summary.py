@@ -306,7 +306,7 @@ def _verdict(environment: Environment, change: TableChange) -> str:
     if not environment.guards.on:
         return "data is not guarded here"
     entry = allowing(environment, change)
-    if entry and datetime.now(LOS_ANGELES).date() <= entry.until:
+    if entry and not entry.has_ended:
         return f"allowed until {entry.until:%F}: {entry.why}"
     return "refused" + (f": what allowed it ended on {entry.until:%F}" if entry else "")
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from operations.cdktf import REPOSITORY, stack_folder
+from operations.cdktf import STACK_COMMAND, stack_folder
 from operations.steps import StepFailedError
 from verification.masking import masked
 
@@ -151,7 +151,7 @@ def _text(stack: str, variables: Mapping[str, str], folder: Path | None) -> str:
     if not (stack_folder(stack) / "plan").exists():
         raise StepFailedError(f"{stack} has no plan yet: run `make plan` first", 2)
     done = subprocess.run(
-        [str(REPOSITORY / "operations" / "stack.sh"), "show", stack],
+        [str(STACK_COMMAND), "show", stack],
         env=dict(variables),
         capture_output=True,
         text=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from operations.cdktf import REPOSITORY, StackOutcome, own_turn, read_line, stack_folder, stack_names
+from operations.cdktf import STACK_COMMAND, StackOutcome, own_turn, read_line, stack_folder, stack_names
 from operations.deployment import cdktf_variables
 from operations.steps import StepFailedError, bring_up, printed, run_module, step
 from verification.masking import masked
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from stacks.environment import Environment
-
-STACK = REPOSITORY / "operations" / "stack.sh"
 
 
 def plan(environment: Environment, console: Console, adopt: bool) -> dict[str, StackOutcome]:
@@ -53,7 +51,7 @@ def _plans(environment: Environment, console: Console, variables: Mapping[str, s
         outcome = outcomes[stack] = StackOutcome(stack)
         try:
             with step(console, stack) as notes:
-                lines = printed([str(STACK), "plan", stack], variables).splitlines()
+                lines = printed([str(STACK_COMMAND), "plan", stack], variables).splitlines()
                 for line in lines:
                     read_line(outcome, line)
                 notes.append(_planned(outcome))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -13,6 +13,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from stacks.roles import PROJECT_ROLES, members_of
+from stacks.schedules import LOS_ANGELES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,6 +118,11 @@ class AllowedChange(_Settings):
     change: Annotated[str, Field(pattern=r"^[a-z_]+: \S.*$")]
     until: date
     why: Annotated[str, Field(min_length=1)]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its last day is over."""
+        return datetime.now(LOS_ANGELES).date() > self.until
 
 
 class Members(_Settings):

@@ -28,6 +28,26 @@ PROJECT = "eros-local"
 PROVIDER, RESOURCES = load()
 
 
+def run_terraform(folder: Path, variables: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Terraform in a folder, both of its outputs in one, with no setting of whoever runs the tests."""
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith(("TF_", "GOOGLE_"))},
+        **variables,
+        "TF_CLI_CONFIG_FILE": os.devnull,
+        "CHECKPOINT_DISABLE": "1",
+    }
+    return subprocess.run(
+        ["terraform", *arguments, "-no-color"],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[str]:
     """Serve an embedded environment of its own; gives its base address."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,9 +13,10 @@ import httpx
 import pytest
 
 from local.provider import serve_provider
-from tests.local.provider_workspace import PROJECT, served
+from tests.local.provider_workspace import PROJECT, run_terraform, served
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -143,22 +142,7 @@ class Workspace:
 
     def terraform(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Terraform in the folder, both of its outputs in one."""
-        environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith(("TF_", "GOOGLE_"))},
-            "TF_REATTACH_PROVIDERS": self.reattach,
-            "TF_CLI_CONFIG_FILE": os.devnull,
-            "CHECKPOINT_DISABLE": "1",
-        }
-        return subprocess.run(
-            ["terraform", *arguments, "-no-color"],
-            cwd=self.folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        return run_terraform(self.folder, {"TF_REATTACH_PROVIDERS": self.reattach}, *arguments)
 
     def plan(self) -> subprocess.CompletedProcess[str]:
         """Plan; the exit code says whether anything is to change."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from tests.local.provider_workspace import served
+from tests.local.provider_workspace import run_terraform, served
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -39,23 +38,11 @@ class Tiny:
 
     def terraform(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Terraform; both of its outputs in one."""
-        environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith(("TF_", "GOOGLE_"))},
+        variables = {
             "GOOGLE_BACKEND_STORAGE_CUSTOM_ENDPOINT": f"{self.endpoint}/storage/v1/",
             "GOOGLE_OAUTH_ACCESS_TOKEN": "local",
-            "TF_CLI_CONFIG_FILE": os.devnull,
-            "CHECKPOINT_DISABLE": "1",
         }
-        return subprocess.run(
-            ["terraform", *arguments, "-no-color"],
-            cwd=self.folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        return run_terraform(self.folder, variables, *arguments)
 
     def apply(self, text: str) -> None:
         """Apply another input."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from stacks.roles import DEPLOY_PERMISSIONS, SERVICES
-from stacks.schedules import LOS_ANGELES
 from verification.budgets import DAILY_AUTOMATION, PERFORMANCE_UPDATE
 from verification.live import MEGABYTE, column_types
 from verification.results import Check, Outcome, Subject, compared, failed, passed, passed_unless, warned
@@ -151,7 +149,7 @@ def _guarded(subject: Subject, change: TableChange, expected: str, found: str) -
     """Refused, unless the environment file allows this change by name and its day has not passed."""
     name, file = f"{change.table}: {change.what}", subject.environment.file
     entry = allowing(subject.environment, change)
-    if entry and datetime.now(LOS_ANGELES).date() <= entry.until:
+    if entry and not entry.has_ended:
         return warned(change.table, expected, found, f"Allowed until {entry.until:%F} by {file}: {entry.why}")
     ended = f" The entry in {file} ended on {entry.until:%F}." if entry else ""
     action = f"Refused here.{ended} Safely:\n{change.statement}\nOr allow it in {file}: change: {name!r}, until, why."
