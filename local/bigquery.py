@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 import duckdb
+from starlette.concurrency import run_in_threadpool
 
 from local import LocalError
 from local.engine import offline
@@ -17,7 +18,7 @@ from local.engine import offline
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class DataFolderError(LocalError):
@@ -50,7 +51,19 @@ def create_bigquery_app(data: Path, project: str = "local") -> ASGIApp:
         raise DataFolderError(f"{data}: not usable as a data folder: {error.strerror}") from None
     except duckdb.Error as error:
         raise DataFolderError(_explanation(data, str(error))) from None
-    return app  # type: ignore[no-any-return]
+    return _healing(app)
+
+
+def _healing(app: ASGIApp) -> ASGIApp:
+    """The application; a request that comes after an error first gets back what that may have cost."""
+    from local.engine import disk  # noqa: PLC0415 - as above
+
+    async def healed(scope: Scope, receive: Receive, send: Send) -> None:
+        if disk.may_need_healing():
+            await run_in_threadpool(disk.heal)
+        await app(scope, receive, send)
+
+    return healed
 
 
 def _explanation(data: Path, message: str) -> str:

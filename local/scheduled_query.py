@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+import time
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,22 +14,26 @@ if TYPE_CHECKING:
     from local.control_plane.data_transfer import ScheduledQuery
 
 POLL_MILLISECONDS = 10_000
+#: BigQuery ends a query after six hours.
+LIMIT = timedelta(hours=6)
 
 
 class QueryFailedError(Exception):
     """What BigQuery said of a query that failed."""
 
 
-def run_as_job(endpoint: str, query: ScheduledQuery) -> None:
+def run_as_job(endpoint: str, query: ScheduledQuery, limit: timedelta = LIMIT) -> None:
     """Execute a scheduled query and wait for its end.
 
     Args:
         endpoint: where BigQuery answers.
         query: the query, the job's name, and the time that ``@run_time`` and ``@run_date`` stand for.
+        limit: how long to wait; a job that has not ended by then is cancelled.
 
     Raises:
-        QueryFailedError: with BigQuery's message.
+        QueryFailedError: with BigQuery's message, or with what was waited for.
     """
+    deadline = time.monotonic() + limit.total_seconds()
     run_date = query.run_time.astimezone(UTC).date().isoformat()
     job = {
         "jobReference": {"projectId": query.project, "jobId": query.job_id},
@@ -50,7 +55,12 @@ def run_as_job(endpoint: str, query: ScheduledQuery) -> None:
         _answer(client.post(f"{project}/jobs", json=job))
         done = False
         while not done:  # each call waits on the server until the job ends or the time is up
-            parameters = {"timeoutMs": POLL_MILLISECONDS, "maxResults": 0}
+            left = int((deadline - time.monotonic()) * 1000)
+            if left <= 0:
+                client.post(f"{project}/jobs/{query.job_id}/cancel")
+                waited = f"Job {query.job_id} of project {query.project} did not end within {limit} and was cancelled."
+                raise QueryFailedError(waited)
+            parameters = {"timeoutMs": min(POLL_MILLISECONDS, left), "maxResults": 0}
             done = _answer(client.get(f"{project}/queries/{query.job_id}", params=parameters))["jobComplete"]
 
 

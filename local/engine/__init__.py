@@ -10,23 +10,39 @@ from local.engine import offline
 
 def close_differences() -> None:
     """Replace or wrap the package's functions; before the data folder is opened, once a process."""
-    from local.engine import clock, cost, expressions, failures, functions, information_schema, scripting, tables  # noqa: PLC0415 - they import the package
+    from local.engine import (  # noqa: PLC0415 - they import the package
+        clock,
+        connections,
+        cost,
+        disk,
+        expressions,
+        failures,
+        functions,
+        information_schema,
+        job_history,
+        known,
+        merging,
+        queries,
+        results,
+        scripting,
+        tables,
+        translations,
+    )
 
     offline.leave_out_geography()
-    failures.install()
-    clock.install()
-    functions.install()
-    expressions.install()
-    scripting.install()
-    tables.install()
-    information_schema.install()
-    cost.install()
+    for part in (connections, disk, failures, clock, functions, job_history, translations, expressions, scripting):
+        part.install()
+    for part in (tables, known, information_schema, results, queries, merging, cost):
+        part.install()
 
 
 def after_opening() -> None:
     """What needs the open data folder."""
-    from local.engine import clock, failures  # noqa: PLC0415 - as above
+    from local.engine import clock, disk, job_history, known, results  # noqa: PLC0415 - as above
 
     clock.set_clock(None)
     offline.never_ask_the_network()
-    failures.end_jobs_of_a_dead_process()
+    disk.settle()
+    known.read_resources()
+    job_history.open_file()
+    results.open_folder()

@@ -6,16 +6,15 @@ when they were created, see it moved as well.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import Any
 
 from local_bigquery.engine import database
 from local_bigquery.sql import rules
 from sqlglot import exp
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
 MACRO = "bq.main.current_instant"
+_stopped: datetime | None = None
 
 
 def install() -> None:
@@ -39,8 +38,16 @@ def set_clock(now: datetime | None) -> None:
     Args:
         now: an instant with its zone; None for the machine's clock.
     """
+    global _stopped  # noqa: PLW0603 - the process has one clock
+    _stopped = now
     instant = "now()" if now is None else f"TIMESTAMPTZ '{now.isoformat()}'"
-    database.connection().cursor().execute(f"CREATE OR REPLACE MACRO {MACRO}() AS {instant}")
+    # not by a connection that notes changes: nothing that is kept in memory holds the time
+    database.connection().native.cursor().execute(f"CREATE OR REPLACE MACRO {MACRO}() AS {instant}")
+
+
+def now() -> datetime:
+    """The instant that the engine's clock shows."""
+    return _stopped or datetime.now(UTC)
 
 
 def _instant() -> exp.Expression:

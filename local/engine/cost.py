@@ -20,12 +20,15 @@ import sqlglot
 import sqlglot.errors
 from local_bigquery import errors
 from local_bigquery.api import jobs
-from local_bigquery.catalog import metadata
+from local_bigquery.catalog import metadata, names
 from local_bigquery.engine import database
 from local_bigquery.engine.database import quote
 from local_bigquery.jobs import query, runner
 from local_bigquery.models import Table
 from sqlglot import exp
+
+from local.engine.connections import versions
+from local.engine.translations import derived, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,8 +37,15 @@ LOG = logging.getLogger(__name__)
 MEGABYTE = 1024 * 1024
 SMALLEST_BILL = 10 * MEGABYTE  # BigQuery bills at least this much for each table that a query reads
 ONE_PLAN = Lock()
-KEPT = "kept_translation"  # of a statement, in its context
+IN_HAND = "translation_in_hand"  # of a statement that is about to run, in its context
+PLANS = 1000  # so many statements whose scans are remembered, and as many sums
 MEASURED = (exp.Query, exp.Insert)
+CLOCK = (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentDatetime, exp.CurrentTime)
+COLUMNS = """
+SELECT database_name, schema_name, column_name, data_type FROM duckdb_columns() WHERE table_name = ?
+AND database_name NOT IN ('emulator', 'results', 'system', 'temp') AND NOT starts_with(database_name, '__ducklake')
+ORDER BY schema_name = ? DESC, database_name = ? DESC
+"""
 Columns = tuple[tuple[str, str, str], dict[str, str]]  # a table and the types of its columns
 BYTES = {"BOOLEAN": 1, "DECIMAL": 16}  # of a value; others of a fixed size have 8
 
@@ -57,10 +67,10 @@ class Scan:
 def install() -> None:
     """Measure each statement before it runs, and report the sum where jobs are reported."""
     errors.STATUSES["bytesBilledLimitExceeded"] = (400, "INVALID_ARGUMENT")
-    query.translate = translated_once(query.translate)
-    query._run = measured(merge_without_running(query._run))  # noqa: SLF001 - the place where one statement runs
-    query._execute = summed(query._execute)  # noqa: SLF001 - where a job's statements are put together
-    runner._done = reported(runner._done)  # noqa: SLF001 - where a job's statistics are put together
+    query.translate = translated_before(query.translate)
+    query._run = measured(merge_without_running(query._run))
+    query._execute = summed(query._execute)
+    runner._done = reported(runner._done)
     jobs.results = answered(jobs.results)
 
 
@@ -75,7 +85,7 @@ def measured(original: Callable[..., Any]) -> Callable[..., Any]:
         ):  # planning each statement of a script twice would double its time
             return original(cursor, tree, context, destination, config, *rest)
         try:
-            scans = list(_scans_of(cursor, tree, context))
+            scans = _scans_of(cursor, tree, context)
             by_table = _bytes_read(cursor, scans)
         except duckdb.Error:  # the model's failure is not the query's
             LOG.warning("The bytes of a statement could not be measured", exc_info=True)
@@ -96,15 +106,15 @@ def measured(original: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def translated_once(original: Callable[..., Any]) -> Callable[..., Any]:
+def translated_before(original: Callable[..., Any]) -> Callable[..., Any]:
     """A statement that was translated to be measured is not translated again to be run: that is most of a dry run."""
 
     @functools.wraps(original)
     def translate(tree: exp.Expression, context: Any) -> Any:
-        kept: tuple[exp.Expression, Any, int] | None = context.__dict__.pop(KEPT, None)
-        if kept is None or kept[0] is not tree:
+        in_hand: tuple[exp.Expression, Any, int] | None = context.__dict__.pop(IN_HAND, None)
+        if in_hand is None or in_hand[0] is not tree:
             return original(tree, context)
-        _, translation, context.position = kept
+        _, translation, context.position = in_hand
         return translation
 
     return translate
@@ -164,21 +174,47 @@ def answered(original: Callable[..., Any]) -> Callable[..., Any]:
     return results
 
 
-def _scans_of(cursor: Any, tree: exp.Expression, context: Any) -> Iterator[Scan]:
+def _scans_of(cursor: Any, tree: exp.Expression, context: Any) -> list[Scan]:
     """The tables that a statement reads; none for a statement that cannot be planned."""
-    part = AS_QUERY[type(tree)](tree) if type(tree) in AS_QUERY else tree
+    part = derived(tree, AS_QUERY[type(tree)]) if type(tree) in AS_QUERY else tree
     if not isinstance(part, MEASURED):
-        return
+        return []
     position = context.position
     try:
         sql, bound = query.translate(part, context)
-        with _what_the_text_says():
-            (_, plan) = cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", bound).fetchone()
-        context.__dict__[KEPT] = (part, (sql, bound), context.position)
+        context.__dict__[IN_HAND] = (part, (sql, bound), context.position)
+        place = (context.project_id, context.dataset_id)
+        moving = remembered(_moving, (sql, *place, versions.definitions), lambda: _asks_the_clock(part, *place))
+        if moving or cursor.sees_its_own:
+            return list(_planned(cursor, tree, context, sql, bound))
+        # a value of a parameter decides which partitions are read
+        key = (sql, _rewritten(tree), tuple((name, repr(value)) for name, value in bound.items()), versions.definitions)
+        return remembered(_scans, key, lambda: list(_planned(cursor, tree, context, sql, bound)))
     except (duckdb.Error, errors.BigQueryError):
-        return  # the statement itself will say what is wrong with it
+        return []  # the statement itself will say what is wrong with it
     finally:
         context.position = position
+
+
+def _asks_the_clock(tree: Any, project: str, dataset: str | None) -> bool:
+    """Whether the time may have a part in what is read: by the statement, by a view that it names, or by a function."""
+    if tree.find(*CLOCK, exp.Anonymous):
+        return True
+    for table in tree.find_all(exp.Table):
+        reference = names.reference(table, project, dataset)
+        stored = metadata.load(Table, *reference)
+        if stored is not None and stored.view:
+            (view,) = parse(stored.view.query)
+            if _asks_the_clock(view, *reference[:2]):
+                return True
+        elif stored is None and table.db:
+            return True  # a name with another meaning than a table's
+    return False
+
+
+def _planned(cursor: Any, tree: exp.Expression, context: Any, sql: str, bound: dict[str, Any]) -> Iterator[Scan]:
+    with _what_the_text_says():
+        (_, plan) = cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", bound).fetchone()
     target = _rewritten(tree)
     known: dict[str, Columns] = {}
     for node in _nodes(json.loads(plan)):
@@ -266,12 +302,7 @@ def _nodes(nodes: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def _columns(cursor: Any, table: str, context: Any) -> Columns:
     """The place of a table that a plan names by its last name alone, and the types of its columns."""
-    known = cursor.execute(
-        "SELECT database_name, schema_name, column_name, data_type FROM duckdb_columns() WHERE table_name = ? "
-        "AND database_name NOT IN ('emulator', 'system', 'temp') AND NOT starts_with(database_name, '__ducklake') "
-        "ORDER BY schema_name = ? DESC, database_name = ? DESC",
-        [table, context.dataset_id, context.project_id],
-    ).fetchall()
+    known = cursor.execute(COLUMNS, [table, context.dataset_id, context.project_id]).fetchall()
     places = {(project, dataset) for project, dataset, *_ in known}
     named = {(project, dataset) for project, dataset, name in context.referenced if name == table}
     place = next(iter((places & named) or ([known[0][:2]] if known else [])), ("", ""))
@@ -302,9 +333,30 @@ def _bytes_read(cursor: Any, scans: list[Scan]) -> dict[tuple[str, str, str], in
             for column, partitions in sorted(columns.items())
         ]
         if sizes:
-            (size,) = cursor.execute(f"SELECT CAST({' + '.join(sizes)} AS BIGINT) FROM {quote(*table)}").fetchone()  # noqa: S608 - quoted names
-            totals[table] = totals.get(table, 0) + size
+            sql = f"SELECT CAST({' + '.join(sizes)} AS BIGINT) FROM {quote(*table)}"
+
+            def size(sql: str = sql) -> int:
+                return int(cursor.execute(sql).fetchone()[0])
+
+            own = cursor.in_transaction or cursor.sees_its_own
+            read = size() if own else remembered(_sizes, (sql, versions.rows), size)
+            totals[table] = totals.get(table, 0) + read
     return totals
+
+
+_moving: dict[Any, bool] = {}
+_scans: dict[Any, list[Scan]] = {}
+_sizes: dict[Any, int] = {}
+
+
+def remembered[Value](values: dict[Any, Value], key: Any, compute: Callable[[], Value]) -> Value:
+    """A value that was computed before for the same key."""
+    if (found := values.get(key)) is not None:
+        return found
+    if len(values) >= PLANS:
+        values.clear()
+    values[key] = value = compute()
+    return value
 
 
 def _filter(partitions: set[str]) -> str:
@@ -344,4 +396,4 @@ def _partitions(table: Any, filters: list[Any], name: str) -> str:
     if not pruning:
         return ""
     unit = f"date_trunc('{partitioning.type or 'DAY'}', {quote(column)})"
-    return f"{unit} IN (SELECT {unit} FROM {name} WHERE {' AND '.join(pruning)})"  # noqa: S608 - quoted names
+    return f"{unit} IN (SELECT {unit} FROM {name} WHERE {' AND '.join(pruning)})"

@@ -10,6 +10,8 @@ from local_bigquery.sql import rules
 from local_bigquery.sql.rules import datetime, safe, strings
 from sqlglot import exp
 
+from local.engine.translations import derived
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,8 +31,8 @@ def install() -> None:
     rules.NODE_RULES[position] = safe_of_constants(safe.safe_function)
     position = rules.NODE_RULES.index(strings.format_)
     rules.NODE_RULES[position] = format_of_nulls(strings.format_)
-    datetime._extract = parenthesised(datetime._extract)  # noqa: SLF001 - the one place that knows the part
-    query._statement = flat_struct(query._statement)  # noqa: SLF001 - the place where a statement's text is known
+    datetime._extract = parenthesised(datetime._extract)
+    query._statement = flat_struct(query._statement)
 
 
 def trim_white_space(node: exp.Expression, _context: Any) -> exp.Expression:
@@ -129,8 +131,13 @@ def flat_struct(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def statement(cursor: Any, tree: exp.Expression, *rest: Any) -> Any:
         if isinstance(tree, exp.Select) and tree.args.get("kind") == "STRUCT":
-            tree = tree.copy()
-            tree.set("kind", None)
+            tree = derived(tree, _flat)
         return original(cursor, tree, *rest)
 
     return statement
+
+
+def _flat(tree: exp.Select) -> exp.Select:
+    flat: exp.Select = tree.copy()
+    flat.set("kind", None)
+    return flat

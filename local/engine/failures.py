@@ -1,4 +1,4 @@
-"""Failures as BigQuery reports them: a status of the 400s with a reason; also for the jobs of a process that died."""
+"""Failures as BigQuery reports them: a status of the 400s with a reason."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from local_bigquery import errors
-from local_bigquery.engine import database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,14 +30,3 @@ def never_internal(original: Callable[..., None]) -> Callable[..., None]:
         original(error, reason, message, location)
 
     return construct
-
-
-def end_jobs_of_a_dead_process() -> None:
-    """A job that ran when the process was killed has stopped: whoever waits for it is told so."""
-    stopped = '{"reason": "stopped", "message": "The server was stopped while the job ran."}'
-    database.execute(
-        "UPDATE emulator.jobs SET state = 'DONE', resource = json_merge_patch(resource, json_object("
-        "'status', json_object('state', 'DONE', 'errorResult', json(?), 'errors', json_array(json(?))))) "
-        "WHERE state <> 'DONE'",
-        [stopped, stopped],
-    )

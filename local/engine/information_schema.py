@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from local_bigquery.catalog import options, routines, tables
 from local_bigquery.sql.rules import information_schema as package
 
+from local.engine.job_history import COPY
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -17,8 +19,7 @@ JOB_COLUMNS = """
     make_timestamp(CAST(resource ->> '$.statistics.startTime' AS BIGINT) * 1000) AS start_time,
     make_timestamp(CAST(resource ->> '$.statistics.endTime' AS BIGINT) * 1000) AS end_time,
     {{'reason': resource ->> '$.status.errorResult.reason', 'message': resource ->> '$.status.errorResult.message'}}
-        AS error_result
-FROM emulator.main.jobs"""
+        AS error_result"""
 
 
 def install() -> None:
@@ -27,7 +28,9 @@ def install() -> None:
     package.VIEWS["COLUMNS"] = with_defaults(package.column_list)
     package.VIEWS["PARAMETERS"] = parameters
     package.rendered = options.rendered  # with the options that local.engine.tables adds
-    package.JOBS = package.JOBS.replace("AS error_reason\nFROM emulator.main.jobs", f"AS error_reason,{JOB_COLUMNS}")
+    package.JOBS = package.JOBS.replace(
+        "AS error_reason\nFROM emulator.main.jobs", f"AS error_reason,{JOB_COLUMNS}\nFROM {COPY}"
+    )
 
 
 def with_definitions(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,7 +43,7 @@ def with_definitions(original: Callable[..., Any]) -> Callable[..., Any]:
         times = ["created TIMESTAMP", "last_altered TIMESTAMP"]
         known = routines.list_(project, dataset) if dataset else routines.list_(project)
         for row, routine in zip(rows, known, strict=True):
-            made = [package._timestamp(t) for t in (routine.creationTime, routine.lastModifiedTime)]  # noqa: SLF001 - as above
+            made = [package._timestamp(t) for t in (routine.creationTime, routine.lastModifiedTime)]
             row += [*row[:3], routine.definitionBody, *made]
         return [*columns, *added, *times], rows
 
@@ -53,7 +56,7 @@ def with_defaults(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def view(project: str, dataset: str | None) -> Any:
         columns, rows = original(project, dataset)
-        fields = [field for table in package._tables(project, dataset) for field in tables.fields(table)]  # noqa: SLF001 - as above
+        fields = [field for table in package._tables(project, dataset) for field in tables.fields(table)]
         for row, field in zip(rows, fields, strict=True):
             row.append(field.defaultValueExpression or "NULL")
         return [*columns, "column_default"], rows

@@ -10,11 +10,13 @@ import duckdb
 import sqlglot
 from local_bigquery.catalog import names, routines
 from local_bigquery.engine import database
-from local_bigquery.jobs import merge
+from local_bigquery.errors import BigQueryError
 from local_bigquery.sql import script
 from local_bigquery.sql.dialect import BigQueryDialect
-from local_bigquery.sql.translate import parse, translate
+from local_bigquery.sql.translate import parse
 from sqlglot import exp
+
+from local.engine.translations import TEXTS, keep, once_a_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,122 +43,187 @@ def install() -> None:
     """Replace the interpreter's handling of variables, and wrap its parser and transactions."""
     interpreter = script.Interpreter
     interpreter.store = store
-    interpreter.assign = assign
+    interpreter.declare = declare
     interpreter.evaluate = evaluate
     interpreter.into = into
     interpreter.for_each = for_each
-    interpreter.call = deliver_outputs(interpreter.call)
-    interpreter.set = set_from_struct(interpreter.set)
+    interpreter.call = call(interpreter.call)
+    interpreter.set = set_variables(interpreter.set)
     interpreter.sql = keep_what_was_written(roll_back_twice(interpreter.sql))
     interpreter.procedure = keep_procedure_options(interpreter.procedure)
     interpreter.__init__ = row_count_from_the_start(interpreter.__init__)
     script.Parser.procedure = keep_whole_body(script.Parser.procedure)
     script.Parser.statement = table_function_clauses(script.Parser.statement)
-    merge.run = join_open_transaction(merge.run)
 
 
 def _rows(interpreter: Any, select: str, bound: dict[str, Any]) -> list[tuple[Any, ...]]:
     """Run a query; outside the script's transaction when an error in it has made it unusable."""
     try:
-        return interpreter.cursor.sql(select, params=bound).fetchall()  # type: ignore[no-any-return]
+        return interpreter.cursor.execute(select, bound).fetchall()  # type: ignore[no-any-return]
     except duckdb.TransactionException:
         with database.cursor() as elsewhere:
-            return elsewhere.sql(select, params=bound).fetchall()  # type: ignore[no-any-return]
+            return elsewhere.execute(select, bound).fetchall()  # type: ignore[no-any-return]
 
 
-def _translated(interpreter: Any, value: exp.Expression) -> tuple[str, dict[str, Any]]:
-    return translate(script._select(value), interpreter.context)  # type: ignore[no-any-return]  # noqa: SLF001 - wrapped module
+def _selected(value: exp.Expression, text: str) -> exp.Select:
+    return keep(script._select(value), text)  # type: ignore[no-any-return]
+
+
+@once_a_text
+def _expression(text: str) -> exp.Select:
+    """An expression as a query."""
+    return _selected(script.Interpreter.expression(None, text), text)
+
+
+@functools.lru_cache(TEXTS)
+def _argument(text: str, type_name: str) -> exp.Select:
+    """An argument of a CALL as a query: cast to the parameter's type."""
+    kind = exp.DataType.build(type_name, dialect=BigQueryDialect)
+    return _selected(exp.cast(script.Interpreter.expression(None, text), kind), text)
+
+
+@once_a_text
+def _declared(text: str) -> list[tuple[list[str], exp.Select]]:
+    """The names of a DECLARE, with the queries for their values."""
+    declared = []
+    for item in sqlglot.parse_one(text, dialect=BigQueryDialect).expressions:
+        value = item.args.get("default") or exp.null()
+        if kind := item.args.get("kind"):
+            value = exp.cast(value, kind)
+        declared.append(([name.name.lower() for name in item.this], _selected(value, text)))
+    return declared
+
+
+@once_a_text
+def _assigned(text: str) -> list[tuple[list[str], list[exp.Query]]] | None:
+    """The names of a SET with their values: one query each, or one for all of them; None for system variables."""
+    assigned: list[tuple[list[str], list[exp.Query]]] = []
+    for item in sqlglot.parse_one(text, dialect=BigQueryDialect).expressions:
+        target, value = item.this.this, item.this.expression
+        if isinstance(target, exp.Parameter):
+            return None
+        names = [part.name for part in target.expressions] if isinstance(target, exp.Tuple) else [target.name]
+        if isinstance(target, exp.Tuple) and isinstance(value, exp.Subquery):
+            assigned.append((names, [keep(_fields(value), text)]))
+            continue
+        values = value.expressions if isinstance(value, exp.Tuple) else [value]
+        columns = [exp.column(part.name) if isinstance(part, exp.Var) else part for part in values]
+        assigned.append((names, [_selected(column, text) for column in columns]))
+    return assigned
+
+
+def _fields(struct: exp.Subquery) -> exp.Query:
+    """SELECT AS STRUCT as a query with a column for each field."""
+    query: exp.Query = struct.this.copy()
+    query.set("kind", None)
+    for number, value in enumerate(query.expressions):
+        value.replace(exp.alias_(value.unalias(), f"field{number}"))
+    return query
+
+
+def declare(interpreter: Any, statement: Any) -> None:
+    """DECLARE: variables with their first values."""
+    for variables, select in _declared(statement.text):
+        for name in variables:
+            interpreter.context.variables[name] = _variable(interpreter, select)
+
+
+def _variable(interpreter: Any, select: exp.Select) -> Variable:
+    query, bound = script.translate(select, interpreter.context)
+    ((type_name, text),) = _rows(interpreter, f"SELECT typeof({VALUE}), CAST({VALUE} AS VARCHAR) FROM ({query})", bound)
+    return Variable(type_name, text)
 
 
 def store(interpreter: Any, value: exp.Expression) -> Variable:
     """A new variable with the value of an expression."""
-    query, bound = _translated(interpreter, value)
-    ((type_name, text),) = _rows(interpreter, f"SELECT typeof({VALUE}), CAST({VALUE} AS VARCHAR) FROM ({query})", bound)  # noqa: S608
-    return Variable(type_name, text)
+    return _variable(interpreter, script._select(value))
 
 
-def assign(interpreter: Any, variable: Variable, value: exp.Expression) -> None:
-    """SET: the value as the variable's type."""
-    query, bound = _translated(interpreter, value)
-    select = f"SELECT CAST(CAST({VALUE} AS {variable.type_name}) AS VARCHAR) FROM ({query})"  # noqa: S608
-    ((variable.text,),) = _rows(interpreter, select, bound)
+def set_variables(original: Callable[..., None]) -> Callable[..., None]:
+    """SET: each value as its variable's type; (a, b) = (SELECT AS STRUCT …) takes the fields in order."""
+
+    @functools.wraps(original)
+    def set_(interpreter: Any, statement: Any) -> None:
+        assigned = _assigned(statement.text)
+        if assigned is None:
+            original(interpreter, statement)
+            return
+        for targets, values in assigned:
+            variables = [interpreter.variable(name) for name in targets]
+            if len(values) < len(variables):
+                into(interpreter, values[0], targets)
+                continue
+            for variable, select in zip(variables, values, strict=False):
+                query, bound = script.translate(select, interpreter.context)
+                cast = f"SELECT CAST(CAST({VALUE} AS {variable.type_name}) AS VARCHAR) FROM ({query})"
+                ((variable.text,),) = _rows(interpreter, cast, bound)
+
+    return set_
 
 
 def evaluate(interpreter: Any, sql: str) -> Any:
     """The value of an expression, readable also after an error within a transaction."""
-    query, bound = _translated(interpreter, interpreter.expression(sql))
+    query, bound = script.translate(_expression(sql), interpreter.context)
     return _rows(interpreter, query, bound)[0][0]
 
 
 def into(interpreter: Any, tree: exp.Expression, names: list[str]) -> None:
     """EXECUTE IMMEDIATE … INTO: the columns of the one row."""
     variables = [interpreter.variable(name) for name in names]
-    query, bound = translate(tree, interpreter.context)
-    columns = interpreter.cursor.sql(query, params=bound).columns
+    query, bound = script.translate(tree, interpreter.context)
+    columns = [name for name, *_ in interpreter.cursor.execute(f"SELECT * FROM ({query}) LIMIT 0", bound).description]
+    if len(columns) != len(variables):
+        message = f"{len(columns)} columns cannot be assigned to {len(variables)} variables"
+        raise BigQueryError("invalidQuery", f"{message}: {', '.join(names)}")
     casts = ", ".join(
         f"CAST(CAST({database.quote(column)} AS {variable.type_name}) AS VARCHAR)"
-        for column, variable in zip(columns, variables, strict=False)
+        for column, variable in zip(columns, variables, strict=True)
     )
-    rows = interpreter.cursor.execute(f"SELECT {casts} FROM ({query}) LIMIT 1", bound).fetchall()  # noqa: S608
+    rows = interpreter.cursor.execute(f"SELECT {casts} FROM ({query}) LIMIT 1", bound).fetchall()
     for variable, text in zip(variables, rows[0] if rows else [None] * len(variables), strict=True):
         variable.text = text
 
 
+@once_a_text
+def _loop_query(text: str) -> Any:
+    return keep(sqlglot.parse_one(f"SELECT * FROM {text}", dialect=BigQueryDialect), text)
+
+
 def for_each(interpreter: Any, statement: Any) -> None:
     """FOR … IN: the loop variable is a struct of the row."""
-    select = sqlglot.parse_one(f"SELECT * FROM {statement.text}", dialect=BigQueryDialect)  # noqa: S608
-    query, bound = translate(select, interpreter.context)
-    rows = interpreter.cursor.execute(f"SELECT typeof(q), CAST(q AS VARCHAR) FROM ({query}) AS q", bound).fetchall()  # noqa: S608
+    query, bound = script.translate(_loop_query(statement.text), interpreter.context)
+    rows = interpreter.cursor.execute(f"SELECT typeof(q), CAST(q AS VARCHAR) FROM ({query}) AS q", bound).fetchall()
     for type_name, text in rows:
         if not interpreter.iterate(statement, {statement.names[0].lower(): Variable(type_name, text)}):
             break
 
 
-def deliver_outputs(original: Callable[..., None]) -> Callable[..., None]:
-    """CALL with OUT arguments: the package copies them by an UPDATE, which a constant does not take."""
+def call(original: Callable[..., None]) -> Callable[..., None]:
+    """CALL: arguments are values; OUT arguments are given back, which the package does by an UPDATE of a table."""
 
     @functools.wraps(original)
-    def call(interpreter: Any, statement: Any) -> None:
-        routine = (
-            None if statement.text.upper().startswith("BQ.") else routines.load(*interpreter.reference(statement.text))
-        )
-        arguments: list[Any] = (routine and routine.arguments) or []
-        if not any(argument.mode in {"OUT", "INOUT"} for argument in arguments):
-            original(interpreter, statement)
+    def run(interpreter: Any, statement: Any) -> None:
+        system = statement.text.upper().startswith("BQ.")
+        routine = None if system else routines.load(*interpreter.reference(statement.text))
+        if routine is None or routine.routineType != "PROCEDURE":
+            original(interpreter, statement)  # which says what is wrong
             return
-        saved, inner = interpreter.context.variables, {}
-        for argument, (expression, _) in zip(arguments, statement.items, strict=True):
-            kind = exp.DataType.build(routines.sql_type(argument.dataType), dialect=BigQueryDialect)
-            inner[argument.name.lower()] = interpreter.store(exp.cast(interpreter.expression(expression), kind))
+        arguments = list(zip(routine.arguments or [], [text for text, _ in statement.items], strict=False))
+        inner = {
+            argument.name.lower(): _variable(interpreter, _argument(text, routines.sql_type(argument.dataType)))
+            for argument, text in arguments
+        }
+        saved = interpreter.context.variables
         try:
-            interpreter.context.variables = inner
-            interpreter.run(script.parse_script(routine.definitionBody if routine else ""))
+            interpreter.context.variables = dict(inner)
+            interpreter.run(script.parse_script(routine.definitionBody or ""))
         finally:
             interpreter.context.variables = saved
-        for argument, (expression, _) in zip(arguments, statement.items, strict=True):
+        for argument, text in arguments:
             if argument.mode in {"OUT", "INOUT"}:
-                interpreter.variable(expression.strip()).text = inner[argument.name.lower()].text
+                interpreter.variable(text.strip()).text = inner[argument.name.lower()].text
 
-    return call
-
-
-def set_from_struct(original: Callable[..., None]) -> Callable[..., None]:
-    """SET (a, b) = (SELECT AS STRUCT …): one query, its fields in order."""
-
-    @functools.wraps(original)
-    def assign_fields(interpreter: Any, statement: Any) -> None:
-        item = sqlglot.parse_one(statement.text, dialect=BigQueryDialect).expressions[0].this
-        struct = item.expression
-        if not isinstance(item.this, exp.Tuple) or not isinstance(struct, exp.Subquery):
-            original(interpreter, statement)
-            return
-        query = struct.this.copy()
-        query.set("kind", None)
-        for number, value in enumerate(query.expressions):
-            value.replace(exp.alias_(value.unalias(), f"field{number}"))
-        into(interpreter, query, [target.name for target in item.this.expressions])
-
-    return assign_fields
+    return run
 
 
 def row_count_from_the_start(original: Callable[..., None]) -> Callable[..., None]:
@@ -185,35 +252,6 @@ def roll_back_twice(original: Callable[..., None]) -> Callable[..., None]:
                 raise
 
     return sql
-
-
-class JoinedTransaction:
-    """A cursor within a transaction that somebody else has begun and will end."""
-
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        self.cursor = cursor
-
-    def execute(self, sql: str, *parameters: Any) -> duckdb.DuckDBPyConnection:
-        """Refuse a second BEGIN without asking DuckDB, which would abort the transaction."""
-        if sql == "BEGIN":
-            raise duckdb.TransactionException("a transaction is active")
-        return self.cursor.execute(sql, *parameters)
-
-
-def join_open_transaction(original: Callable[..., Any]) -> Callable[..., Any]:
-    """MERGE within BEGIN TRANSACTION … COMMIT: the package begins one itself, and DuckDB 1.5 aborts on the second."""
-
-    @functools.wraps(original)
-    def run(cursor: duckdb.DuckDBPyConnection, tree: exp.Expression, context: Any) -> Any:
-        return original(JoinedTransaction(cursor) if in_transaction(cursor) else cursor, tree, context)
-
-    return run
-
-
-def in_transaction(cursor: duckdb.DuckDBPyConnection) -> bool:
-    """Whether a transaction is open: now() is the time when it began; without one each statement has its own."""
-    first, second = (cursor.execute("SELECT epoch_us(now())").fetchone() for _ in range(2))
-    return bool(first == second)
 
 
 def keep_whole_body(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -270,7 +308,7 @@ def table_function_clauses(original: Callable[..., Any]) -> Callable[..., Any]:
         header, body = parser.text(start, arguments_end), parser.text(as_ + 1, parser.i)
         columns = _columns(texts.get("RETURNS", ""))
         casts = ", ".join(f"CAST(`{name}` AS {kind}) AS `{name}`" for name, kind in columns)
-        query = f"SELECT {casts} FROM ({body})" if columns else body  # noqa: S608 - the statement's own text
+        query = f"SELECT {casts} FROM ({body})" if columns else body
         parsed.text = script.TABLE_FUNCTION.sub(r"\1\2", f"{header} AS {query}", count=1)
         parsed.branches = [(body, []), (texts.get("RETURNS", ""), []), (texts.get("OPTIONS", ""), [])]
         return parsed

@@ -23,13 +23,12 @@ DAY_MS = 86_400_000
 def install() -> None:
     """Wrap the functions behind insert, patch and update, and those behind the DDL statements."""
     tables.update = checked_update(tables.update)
-    tables._alter = nested_fields(tables._alter)  # noqa: SLF001 - the one place where columns change
+    tables._alter = nested_fields(tables._alter)
     types.column = default_values(types.column)
     ddl.apply = tables_only(ddl.apply)
-    ddl._table = partition_expiry(column_defaults(ddl._table))  # noqa: SLF001 - what CREATE TABLE says of a table
-    ddl._alteration = expiry_changes(ddl._alteration)  # noqa: SLF001 - what ALTER TABLE says of it
+    ddl._table = partition_expiry(column_defaults(ddl._table))
+    ddl._alteration = expiry_changes(ddl._alteration)
     catalog_options.rendered = expiry_option(catalog_options.rendered)
-    database.objects = looked_up_by_name(database.objects)
 
 
 def checked_update(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -129,32 +128,6 @@ def default_values(original: Callable[..., str]) -> Callable[..., str]:
         return f"{sql} DEFAULT {default}"
 
     return column
-
-
-LOOK_UP = """
-SELECT found.name, found.kind, found.size
-FROM (
-  SELECT t.table_name AS name, 'TABLE' AS kind, coalesce(s.record_count, 0) AS size, t.schema_id, t.end_snapshot
-  FROM {metadata}.ducklake_table AS t LEFT JOIN {metadata}.ducklake_table_stats AS s USING (table_id)
-  UNION ALL SELECT view_name, 'VIEW', 0, schema_id, end_snapshot FROM {metadata}.ducklake_view
-) AS found
-JOIN {metadata}.ducklake_schema AS d ON d.schema_id = found.schema_id AND d.end_snapshot IS NULL
-WHERE found.end_snapshot IS NULL AND d.schema_name = $1 AND found.name = $2
-"""
-
-
-def looked_up_by_name(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Whether a table stands is asked for each table of each statement: look it up, list not all of them (12 ms)."""
-
-    @functools.wraps(original)
-    def objects(project: str, dataset: str, table: str | None = None) -> Any:
-        if table is not None and project != "emulator":
-            metadata = database.quote(f"__ducklake_metadata_{project}")
-            if found := database.fetch(LOOK_UP.format(metadata=metadata), [dataset, table]):
-                return found
-        return original(project, dataset, table)
-
-    return objects
 
 
 def tables_only(original: Callable[..., None]) -> Callable[..., None]:

@@ -1,0 +1,235 @@
+"""Jobs: those that run are in memory, all are in one SQLite file, written through, so that a kill loses none.
+
+INFORMATION_SCHEMA.JOBS reads a copy in DuckDB's memory, which is brought up to date when a statement names the view.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import threading
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from local_bigquery.engine import database
+from local_bigquery.jobs import store
+from local_bigquery.models import Job
+from local_bigquery.settings import settings
+from local_bigquery.sql import rules
+from sqlglot import exp
+
+from local.engine import clock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOG = logging.getLogger(__name__)
+FILE = "jobs.sqlite"
+KEPT = timedelta(days=7)
+#: A job that Terraform has in its state is kept as long as BigQuery keeps any.
+KEPT_FOR_TERRAFORM = timedelta(days=180)
+PROVISIONED = '$.configuration.labels."goog-terraform-provisioned"'
+RECENT = 500  # so many ended jobs are also in memory
+VIEWS = ("JOBS", "JOBS_BY_PROJECT", "JOBS_BY_USER")
+COPY = "bq.main.jobs"
+COLUMNS = "project_id, job_id, parent_job_id, state, creation_time, resource"
+TABLES = """
+CREATE TABLE IF NOT EXISTS jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, made TEXT NOT NULL, project_id TEXT NOT NULL, job_id TEXT NOT NULL,
+    parent_job_id TEXT, state TEXT NOT NULL, creation_time INTEGER NOT NULL, resource TEXT NOT NULL,
+    UNIQUE (project_id, job_id)
+);
+CREATE INDEX IF NOT EXISTS jobs_by_time ON jobs (made);
+CREATE INDEX IF NOT EXISTS jobs_by_parent ON jobs (project_id, parent_job_id);
+"""
+STOPPED = {"reason": "stopped", "message": "The server was stopped while the job ran."}
+
+Key = tuple[str, str]
+
+
+@dataclass
+class History:
+    """The open file, and the jobs in memory."""
+
+    file: sqlite3.Connection
+    running: dict[Key, Any] = field(default_factory=dict)
+    recent: dict[Key, Any] = field(default_factory=dict)
+    unwritten: dict[Key, Any] = field(default_factory=dict)  # begun or ended, and not in the file yet
+    copied: int = 0  # the number of the newest row that the copy for JOBS has
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+
+_history: History
+
+
+def install() -> None:
+    """Replace the package's store, and read JOBS from the copy."""
+    store.save, store.load, store.list_, store.delete = save, load, list_, delete
+    rules.STATEMENT_RULES.insert(0, copy_for_view)
+
+
+def open_file() -> None:
+    """Open the history; take over what an older server kept in DuckDB, and end the jobs of a process that died."""
+    global _history  # noqa: PLW0603 - the process has one
+    path: Path = settings.data_dir / FILE
+    file = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    file.execute("PRAGMA journal_mode = WAL")
+    file.execute("PRAGMA synchronous = NORMAL")
+    file.executescript(TABLES)
+    _history = History(file)
+    known = database.fetch(f"SELECT {COLUMNS} FROM emulator.jobs")
+    for row in known:
+        made = datetime.fromtimestamp(row[4] / 1000, UTC).isoformat()
+        file.execute(f"INSERT OR IGNORE INTO jobs (made, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", [made, *row])
+    if known:
+        database.execute("DELETE FROM emulator.jobs")
+    unfinished = file.execute("SELECT resource FROM jobs WHERE state <> 'DONE'").fetchall()
+    for (resource,) in unfinished:
+        job = Job.model_validate_json(resource)
+        save(job.replace(status={"state": "DONE", "errorResult": STOPPED, "errors": [STOPPED]}))
+    database.execute(
+        f"CREATE TABLE {COPY} (project_id VARCHAR, job_id VARCHAR, parent_job_id VARCHAR, state VARCHAR, "
+        "creation_time BIGINT, resource JSON, PRIMARY KEY (project_id, job_id))"
+    )
+
+
+def save(job: Any) -> Any:
+    """Keep a job as it stands. The file has how it began and how it ended; that it runs, memory knows.
+
+    Where the file cannot be written, on a full disk, memory has the job until it can.
+    """
+    key = job.jobReference.projectId, job.jobReference.jobId
+    with _history.lock:
+        if job.status.state == "RUNNING":
+            _history.running[key] = job
+            return job
+        _history.running.pop(key, None)
+        _history.unwritten[key] = job
+        try:
+            write()
+        except sqlite3.Error:
+            LOG.exception("%s: %d jobs could not be written yet", FILE, len(_history.unwritten))
+    return job
+
+
+def write() -> None:
+    """Write the jobs that are in memory only.
+
+    Raises:
+        sqlite3.Error: they cannot be written; they stay in memory.
+    """
+    with _history.lock:
+        for key, job in list(_history.unwritten.items()):
+            _write(job)
+            del _history.unwritten[key]
+            _history.recent[key] = job
+        while len(_history.recent) > RECENT:
+            del _history.recent[next(iter(_history.recent))]
+
+
+def _write(job: Any) -> None:
+    _history.file.execute(
+        f"REPLACE INTO jobs (made, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [clock.now().astimezone(UTC).isoformat(), *_row(job)],
+    )
+
+
+def _row(job: Any) -> list[Any]:
+    reference, statistics = job.jobReference, job.statistics
+    identity = [reference.projectId, reference.jobId, statistics.parentJobId]
+    return [*identity, job.status.state, int(statistics.creationTime), json.dumps(job.dump())]
+
+
+def _in_memory(key: Key) -> Any:
+    return _history.running.get(key) or _history.unwritten.get(key) or _history.recent.get(key)
+
+
+def load(project: str, job: str) -> Any:
+    """A job as it stands, or None."""
+    key = project, job
+    with _history.lock:
+        found = _in_memory(key)
+        if found is None:
+            row = _history.file.execute("SELECT resource FROM jobs WHERE project_id = ? AND job_id = ?", key).fetchone()
+            found = Job.model_validate_json(row[0]) if row else None
+    return found
+
+
+def list_(
+    project: str,
+    states: list[str] | None = None,
+    parent: str | None = None,
+    earliest: int | None = None,
+    latest: int | None = None,
+) -> list[Any]:
+    """The jobs of a project, or the children of one of them, the newest first.
+
+    Args:
+        project: its id.
+        states: PENDING, RUNNING, DONE; None for all.
+        parent: the id of the job whose children are listed.
+        earliest: the first creation time, in milliseconds.
+        latest: the last creation time, in milliseconds.
+    """
+    with _history.lock:
+        rows = _history.file.execute(
+            "SELECT job_id, resource FROM jobs WHERE project_id = ? AND parent_job_id IS ? "
+            "AND creation_time >= coalesce(?, creation_time) AND creation_time <= coalesce(?, creation_time) "
+            "ORDER BY creation_time DESC, job_id",
+            [project, parent, earliest, latest],
+        ).fetchall()
+        jobs = [_in_memory((project, job)) or Job.model_validate_json(text) for job, text in rows]
+    return [job for job in jobs if not states or job.status.state in states]
+
+
+def delete(project: str, job: str) -> None:
+    """Forget a job and its children."""
+    with _history.lock:
+        _delete("project_id = ? AND (job_id = ? OR parent_job_id = ?)", [project, job, job])
+
+
+def delete_old() -> None:
+    """Forget the jobs that are older than they are kept, by the engine's clock."""
+    oldest, provisioned = ((clock.now() - kept).astimezone(UTC).isoformat() for kept in (KEPT, KEPT_FOR_TERRAFORM))
+    with _history.lock:
+        _delete(
+            "made < ? AND state = 'DONE' AND (json_extract(resource, ?) IS NULL OR made < ?)",
+            [oldest, PROVISIONED, provisioned],
+        )
+
+
+def _delete(condition: str, values: list[Any]) -> None:
+    gone = _history.file.execute(f"DELETE FROM jobs WHERE {condition} RETURNING project_id, job_id", values).fetchall()
+    for key in gone:
+        for jobs in (_history.running, _history.unwritten, _history.recent):
+            jobs.pop(key, None)
+    with closing(database.connection().native.cursor()) as cursor:
+        if gone:
+            cursor.executemany(f"DELETE FROM {COPY} WHERE project_id = ? AND job_id = ?", gone)
+
+
+def copy_for_view(tree: exp.Expression, _context: Any) -> exp.Expression:
+    """Bring the copy up to date before a statement reads JOBS."""
+    if any(table.name.upper().rpartition(".")[2] in VIEWS for table in tree.find_all(exp.Table)):
+        _copy()
+    return tree
+
+
+def _copy() -> None:
+    with _history.lock, closing(database.connection().native.cursor()) as cursor:
+        changed = _history.file.execute(
+            f"SELECT number, {COLUMNS} FROM jobs WHERE number > ? ORDER BY number",
+            [_history.copied],
+        ).fetchall()
+        rows = [row for _, *row in changed]
+        rows += [_row(job) for job in (*_history.running.values(), *_history.unwritten.values())]
+        if rows:
+            columns = [pa.array(values) for values in zip(*rows, strict=True)]
+            cursor.register("changed", pa.table(columns, COLUMNS.split(", ")))
+            cursor.execute(f"INSERT OR REPLACE INTO {COPY} SELECT * FROM changed")
+        if changed:
+            _history.copied = changed[-1][0]

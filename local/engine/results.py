@@ -1,0 +1,301 @@
+"""Results of queries: no tables but Arrow data, in memory while they are small, else in a temporary file.
+
+As at BigQuery a result is kept for a day and then not found; here it also goes when newer ones need the room, and when
+the server ends. Whoever names it as a table gets one, made at that moment.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import threading
+import uuid
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from local_bigquery.catalog import names, tabledata, tables
+from local_bigquery.engine import database, types
+from local_bigquery.engine.results import DEFAULT_PAGE_SIZE, Page, _without_null_elements, unique
+from local_bigquery.errors import not_found
+from local_bigquery.jobs import query
+from local_bigquery.settings import settings
+
+from local.engine import clock
+from local.engine.connections import versions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from local.engine.connections import Connection
+
+KEPT = timedelta(hours=24)
+MEGABYTE = 1024 * 1024
+IN_MEMORY = MEGABYTE  # bytes; a larger result is written to a file
+MEMORY = 64 * MEGABYTE  # bytes of all results in memory
+FILES = 4096 * MEGABYTE  # bytes of all results in files
+OVERHEAD = 4096  # bytes that a result takes besides its rows
+ROWS_A_BATCH = 10_000
+DATABASE = "results"  # where a result becomes a table when a statement names it
+SELECTS = 1000  # so many statements whose columns are remembered
+
+Columns = list[tuple[str, Any]]  # names and DuckDB types
+
+
+@dataclass(frozen=True)
+class Result:
+    """The rows of a query, and when they were made by the engine's clock."""
+
+    columns: Columns
+    rows: pa.Table
+    size: int
+    made: datetime
+    file: Path | None = None
+
+
+@dataclass
+class Kept:
+    """All results by project and job, the oldest first."""
+
+    results: dict[tuple[str, str], Result] = field(default_factory=dict)
+    tables: set[tuple[str, str]] = field(default_factory=set)  # the results that a statement has named
+    memory: int = 0
+    files: int = 0
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    selects: dict[tuple[str, int], tuple[str, Columns]] = field(default_factory=dict)
+
+
+_kept = Kept()
+
+
+def install() -> None:
+    """Keep results here, and read them from here."""
+    query._write = kept_here(query._write)
+    tables.physical = as_a_table(tables.physical)
+    tables.delete = forgotten_here(tables.delete)
+    tabledata.list_rows = read_here(tabledata.list_rows)
+
+
+def open_folder() -> None:
+    """Begin without results: those of a process before are gone."""
+    shutil.rmtree(_folder(), ignore_errors=True)
+    _folder().mkdir()
+    database.execute(f"ATTACH ':memory:' AS {DATABASE}")
+
+
+def _folder() -> Path:
+    return settings.data_dir / "results"  # type: ignore[no-any-return]
+
+
+def kept_here(original: Callable[..., None]) -> Callable[..., None]:
+    """A result with no table for a destination is kept here."""
+
+    @functools.wraps(original)
+    def write(cursor: Connection, sql: str, bound: dict[str, Any], destination: Any, *rest: Any) -> None:
+        if destination.datasetId != tables.RESULTS:
+            original(cursor, sql, bound, destination, *rest)
+            return
+        columns, batches = _execute(cursor, sql, bound)
+        keep(destination.projectId, destination.tableId, columns, batches)
+
+    return write
+
+
+def _execute(cursor: Connection, sql: str, bound: dict[str, Any]) -> tuple[Columns, pa.RecordBatchReader]:
+    """Run a query so that its columns have the types that BigQuery knows."""
+    key = (sql, versions.definitions)
+    found = _kept.selects.get(key)
+    if found is None or cursor.sees_its_own:
+        probe = cursor.execute(f"SELECT * FROM ({sql}) LIMIT 0", bound).description
+        found = _select(sql, [(name, kind) for name, kind, *_ in probe])
+        if not cursor.sees_its_own:
+            with _kept.lock:
+                if len(_kept.selects) >= SELECTS:
+                    _kept.selects.clear()
+                _kept.selects[key] = found
+    select, columns = found
+    return columns, cursor.execute(select, bound).to_arrow_reader(ROWS_A_BATCH)
+
+
+def _select(sql: str, columns: Columns) -> tuple[str, Columns]:
+    """The query with its columns cast, as the package does it for a table; and how they are then named and typed."""
+    positions = [f"c{index}" for index in range(len(columns))]
+    cells = [
+        _without_null_elements(types.cast(position, kind), name, kind)
+        for position, (name, kind) in zip(positions, columns, strict=True)
+    ]
+    named = list(zip(unique([name for name, _ in columns]), (kind for _, kind in columns), strict=True))
+    if cells == positions:
+        return sql, named
+    selected = ", ".join(f"{cell} AS {position}" for cell, position in zip(cells, positions, strict=True))
+    typed = [(name, types.DuckDBPyType(types.normalised(kind))) for name, kind in named]
+    return f"SELECT {selected} FROM ({sql}) AS q({', '.join(positions)})", typed
+
+
+def keep(project: str, job: str, columns: Columns, batches: pa.RecordBatchReader) -> None:
+    """Keep the rows of a job; those that are too old, or too many, go.
+
+    Args:
+        project: the job's project.
+        job: its id; a result that it had before goes.
+        columns: names and DuckDB types.
+        batches: the rows; read to their end.
+    """
+    read, size = [], 0
+    for batch in batches:
+        read.append(batch)
+        size += batch.nbytes
+        if size > IN_MEMORY:
+            break
+    if size > IN_MEMORY:
+        file = _folder() / f"{uuid.uuid4().hex}.arrow"
+        result = Result(columns, _written(file, batches.schema, read, batches), file.stat().st_size, clock.now(), file)
+    else:
+        result = Result(columns, pa.Table.from_batches(read, batches.schema), size, clock.now())
+    with _kept.lock:
+        forget(project, job)
+        _kept.results[project, job] = result
+        _count(result, 1)
+        _make_room()
+
+
+def _count(result: Result, sign: int) -> None:
+    if result.file:
+        _kept.files += sign * result.size
+    else:
+        _kept.memory += sign * (result.size + OVERHEAD)
+
+
+def _written(file: Path, schema: pa.Schema, read: list[pa.RecordBatch], rest: pa.RecordBatchReader) -> pa.Table:
+    """The rows by way of a file, which the system's memory holds as long as it likes."""
+    try:
+        with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+            while read:
+                writer.write_batch(read.pop(0))
+            for batch in rest:
+                writer.write_batch(batch)
+        return pa.ipc.open_file(pa.memory_map(str(file))).read_all()
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+
+
+def _make_room() -> None:
+    """Let go what is a day old, and the oldest ones until the rest fits; the newest one stays."""
+    while len(_kept.results) > 1:
+        key, oldest = next(iter(_kept.results.items()))
+        if not _is_old(oldest) and _kept.memory <= MEMORY and _kept.files <= FILES:
+            return
+        forget(*key)
+
+
+def _is_old(result: Result) -> bool:
+    return result.made + KEPT < clock.now()
+
+
+def forget(project: str, job: str) -> None:
+    """Let a result go, and the table that was made of it."""
+    key = project, job
+    with _kept.lock:
+        if result := _kept.results.pop(key, None):
+            _count(result, -1)
+            if result.file:
+                result.file.unlink(missing_ok=True)
+        if key in _kept.tables:
+            _kept.tables.remove(key)
+            database.execute(f"DROP TABLE {_table(project, job)}")
+
+
+def _table(project: str, job: str) -> str:
+    return str(database.quote(DATABASE, "main", f"{project}:{job}"))
+
+
+def find(project: str, job: str) -> Result:
+    """A result that is kept.
+
+    Raises:
+        BigQueryError: notFound.
+    """
+    with _kept.lock:
+        result = _kept.results.get((project, job))
+        if result is None or _is_old(result):
+            forget(project, job)
+            raise not_found("Table", names.label(project, tables.RESULTS, job))
+        return result
+
+
+def read_here(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A page of a result, as BigQuery writes its rows."""
+
+    @functools.wraps(original)
+    def list_rows(  # noqa: PLR0917 - the package's signature
+        project: str, dataset: str, table: str, most: int | None, start: int, selected: str | None, *rest: Any
+    ) -> Any:
+        if dataset != tables.RESULTS:
+            return original(project, dataset, table, most, start, selected, *rest)
+        result = find(project, table)
+        wanted = {name.strip().casefold() for name in selected.split(",")} if selected else None
+        columns = [
+            (f"c{number}", name, kind)
+            for number, (name, kind) in enumerate(result.columns)
+            if wanted is None or name.casefold() in wanted
+        ]
+        rows = result.rows.slice(start, DEFAULT_PAGE_SIZE if most is None else most)
+        end = start + rows.num_rows
+        page = Page(
+            _encoded(rows, columns, *rest), result.rows.num_rows, str(end) if end < result.rows.num_rows else None
+        )
+        return page, [types.field(name, kind) for _, name, kind in columns]
+
+    return list_rows
+
+
+def _encoded(rows: pa.Table, columns: list[tuple[str, str, Any]], int64_timestamps: bool) -> list[str]:
+    if not rows.num_rows:
+        return []
+    positions = [f"c{number}" for number in range(rows.num_columns)]
+    cells = types.row([(position, kind) for position, _, kind in columns], int64_timestamps)
+    with database.cursor() as cursor:
+        cursor.register("page", rows.rename_columns(positions))
+        return [row for (row,) in cursor.execute(f"SELECT {cells} FROM page").fetchall()]
+
+
+def as_a_table(original: Callable[..., tuple[str, str, str]]) -> Callable[..., tuple[str, str, str]]:
+    """A statement or a job that names a result reads a table of it."""
+
+    @functools.wraps(original)
+    def physical(project: str, dataset: str, table: str) -> tuple[str, str, str]:
+        if dataset != tables.RESULTS:
+            return original(project, dataset, table)
+        with _kept.lock:
+            if (project, table) not in _kept.tables:
+                _create(_table(project, table), find(project, table))
+                _kept.tables.add((project, table))
+        return DATABASE, "main", f"{project}:{table}"
+
+    return physical
+
+
+def _create(table: str, result: Result) -> None:
+    cells = ", ".join(
+        f"CAST(c{number} AS {kind}) AS {database.quote(name)}" for number, (name, kind) in enumerate(result.columns)
+    )
+    with database.cursor() as cursor:
+        cursor.register("rows", result.rows.rename_columns([f"c{n}" for n in range(result.rows.num_columns)]))
+        cursor.execute(f"CREATE TABLE {table} AS SELECT {cells} FROM rows")
+
+
+def forgotten_here(original: Callable[..., None]) -> Callable[..., None]:
+    """What deletes a job deletes its result."""
+
+    @functools.wraps(original)
+    def delete(project: str, dataset: str, table: str) -> None:
+        if dataset == tables.RESULTS:
+            forget(project, table)
+        else:
+            original(project, dataset, table)
+
+    return delete

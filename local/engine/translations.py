@@ -1,0 +1,192 @@
+"""Statements are parsed and translated once, and run many times: scripts, procedures and clients repeat themselves.
+
+A translation holds for the names, types and definitions it was made with. The values of parameters and of script
+variables are bound when it runs.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from local_bigquery.catalog import metadata, row_access
+from local_bigquery.jobs import merge, query
+from local_bigquery.models import Table
+from local_bigquery.sql import script
+from sqlglot import exp
+
+from local.engine import known
+from local.engine.connections import versions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TEXTS = 2000  # so many texts are remembered
+LONGEST = 100_000  # characters of a text that is worth remembering
+TRANSLATIONS = 20  # of one statement, for contexts that differ
+KEPT = "kept"  # in a tree's notes
+REPEATED = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge)
+SYSTEM_VARIABLE = re.compile(r"@@\s*([\w.]+)")
+CHANGING = re.compile(r"INFORMATION_SCHEMA|__TABLES__|EXTERNAL_QUERY", re.IGNORECASE)  # not made of definitions alone
+
+
+@dataclass(frozen=True)
+class Translation:
+    """DuckDB's text of a statement, and what it takes from the context when it runs."""
+
+    sql: str
+    parameters: frozenset[str]
+    variables: frozenset[str]
+    referenced: frozenset[tuple[str, str, str]]
+    position: int  # the next positional parameter
+    ends: int | None  # milliseconds since 1970: when a table that it reads expires
+
+
+@dataclass
+class Statement:
+    """A parsed statement that is never changed, with its translations."""
+
+    tree: Any
+    text: str
+    system: tuple[str, ...]
+    derived: dict[Any, Any] = field(default_factory=dict)
+    definitions: int = -1
+    translations: dict[Any, Translation] = field(default_factory=dict)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Statement:
+        """A copy of the tree is another statement, and is told from this one by its identity."""
+        return self
+
+
+@dataclass
+class Placeholder:
+    """A script variable in a translation: its type, and a parameter for its value."""
+
+    name: str
+    type_name: str
+    used: set[str]
+
+    def __str__(self) -> str:
+        self.used.add(self.name)
+        return f"(SELECT CAST(${parameter(self.name)} AS {self.type_name}) AS {script.VALUE})"
+
+
+def install() -> None:
+    """Parse and translate once where the package does it each time."""
+    script.parse = parse
+    script.parse_script = query.script.parse_script = once_a_text(script.parse_script)
+    for module in (query, script, merge):
+        module.translate = translated_once(module.translate)
+
+
+def parameter(variable: str) -> str:
+    """The name of the parameter that has a variable's value."""
+    return f"variable_{variable}"
+
+
+def once_a_text(original: Callable[[str], Any]) -> Callable[[str], Any]:
+    """The result of a function of a text, computed once; it must not be changed."""
+    remembered = functools.lru_cache(TEXTS)(original)
+
+    @functools.wraps(original)
+    def result(text: str) -> Any:
+        return (remembered if len(text) <= LONGEST else original)(text)
+
+    return result
+
+
+def keep(tree: Any, text: str) -> Any:
+    """Let a tree's translations be kept; nobody changes it from now on.
+
+    Args:
+        tree: a statement, or the SELECT of an expression.
+        text: what it was made from.
+    """
+    if isinstance(tree, REPEATED) and not CHANGING.search(text):
+        tree.meta[KEPT] = Statement(tree, text, tuple(sorted(set(SYSTEM_VARIABLE.findall(text.lower())))))
+    return tree
+
+
+@functools.lru_cache(TEXTS)
+def _parsed(text: str) -> list[exp.Expression] | None:
+    """The statements of a text; None where one of them may be changed when it runs."""
+    trees = _parse(text)
+    return [keep(tree, text) for tree in trees] if all(isinstance(tree, REPEATED) for tree in trees) else None
+
+
+_parse = script.parse
+
+
+def parse(text: str) -> list[exp.Expression]:
+    """The statements of a text."""
+    trees = _parsed(text) if len(text) <= LONGEST else None
+    return _parse(text) if trees is None else trees
+
+
+def is_kept(tree: exp.Expression) -> bool:
+    """Whether a tree is one that is never changed."""
+    statement = tree.meta.get(KEPT)
+    return statement is not None and statement.tree is tree
+
+
+def derived(tree: exp.Expression, derive: Callable[[Any], Any]) -> Any:
+    """What a function makes of a statement, such as another statement; kept with it."""
+    if not is_kept(tree):
+        return derive(tree)
+    statement: Statement = tree.meta[KEPT]
+    if derive not in statement.derived:
+        made = derive(tree)
+        statement.derived[derive] = keep(made, statement.text) if isinstance(made, exp.Expression) else made
+    return statement.derived[derive]
+
+
+def translated_once(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A statement's text for DuckDB and the values that it is run with."""
+
+    @functools.wraps(original)
+    def translate(tree: exp.Expression, context: Any) -> tuple[str, dict[str, Any]]:
+        if not is_kept(tree) or context.functions or row_access.secured():
+            return original(tree, context)  # type: ignore[no-any-return]
+        statement: Statement = tree.meta[KEPT]
+        definitions = versions.definitions
+        if statement.definitions != definitions or len(statement.translations) >= TRANSLATIONS:
+            statement.definitions, statement.translations = definitions, {}
+        kept = statement.translations
+        key = _key(statement, context)
+        translation = kept.get(key)
+        if translation is None or (translation.ends and translation.ends <= int(metadata.now())):
+            translation = kept[key] = _translation(original, tree, context)
+        context.position = translation.position
+        context.referenced |= translation.referenced
+        bound = {name: context.values[name] for name in translation.parameters}
+        return translation.sql, bound | {parameter(n): context.variables[n].text for n in translation.variables}
+
+    return translate
+
+
+def _key(statement: Statement, context: Any) -> Any:
+    values = {**context.system, "project_id": context.project_id, "dataset_id": context.dataset_id}
+    return (
+        context.project_id,
+        context.dataset_id,
+        context.position,
+        tuple(context.parameters.items()),
+        tuple((name, variable.type_name) for name, variable in context.variables.items()),
+        frozenset(context.temporary),
+        tuple((name, values.get(name)) for name in statement.system),
+        row_access.members(),
+    )
+
+
+def _translation(original: Callable[..., Any], tree: exp.Expression, context: Any) -> Translation:
+    used: set[str] = set()
+    variables = {name: Placeholder(name, variable.type_name, used) for name, variable in context.variables.items()}
+    own = replace(context, variables=variables, used=set(), referenced=set())
+    sql, bound = original(tree, own)
+    stored = (known.load_resource(Table, *reference) for reference in own.referenced)
+    ends = [int(table.expirationTime) for table in stored if table and table.expirationTime]
+    return Translation(
+        sql, frozenset(bound), frozenset(used), frozenset(own.referenced), own.position, min(ends, default=None)
+    )
