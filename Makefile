@@ -13,7 +13,8 @@ SETUP := .venv/installed node_modules/installed
 
 .DEFAULT_GOAL := help
 .PHONY: help setup deploy plan destroy rollback cost verify preview-up preview-down up down check \
-	test test-sql test-lifecycle test-others mutations bench-deploy bench-bandit bench-procedures clean
+	test test-sql test-lifecycle test-others test-long mutations bench-deploy bench-bandit bench-procedures \
+	bench-engine clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +79,9 @@ test-lifecycle: $(SETUP) ## the whole life of a deployment, by the commands and 
 test-others: $(SETUP) ## all other tests
 	@python -m pytest --ignore tests/sql --ignore tests/lifecycle
 
+test-long: $(SETUP) ## what repeats or takes long: 30 simulated days, 20 kills; some 20 minutes
+	@python -m pytest -m long
+
 mutations: $(SETUP) ## apply every deliberate defect to a deployed system and print how many the verifier caught
 	@python -m verification.mutations
 
@@ -86,6 +90,9 @@ bench-bandit: $(SETUP) ## simulate 90 days of the caption bandit; some 7 minutes
 
 bench-procedures: $(SETUP) ## time each procedure at the operators' sizes and at 10 and 100 times those
 	@python -m benchmarks.procedures
+
+bench-engine: $(SETUP) ## time the embedded engine: latencies, scripts, clients together; AGAINST=../other compares
+	@python -m benchmarks.engine $(if $(AGAINST),--against $(AGAINST))
 
 bench-deploy: $(SETUP) ## print the warm times of synthesis, plan, deploy and verification
 	@python -m benchmarks.deploy

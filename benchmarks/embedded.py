@@ -8,13 +8,15 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from catalog import deployment_order, load_catalog, retarget
+from benchmarks.checkout import REPOSITORY
+from catalog import Catalog, deployment_order, load_catalog, retarget
 from stacks.environment import load_environment
 
 if TYPE_CHECKING:
@@ -22,13 +24,25 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+class NotStartedError(Exception):
+    """The server ended before it answered."""
+
+
 @dataclass(frozen=True)
 class Embedded:
     """A running server; in SQL text ``{d}`` stands for the dataset."""
 
     endpoint: str
-    dataset: str
+    catalog: Catalog
     client: bigquery.Client
+    #: The server's process, and the folder of all that it keeps.
+    pid: int
+    folder: Path
+
+    @property
+    def dataset(self) -> str:
+        """Project and dataset."""
+        return f"{self.catalog.project}.{self.catalog.dataset}"
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """The rows of a statement or script."""
@@ -46,30 +60,48 @@ class Embedded:
 
 
 @contextmanager
-def embedded() -> Iterator[Embedded]:
-    """A server with every object in place, which ends with the block."""
+def embedded(checkout: Path = REPOSITORY) -> Iterator[Embedded]:
+    """A server with every object in place, which ends with the block.
+
+    Args:
+        checkout: whose server it is; the objects are always this checkout's.
+
+    Raises:
+        NotStartedError: the server ended before it answered.
+    """
     environment = load_environment("local")
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "local", "serve", "--port", "0", "--data", folder]
         process = subprocess.Popen(
             command,
+            cwd=checkout,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
             env={**os.environ, "EROS_ENV": "local"},
         )
         try:
-            endpoint = process.stdout.readline().split()[-1] if process.stdout else ""
+            ready = process.stdout.readline() if process.stdout else ""
+            if not ready:
+                raise NotStartedError(
+                    f"the server of {checkout} ended at its start: `python -m local serve --port 0` says why"
+                )
+            endpoint = ready.split()[-1]
             client = bigquery.Client(
                 environment.project,
                 AnonymousCredentials(),  # type: ignore[no-untyped-call]
                 client_options={"api_endpoint": endpoint},
             )
             client.create_dataset(environment.dataset)
-            server = Embedded(endpoint, f"{environment.project}.{environment.dataset}", client)
-            for item in deployment_order(retarget(load_catalog(), environment.project, environment.dataset)):
+            catalog = retarget(load_catalog(), environment.project, environment.dataset)
+            server = Embedded(endpoint, catalog, client, process.pid, Path(folder))
+            for item in deployment_order(catalog):
                 server.job(item.ddl)
             yield server
+        except Exception as error:
+            if (code := process.poll()) is not None:
+                error.add_note(f"The server of {checkout} has ended with {code}.")
+            raise
         finally:
             process.terminate()
             process.wait(30)

@@ -6,7 +6,9 @@ docs/fidelity.md lists them all.
 
 from __future__ import annotations
 
+import atexit
 import os
+import sqlite3
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -46,11 +48,13 @@ def create_bigquery_app(data: Path, project: str = "local") -> ASGIApp:
     try:
         data.mkdir(parents=True, exist_ok=True)
         database.connection()
-        engine.after_opening()
+        atexit.register(engine.after_opening())
     except OSError as error:
         raise DataFolderError(f"{data}: not usable as a data folder: {error.strerror}") from None
     except duckdb.Error as error:
         raise DataFolderError(_explanation(data, str(error))) from None
+    except sqlite3.Error as error:
+        raise DataFolderError(_explanation(data, f"a file of SQLite: {error}")) from None
     return _healing(app)
 
 

@@ -5,7 +5,12 @@ docs/fidelity.md tells them in words.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from local.engine import offline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def close_differences() -> None:
@@ -36,9 +41,13 @@ def close_differences() -> None:
         part.install()
 
 
-def after_opening() -> None:
-    """What needs the open data folder."""
-    from local.engine import clock, disk, job_history, known, results  # noqa: PLC0415 - as above
+def after_opening() -> Callable[[], None]:
+    """What needs the open data folder, and the maintenance of it.
+
+    Returns:
+        What ends the maintenance.
+    """
+    from local.engine import clock, disk, job_history, known, maintenance, results  # noqa: PLC0415 - as above
 
     clock.set_clock(None)
     offline.never_ask_the_network()
@@ -46,3 +55,9 @@ def after_opening() -> None:
     known.read_resources()
     job_history.open_file()
     results.open_folder()
+    maintenance.time_to_next(clock.now())  # its file can be read
+    background = maintenance.Maintenance()
+    clock.moved.append(background.wake)
+    disk.healed.append(background.clean)
+    background.start()
+    return background.stop

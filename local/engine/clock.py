@@ -7,13 +7,18 @@ when they were created, see it moved as well.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local_bigquery.engine import database
 from local_bigquery.sql import rules
 from sqlglot import exp
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 MACRO = "bq.main.current_instant"
+#: Called when the clock was moved.
+moved: list[Callable[[], None]] = []
 _stopped: datetime | None = None
 
 
@@ -43,6 +48,8 @@ def set_clock(now: datetime | None) -> None:
     instant = "now()" if now is None else f"TIMESTAMPTZ '{now.isoformat()}'"
     # not by a connection that notes changes: nothing that is kept in memory holds the time
     database.connection().native.cursor().execute(f"CREATE OR REPLACE MACRO {MACRO}() AS {instant}")
+    for told in moved:
+        told()
 
 
 def now() -> datetime:

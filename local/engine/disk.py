@@ -43,6 +43,8 @@ PATIENCE = 10.0  # seconds that statements under way have, before a database is 
 ATTEMPTS = 50  # at attaching, while the old one is still being closed
 SPILLED = "100GB"  # at most, of what does not fit into memory; DuckDB takes what is free at the first time
 
+#: Called after that.
+healed: list[Callable[[], None]] = []
 _healing = threading.Lock()
 _looked_at = 0
 _to_drop: list[str] = []  # statements that undo what was done half
@@ -64,6 +66,8 @@ def settle() -> None:
     database.execute(f"SET GLOBAL temp_directory = '{folder}'")
     database.execute(f"SET GLOBAL max_temp_directory_size = '{SPILLED}'")
     database.execute("SET GLOBAL checkpoint_threshold = '256MB'")
+    # it keeps what it read of files for ever, also of those that are gone: 25 MB for each 1,000 small inserts
+    database.execute("SET GLOBAL enable_external_file_cache = false")
 
 
 def is_full(error: BaseException) -> bool:
@@ -106,9 +110,11 @@ def whole_or_not_at_all(original: Callable[..., None]) -> Callable[..., None]:
         try:
             original(connection, project)
         except duckdb.Error:
-            if new:
-                file.unlink(missing_ok=True)
-                file.with_name(f"{file.name}.wal").unlink(missing_ok=True)
+            if not new:
+                original(connection, project)  # a log that was cut off by a full disk is put right by the first attempt
+                return
+            file.unlink(missing_ok=True)
+            file.with_name(f"{file.name}.wal").unlink(missing_ok=True)
             raise
 
     return attach
@@ -158,6 +164,8 @@ def heal() -> None:
             refused = [name for name in _databases() if not _works(cursor, name)]
             if (not refused or _reattached(cursor, refused)) and _dropped():
                 _looked_at = suspicions
+                for told in healed:
+                    told()
 
 
 def _dropped() -> bool:

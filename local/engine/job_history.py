@@ -108,11 +108,13 @@ def save(job: Any) -> Any:
             _history.running[key] = job
             return job
         _history.running.pop(key, None)
+        first = not _history.unwritten
         _history.unwritten[key] = job
         try:
             write()
-        except sqlite3.Error:
-            LOG.exception("%s: %d jobs could not be written yet", FILE, len(_history.unwritten))
+        except sqlite3.Error as error:
+            if first:
+                LOG.error("%s cannot be written: %s. Jobs are in memory until it can", FILE, error)  # noqa: TRY400 - a sentence is enough
     return job
 
 

@@ -159,7 +159,7 @@ def keep(project: str, job: str, columns: Columns, batches: pa.RecordBatchReader
         forget(project, job)
         _kept.results[project, job] = result
         _count(result, 1)
-        _make_room()
+        make_room()
 
 
 def _count(result: Result, sign: int) -> None:
@@ -183,13 +183,15 @@ def _written(file: Path, schema: pa.Schema, read: list[pa.RecordBatch], rest: pa
         raise
 
 
-def _make_room() -> None:
-    """Let go what is a day old, and the oldest ones until the rest fits; the newest one stays."""
-    while len(_kept.results) > 1:
-        key, oldest = next(iter(_kept.results.items()))
-        if not _is_old(oldest) and _kept.memory <= MEMORY and _kept.files <= FILES:
-            return
-        forget(*key)
+def make_room() -> None:
+    """Let go of what is a day old, and of the oldest ones until the rest fits; the newest one always does."""
+    with _kept.lock:
+        while _kept.results:
+            key, oldest = next(iter(_kept.results.items()))
+            too_many = len(_kept.results) > 1 and (_kept.memory > MEMORY or _kept.files > FILES)
+            if not _is_old(oldest) and not too_many:
+                return
+            forget(*key)
 
 
 def _is_old(result: Result) -> bool:

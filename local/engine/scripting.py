@@ -102,11 +102,12 @@ def _assigned(text: str) -> list[tuple[list[str], list[exp.Query]]] | None:
         target, value = item.this.this, item.this.expression
         if isinstance(target, exp.Parameter):
             return None
-        names = [part.name for part in target.expressions] if isinstance(target, exp.Tuple) else [target.name]
-        if isinstance(target, exp.Tuple) and isinstance(value, exp.Subquery):
+        several = isinstance(target, exp.Tuple)
+        names = [part.name for part in target.expressions] if several else [target.name]
+        if several and isinstance(value, exp.Subquery):
             assigned.append((names, [keep(_fields(value), text)]))
             continue
-        values = value.expressions if isinstance(value, exp.Tuple) else [value]
+        values = value.expressions if several and isinstance(value, exp.Tuple) else [value]
         columns = [exp.column(part.name) if isinstance(part, exp.Var) else part for part in values]
         assigned.append((names, [_selected(column, text) for column in columns]))
     return assigned

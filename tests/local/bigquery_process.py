@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -31,20 +32,22 @@ try:
     app = create_bigquery_app(Path(sys.argv[1]), "eros-local")
 except DataFolderError as error:
     sys.exit(str(error))
+exec(sys.argv[3])
 uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[2]), log_level="warning")
 """
 
 
 class Server:
-    """A running server and a client for it."""
+    """A running server and a client for it; ``prepare`` is Python that it runs before it answers."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, prepare: str = "") -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(data), str(self.port)], stderr=subprocess.PIPE
+            [sys.executable, "-c", SERVE, str(data), str(self.port), prepare], stderr=self.said
         )
         self.client = bigquery.Client(
             PROJECT,
@@ -57,8 +60,8 @@ class Server:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                assert self.process.stderr is not None
-                raise AssertionError(self.process.stderr.read().decode())
+                self.said.seek(0)
+                raise AssertionError(self.said.read().decode())
             with contextlib.suppress(urllib.error.URLError, ConnectionError):
                 urllib.request.urlopen(f"{self.endpoint}/bigquery/v2/projects", timeout=5).close()  # noqa: S310 - http on this machine
                 return
@@ -75,14 +78,13 @@ class Server:
         """End the process."""
         os.kill(self.process.pid, how)
         self.process.wait(30)
-        if self.process.stderr:
-            self.process.stderr.close()
+        self.said.close()
 
 
 @contextlib.contextmanager
-def serving(data: Path) -> Iterator[Server]:
+def serving(data: Path, prepare: str = "") -> Iterator[Server]:
     """A server on a data folder, with the dataset in it."""
-    server = Server(data)
+    server = Server(data, prepare)
     try:
         server.wait_until_ready()
         server.client.create_dataset(DATASET, exists_ok=True)

@@ -1,0 +1,94 @@
+"""What the engine's benchmark says of figures that stay level, and of figures that grow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks.engine import MOST_GROWTH, SETTLED, DayFigures, growths, judge, soak
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LEVEL = DayFigures(
+    day=1,
+    memory_mb=250.0,
+    files=40,
+    megabytes=12.0,
+    select_ms=10.0,
+    count_ms=20.0,
+    view_ms=50.0,
+    jobs=500,
+    kept_rows=60,
+    kept_files=12,
+    kept_megabytes=0.03,
+)
+
+
+def days(change: Callable[[DayFigures], DayFigures]) -> list[DayFigures]:
+    """30 days: the first week grows fast, the latencies are noisy, what the contract keeps grows with its rows."""
+    found = []
+    for day in range(1, 31):
+        early, noise = max(0, 8 - day), 1 + 0.2 * (-1) ** day
+        figures = replace(
+            LEVEL,
+            day=day,
+            files=LEVEL.files - 5 * early,
+            select_ms=LEVEL.select_ms * noise,
+            jobs=LEVEL.jobs * day,
+            kept_rows=LEVEL.kept_rows * day,
+            kept_files=LEVEL.kept_files * day,
+            kept_megabytes=LEVEL.kept_megabytes * day,
+        )
+        found.append(change(figures))
+    return found
+
+
+def test_level_figures_pass() -> None:
+    assert judge(days(lambda day: day)) == []
+
+
+@pytest.mark.parametrize(
+    ("grows", "change"),
+    [
+        ("memory, MB", lambda day: replace(day, memory_mb=day.memory_mb + 12 * day.day)),
+        ("files", lambda day: replace(day, files=day.files + 3 * day.day)),
+        ("megabytes", lambda day: replace(day, megabytes=day.megabytes * 1.03**day.day)),
+        ("SELECT 1, ms", lambda day: replace(day, select_ms=day.select_ms * (1 + day.day / 10))),
+        ("count, ms", lambda day: replace(day, count_ms=day.count_ms + day.day)),
+        ("view, ms", lambda day: replace(day, view_ms=day.view_ms + 3 * day.day)),
+        ("kept files a row", lambda day: replace(day, kept_files=day.kept_files * day.day)),
+        ("kept megabytes a row", lambda day: replace(day, kept_megabytes=day.kept_megabytes * day.day)),
+    ],
+)
+def test_what_grows_is_named(grows: str, change: Callable[[DayFigures], DayFigures]) -> None:
+    (failure,) = judge(days(change))
+    assert failure.startswith(f"{grows}: grows by ")
+
+
+def test_growth_below_the_allowance_passes() -> None:
+    slowly = days(lambda day: replace(day, memory_mb=day.memory_mb * (1 + day.day / 100)))
+    (memory,) = (growth for growth in growths(slowly) if growth.figure == "memory, MB")
+    assert 0.005 < memory.a_day < 0.01
+    assert not memory.grows
+
+
+def test_too_few_settled_days_are_not_judged() -> None:
+    growing = days(lambda day: replace(day, files=day.files + 3 * day.day))
+    assert judge(growing[:9]) == []
+    assert judge(growing[:9], settled=5) != []
+
+
+def test_a_server_levels_off_after_a_week() -> None:
+    """Days of three hours each, which leave as many states and files behind as their scheduled runs make."""
+    days = soak(12, hours=(0, 3, 12))
+    found = {growth.figure: growth.a_day for growth in growths(days)}
+    assert max(found["files"], found["megabytes"]) <= MOST_GROWTH, found
+    assert days[-1].jobs <= 1.1 * days[SETTLED - 1].jobs, "the history of jobs grows"
+
+
+@pytest.mark.long
+def test_nothing_grows_within_a_month() -> None:
+    assert judge(soak(30)) == []

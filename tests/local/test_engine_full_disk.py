@@ -1,0 +1,117 @@
+"""A full disk: statements fail in words, nothing acknowledged is lost, and all goes on once there is room."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from google.api_core.exceptions import BadRequest, GoogleAPICallError
+
+from tests.local.bigquery_process import DATASET, PROJECT, Server, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TABLE = f"`{PROJECT}.{DATASET}.kept`"
+COPY = f"`{PROJECT}.{DATASET}.copy`"
+MANY = "FROM UNNEST(GENERATE_ARRAY(1, 100000)) AS i"
+#: Checkpoints at almost every commit, where DuckDB gives up a database that it cannot write.
+OFTEN = """
+from local_bigquery.engine import database
+database.execute("SET GLOBAL checkpoint_threshold = '16KB'")
+"""
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 48 MB."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield tmp_path
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+def fill(disk: Path, left: int) -> Path:
+    """Take all but so many bytes."""
+    file, room = disk / "filling", os.statvfs(disk)
+    with suppress(OSError):  # others write meanwhile
+        file.write_bytes(bytes(max(0, room.f_bavail * room.f_frsize - left)))
+    return file
+
+
+@pytest.mark.parametrize("left", [0, 20_000, 300_000])
+def test_statements_fail_in_words_and_work_again(disk: Path, left: int) -> None:
+    with serving(disk / "data") as server:
+        server.rows(f"CREATE TABLE {TABLE} (n INT64, text STRING); INSERT {TABLE} VALUES (1, 'kept')")
+        statements = {
+            "insert": f"INSERT {TABLE} SELECT i, REPEAT(TO_HEX(SHA256(CAST(i AS STRING))), 4) {MANY}",
+            "create": f"CREATE TABLE {COPY} AS SELECT i, TO_HEX(SHA256(CAST(i AS STRING))) AS t {MANY}",
+            "result": f"SELECT REPEAT('x', 100) {MANY}",
+        }
+        filling = fill(disk, left)
+        for name, statement in statements.items():
+            with pytest.raises(BadRequest, match=r"is full .* and the statement was not applied") as refused:
+                server.rows(statement)
+            assert refused.value.errors[0]["reason"] == "resourcesExceeded", name
+        assert server.rows(f"SELECT n FROM {TABLE}") == [(1,)]
+        assert {job.state for job in server.client.list_jobs()} == {"DONE"}
+        filling.unlink()
+        for statement in statements.values():
+            server.rows(statement)
+        assert server.rows(f"SELECT COUNT(*) FROM {TABLE}") == [(100_001,)]
+        assert server.rows(f"SELECT COUNT(*) FROM {COPY}") == [(100_000,)]
+
+
+@pytest.mark.parametrize("prepare", ["", OFTEN], ids=["checkpoints seldom", "checkpoints often"])
+def test_nothing_acknowledged_is_lost(disk: Path, prepare: str) -> None:
+    """Three writers while the disk fills and empties; then the process is killed."""
+    acknowledged: set[int] = set()
+    ended = threading.Event()
+
+    def write(server: Server, first: int) -> None:
+        number = first
+        while not ended.is_set():
+            try:
+                server.rows(f"INSERT {TABLE} (n) VALUES ({number})")
+                acknowledged.add(number)
+            except GoogleAPICallError:
+                pass
+            number += 3
+
+    with serving(disk / "data", prepare) as server:
+        server.rows(f"CREATE TABLE {TABLE} (n INT64)")
+        writers = [threading.Thread(target=write, args=(server, first)) for first in range(3)]
+        for writer in writers:
+            writer.start()
+        try:
+            for left in (0, 4_000, 0, 100_000):
+                filling = fill(disk, left)
+                for _ in range(20):
+                    with suppress(BadRequest):
+                        server.rows(f"INSERT {TABLE} SELECT -i {MANY}")
+                filling.unlink()
+                before, deadline = len(acknowledged), time.monotonic() + 30
+                while len(acknowledged) <= before + 3:
+                    assert time.monotonic() < deadline, "nothing can be written, though there is room"
+                    server.rows("SELECT 1")
+                server.rows(f"DELETE {TABLE} WHERE n < 0")
+        finally:
+            ended.set()
+            for writer in writers:
+                writer.join(60)
+        server.stop(signal.SIGKILL)
+    with serving(disk / "data") as server:
+        found = {n for (n,) in server.rows(f"SELECT n FROM {TABLE} WHERE n >= 0")}
+        assert acknowledged <= found, f"{len(acknowledged - found)} of {len(acknowledged)} rows are lost"

@@ -1,0 +1,149 @@
+"""The whole server, killed while it writes and maintains its data: nothing acknowledged is lost, no file is left."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import httpx
+import pytest
+
+from local.engine import offline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PROJECT, TABLES = "eros-local", ("inserted", "changed")
+
+
+class Client:
+    """A server in a process of its own, by plain HTTP: a connection that breaks is an error at once."""
+
+    def __init__(self, endpoint: str, process: subprocess.Popen[str]) -> None:
+        self.endpoint, self.process = endpoint, process
+        self.http = httpx.Client(timeout=60, trust_env=False)
+
+    def query(self, sql: str) -> list[Any]:
+        """The rows of a query that has succeeded.
+
+        Raises:
+            httpx.HTTPError: it has not, or nobody knows.
+        """
+        answer = self.http.post(f"{self.endpoint}/bigquery/v2/projects/{PROJECT}/queries", json={"query": sql})
+        answer.raise_for_status()
+        return [[cell["v"] for cell in row["f"]] for row in answer.json().get("rows", [])]
+
+    def move_clock(self, now: datetime) -> None:
+        """Which lets a round of maintenance begin."""
+        self.http.put(f"{self.endpoint}/clock", json={"now": now.isoformat()}).raise_for_status()
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Client]:
+    """A server that is killed at the end of the block."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "local", "serve", "--port", "0", "--data", str(folder)],
+        cwd=REPOSITORY,
+        env={**os.environ, "EROS_ENV": "local"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield Client(process.stdout.readline().split()[-1], process)
+        finally:
+            process.kill()
+
+
+def write(client: Client, first: int, acknowledged: set[int]) -> None:
+    """One statement after the other until the server is gone; every third number has a row that is changed, too."""
+    number = first
+    with suppress(httpx.HTTPError):
+        while True:
+            client.query(f"INSERT INTO kill.inserted (n) VALUES ({number})")
+            acknowledged.add(number)
+            client.query(f"UPDATE kill.changed SET n = {number} WHERE writer = {first % 3} AND n < {number}")
+            number += 3
+
+
+def move_on(client: Client, start: datetime) -> None:
+    """Half a day after the other, so that rounds have states to expire and files to remove."""
+    now = start
+    with suppress(httpx.HTTPError):
+        while True:
+            now += timedelta(hours=12)
+            client.move_clock(now)
+            client.query("SELECT COUNT(*) FROM kill.inserted")
+
+
+def wait_for_round(folder: Path, now: datetime) -> None:
+    """Wait until a round of maintenance for this instant has begun."""
+    deadline = time.monotonic() + 60
+    with closing(sqlite3.connect(folder / "data" / "maintenance.sqlite")) as file:
+        while file.execute("SELECT max(instant) FROM marks").fetchone()[0] < now.isoformat():
+            assert time.monotonic() < deadline, "no round of maintenance has begun"
+            time.sleep(0.01)
+
+
+def files(folder: Path) -> tuple[set[str], set[str]]:
+    """The Parquet files that are on the disk, and those that a state has."""
+    offline.import_extensions()
+    there = {path.name for path in (folder / "data" / PROJECT).rglob("*.parquet")}
+    with duckdb.connect(str(folder / "data" / f"{PROJECT}.ducklake"), read_only=True) as lake:
+        known = lake.execute(
+            "SELECT path FROM ducklake_data_file UNION SELECT path FROM ducklake_delete_file"
+        ).fetchall()
+    return there, {Path(path).name for (path,) in known}
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
+def test_nothing_acknowledged_is_lost_and_no_file_is_left(tmp_path: Path, kills: int) -> None:
+    seed = int(time.time())
+    moments = random.Random(seed)  # noqa: S311 - not a secret
+    print(f"seed {seed}")  # noqa: T201 - to repeat a failure
+    acknowledged: set[int] = set()
+    now = datetime.now(UTC)
+    with serving(tmp_path) as client:
+        dataset = {"datasetReference": {"datasetId": "kill", "projectId": PROJECT}}
+        client.http.post(f"{client.endpoint}/bigquery/v2/projects/{PROJECT}/datasets", json=dataset).raise_for_status()
+        client.query("CREATE TABLE kill.inserted (n INT64)")
+        client.query("CREATE TABLE kill.changed AS SELECT w AS writer, -1 AS n FROM UNNEST([0, 1, 2]) AS w")
+    for kill in range(kills):
+        with serving(tmp_path) as client:
+            first = 1_000_000 * kill
+            threads = [
+                threading.Thread(target=write, args=(client, first + writer, acknowledged)) for writer in range(3)
+            ]
+            threads.append(threading.Thread(target=move_on, args=(client, now)))
+            for thread in threads:
+                thread.start()
+            time.sleep(moments.uniform(0.1, 2.0))
+            client.process.kill()
+            for thread in threads:
+                thread.join(70)
+        now += timedelta(days=4)
+    with serving(tmp_path) as client:
+        found = {int(n) for (n,) in client.query("SELECT n FROM kill.inserted")}
+        assert acknowledged <= found, f"{sorted(acknowledged - found)} of {len(acknowledged)} are lost"
+        assert len(client.query("SELECT writer, n FROM kill.changed")) == 3
+        for _ in range(4):  # rounds beyond time travel; when one begins, the one before has ended
+            now += timedelta(days=8)
+            client.move_clock(now)
+            wait_for_round(tmp_path, now)
+            client.query("UPDATE kill.changed SET n = n + 1 WHERE TRUE")
+        client.process.terminate()
+        client.process.wait(30)
+        there, known = files(tmp_path)
+        assert there == known
