@@ -81,12 +81,7 @@ def embedded(checkout: Path = REPOSITORY) -> Iterator[Embedded]:
             env={**os.environ, "EROS_ENV": "local"},
         )
         try:
-            ready = process.stdout.readline() if process.stdout else ""
-            if not ready:
-                raise NotStartedError(
-                    f"the server of {checkout} ended at its start: `python -m local serve --port 0` says why"
-                )
-            endpoint = ready.split()[-1]
+            endpoint = _announced(process, checkout)
             client = bigquery.Client(
                 environment.project,
                 AnonymousCredentials(),  # type: ignore[no-untyped-call]
@@ -105,3 +100,11 @@ def embedded(checkout: Path = REPOSITORY) -> Iterator[Embedded]:
         finally:
             process.terminate()
             process.wait(30)
+
+
+def _announced(process: subprocess.Popen[str], checkout: Path) -> str:
+    """The endpoint that a server announces when it answers."""
+    ready = process.stdout.readline() if process.stdout else ""
+    if not ready:
+        raise NotStartedError(f"the server of {checkout} ended at its start: `python -m local serve --port 0` says why")
+    return ready.split()[-1]

@@ -11,7 +11,6 @@ import json
 import math
 import sys
 import time
-import traceback
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
@@ -27,12 +26,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
+from google.api_core.exceptions import GoogleAPIError
 from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
 from benchmarks.checkout import REPOSITORY
-from benchmarks.embedded import Embedded, embedded
+from benchmarks.embedded import Embedded, NotStartedError, embedded
 from local.control_plane.data_transfer import ScheduledQuery
 from local.scheduled_query import run_as_job
 from stacks.schedules import LOS_ANGELES, SCHEDULES
@@ -618,6 +618,6 @@ def report_growth(found: list[Growth]) -> None:
 if __name__ == "__main__":
     try:
         app()
-    except Exception:  # noqa: BLE001 - whatever stopped it: 1 is for what was measured
-        traceback.print_exc()
+    except (NotStartedError, QueryFailedError, GoogleAPIError, HTTPException, OSError) as error:
+        console.print(f"[red]It could not be measured: {error}")
         sys.exit(2)
