@@ -28,6 +28,7 @@ from local_bigquery.models import Table
 from sqlglot import exp
 
 from local.engine.connections import versions
+from local.engine.remembered import Remembered
 from local.engine.translations import derived, parse
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ MEGABYTE = 1024 * 1024
 SMALLEST_BILL = 10 * MEGABYTE  # BigQuery bills at least this much for each table that a query reads
 ONE_PLAN = Lock()
 IN_HAND = "translation_in_hand"  # of a statement that is about to run, in its context
-PLANS = 1000  # so many statements whose scans are remembered, and as many sums
 MEASURED = (exp.Query, exp.Insert)
 CLOCK = (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentDatetime, exp.CurrentTime)
 COLUMNS = """
@@ -62,6 +62,11 @@ class Scan:
     partitions: str
     types: Mapping[str, str]
     rewritten: bool = False
+
+
+_moving: Remembered[bool] = Remembered()
+_scans: Remembered[list[Scan]] = Remembered()
+_sizes: Remembered[int] = Remembered()
 
 
 def install() -> None:
@@ -184,12 +189,13 @@ def _scans_of(cursor: Any, tree: exp.Expression, context: Any) -> list[Scan]:
         sql, bound = query.translate(part, context)
         context.__dict__[IN_HAND] = (part, (sql, bound), context.position)
         place = (context.project_id, context.dataset_id)
-        moving = remembered(_moving, (sql, *place, versions.definitions), lambda: _asks_the_clock(part, *place))
+        moving = _moving.get(sql, (place, versions.definitions), lambda: _asks_the_clock(part, *place))
         if moving or cursor.sees_its_own:
             return list(_planned(cursor, tree, context, sql, bound))
         # a value of a parameter decides which partitions are read
-        key = (sql, _rewritten(tree), tuple((name, repr(value)) for name, value in bound.items()), versions.definitions)
-        return remembered(_scans, key, lambda: list(_planned(cursor, tree, context, sql, bound)))
+        values = tuple((name, repr(value)) for name, value in bound.items())
+        rest = (_rewritten(tree), values, versions.definitions)
+        return _scans.get(sql, rest, lambda: list(_planned(cursor, tree, context, sql, bound)))
     except (duckdb.Error, errors.BigQueryError):
         return []  # the statement itself will say what is wrong with it
     finally:
@@ -339,24 +345,9 @@ def _bytes_read(cursor: Any, scans: list[Scan]) -> dict[tuple[str, str, str], in
                 return int(cursor.execute(sql).fetchone()[0])
 
             own = cursor.in_transaction or cursor.sees_its_own
-            read = size() if own else remembered(_sizes, (sql, versions.rows), size)
+            read = size() if own else _sizes.get(sql, versions.rows, size)
             totals[table] = totals.get(table, 0) + read
     return totals
-
-
-_moving: dict[Any, bool] = {}
-_scans: dict[Any, list[Scan]] = {}
-_sizes: dict[Any, int] = {}
-
-
-def remembered[Value](values: dict[Any, Value], key: Any, compute: Callable[[], Value]) -> Value:
-    """A value that was computed before for the same key."""
-    if (found := values.get(key)) is not None:
-        return found
-    if len(values) >= PLANS:
-        values.clear()
-    values[key] = value = compute()
-    return value
 
 
 def _filter(partitions: set[str]) -> str:

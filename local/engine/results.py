@@ -24,6 +24,7 @@ from local_bigquery.settings import settings
 
 from local.engine import clock
 from local.engine.connections import versions
+from local.engine.remembered import Remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,6 @@ FILES = 4096 * MEGABYTE  # bytes of all results in files
 OVERHEAD = 4096  # bytes that a result takes besides its rows
 ROWS_A_BATCH = 10_000
 DATABASE = "results"  # where a result becomes a table when a statement names it
-SELECTS = 1000  # so many statements whose columns are remembered
 
 Columns = list[tuple[str, Any]]  # names and DuckDB types
 
@@ -65,10 +65,10 @@ class Kept:
     memory: int = 0
     files: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
-    selects: dict[tuple[str, int], tuple[str, Columns]] = field(default_factory=dict)
 
 
 _kept = Kept()
+_selects: Remembered[tuple[str, Columns]] = Remembered()
 
 
 def install() -> None:
@@ -106,17 +106,12 @@ def kept_here(original: Callable[..., None]) -> Callable[..., None]:
 
 def _execute(cursor: Connection, sql: str, bound: dict[str, Any]) -> tuple[Columns, pa.RecordBatchReader]:
     """Run a query so that its columns have the types that BigQuery knows."""
-    key = (sql, versions.definitions)
-    found = _kept.selects.get(key)
-    if found is None or cursor.sees_its_own:
+
+    def found() -> tuple[str, Columns]:
         probe = cursor.execute(f"SELECT * FROM ({sql}) LIMIT 0", bound).description
-        found = _select(sql, [(name, kind) for name, kind, *_ in probe])
-        if not cursor.sees_its_own:
-            with _kept.lock:
-                if len(_kept.selects) >= SELECTS:
-                    _kept.selects.clear()
-                _kept.selects[key] = found
-    select, columns = found
+        return _select(sql, [(name, kind) for name, kind, *_ in probe])
+
+    select, columns = found() if cursor.sees_its_own else _selects.get(sql, versions.definitions, found)
     return columns, cursor.execute(select, bound).to_arrow_reader(ROWS_A_BATCH)
 
 

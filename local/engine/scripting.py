@@ -16,7 +16,7 @@ from local_bigquery.sql.dialect import BigQueryDialect
 from local_bigquery.sql.translate import parse
 from sqlglot import exp
 
-from local.engine.translations import TEXTS, keep, once_a_text
+from local.engine.translations import keep, once_a_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,13 +73,6 @@ def _selected(value: exp.Expression, text: str) -> exp.Select:
 def _expression(text: str) -> exp.Select:
     """An expression as a query."""
     return _selected(script.Interpreter.expression(None, text), text)
-
-
-@functools.lru_cache(TEXTS)
-def _argument(text: str, type_name: str) -> exp.Select:
-    """An argument of a CALL as a query: cast to the parameter's type."""
-    kind = exp.DataType.build(type_name, dialect=BigQueryDialect)
-    return _selected(exp.cast(script.Interpreter.expression(None, text), kind), text)
 
 
 @once_a_text
@@ -211,7 +204,9 @@ def call(original: Callable[..., None]) -> Callable[..., None]:
             return
         arguments = list(zip(routine.arguments or [], [text for text, _ in statement.items], strict=False))
         inner = {
-            argument.name.lower(): _variable(interpreter, _argument(text, routines.sql_type(argument.dataType)))
+            argument.name.lower(): _variable(
+                interpreter, _expression(f"CAST({text} AS {routines.sql_type(argument.dataType)})")
+            )
             for argument, text in arguments
         }
         saved = interpreter.context.variables

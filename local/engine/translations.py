@@ -19,12 +19,11 @@ from sqlglot import exp
 
 from local.engine import known
 from local.engine.connections import versions
+from local.engine.remembered import LONGEST, Remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TEXTS = 2000  # so many texts are remembered
-LONGEST = 100_000  # characters of a text that is worth remembering
 TRANSLATIONS = 20  # of one statement, for contexts that differ
 KEPT = "kept"  # in a tree's notes
 REPEATED = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge)
@@ -88,11 +87,11 @@ def parameter(variable: str) -> str:
 
 def once_a_text(original: Callable[[str], Any]) -> Callable[[str], Any]:
     """The result of a function of a text, computed once; it must not be changed."""
-    remembered = functools.lru_cache(TEXTS)(original)
+    remembered: Remembered[Any] = Remembered()
 
     @functools.wraps(original)
     def result(text: str) -> Any:
-        return (remembered if len(text) <= LONGEST else original)(text)
+        return remembered.get(text, None, lambda: original(text))
 
     return result
 
@@ -109,19 +108,21 @@ def keep(tree: Any, text: str) -> Any:
     return tree
 
 
-@functools.lru_cache(TEXTS)
+_parse = script.parse
+
+
+@once_a_text
 def _parsed(text: str) -> list[exp.Expression] | None:
     """The statements of a text; None where one of them may be changed when it runs."""
+    if len(text) > LONGEST:
+        return None
     trees = _parse(text)
     return [keep(tree, text) for tree in trees] if all(isinstance(tree, REPEATED) for tree in trees) else None
 
 
-_parse = script.parse
-
-
 def parse(text: str) -> list[exp.Expression]:
     """The statements of a text."""
-    trees = _parsed(text) if len(text) <= LONGEST else None
+    trees: list[exp.Expression] | None = _parsed(text)
     return _parse(text) if trees is None else trees
 
 

@@ -1,0 +1,41 @@
+"""Values that were computed from texts, as many as fit."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+CHARACTERS = 500_000  # of the texts of one kind of value: a parsed statement takes 120 bytes for each
+LONGEST = 20_000  # characters of a text that is worth it: longer ones are data, and come once
+
+
+@dataclass
+class Remembered[Value]:
+    """Values by text, and by what else they were made from. Those that were not used for longest go first."""
+
+    values: dict[tuple[str, Hashable], Value] = field(default_factory=dict)
+    characters: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, text: str, rest: Hashable, compute: Callable[[], Value]) -> Value:
+        """The value for a text and the rest, computed where it is not known."""
+        key = text, rest
+        with self.lock:
+            if key in self.values:
+                value = self.values[key] = self.values.pop(key)
+                return value
+        value = compute()
+        if len(text) <= LONGEST:
+            with self.lock:
+                if key not in self.values:
+                    self.characters += len(text)
+                self.values[key] = value
+                while self.characters > CHARACTERS:
+                    oldest = next(iter(self.values))
+                    self.characters -= len(oldest[0])
+                    del self.values[oldest]
+        return value
