@@ -1,0 +1,35 @@
+"""A scheduled query as a job: how long it is waited for."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from local.control_plane.data_transfer import ScheduledQuery
+from local.scheduled_query import QueryFailedError, run_as_job
+
+if TYPE_CHECKING:
+    from stacks.environment import Environment
+
+ENDLESS = (
+    "SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 300000)) a, UNNEST(GENERATE_ARRAY(1, 300000)) b WHERE a * b = 0"
+)
+
+
+def test_a_wait_has_an_end_and_says_what_it_waited_for(environment: Environment) -> None:
+    job_id = str(uuid.uuid4())
+    query = ScheduledQuery(environment.project, job_id, ENDLESS, datetime.now(UTC))
+    started = time.monotonic()
+    with pytest.raises(
+        QueryFailedError, match=f"Job {job_id} of project {environment.project} did not end within 0:00:02"
+    ):
+        run_as_job(str(environment.endpoint), query, timedelta(seconds=2))
+    assert time.monotonic() - started < 20
+    job = httpx.get(f"{environment.endpoint}/bigquery/v2/projects/{environment.project}/jobs/{job_id}").json()
+    assert job["status"]["state"] == "DONE"
+    assert job["status"]["errorResult"]["reason"] == "stopped"
