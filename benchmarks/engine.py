@@ -589,7 +589,8 @@ def growths(days: Sequence[DayFigures], settled: int = SETTLED) -> list[Growth]:
         line = stats.linregress([day.day for day in days], values)
         noise = stats.t.ppf(0.95, len(days) - 2) * line.stderr if name.endswith(", ms") else 0.0
         mean = fmean(values)
-        found.append(Growth(name, mean, line.slope / mean if mean else 0.0, line.slope - noise > MOST_GROWTH * mean))
+        grows = bool(line.slope - noise > MOST_GROWTH * mean)
+        found.append(Growth(name, mean, float(line.slope) / mean if mean else 0.0, grows))
     return found
 
 

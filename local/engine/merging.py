@@ -1,7 +1,7 @@
-"""MERGE: which source row goes with which target row is found first, then each clause changes its rows.
+"""MERGE: which clause takes which row is found first, then each clause that has rows changes them.
 
 DuckDB's own MERGE takes one action only on these tables. The package's takes a dozen statements whatever is to be done,
-and translates each of them anew.
+and translates each of them every time.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from local.engine.translations import derived, keep
 if TYPE_CHECKING:
     from local.engine.connections import Connection
 
-SOURCE, PAIRS = merge.SOURCE, merge.PAIRS
+ROWS = "__merge_rows"  # what is to be done with which row: __tid is the target's, __row says that there is a source's
 INSERTED, UPDATED, DELETED = "insertedRowCount", "updatedRowCount", "deletedRowCount"
-TOO_MANY = f"SELECT 1 FROM {PAIRS} WHERE __tid IS NOT NULL AND __sid IS NOT NULL GROUP BY __tid HAVING count(*) > 1"
-ROWS = f"SELECT __clause, count(*) FROM {PAIRS} GROUP BY ALL"
+TOO_MANY = f"SELECT 1 FROM {ROWS} WHERE __row AND __tid IS NOT NULL GROUP BY __tid HAVING count(*) > 1 LIMIT 1"
+COUNTS = f"SELECT __clause, count(*) FROM {ROWS} GROUP BY ALL"
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,9 @@ class Action:
 
 @dataclass(frozen=True)
 class Plan:
-    """A MERGE as queries: the source's rows, the pairs with the number of their clause, and what the clauses do."""
+    """A MERGE: a query for its rows with the number of the clause that takes each, and what the clauses do."""
 
-    source: exp.Expression
-    pairs: exp.Expression
+    rows: exp.Expression
     updates_or_deletes: bool
     actions: list[Action]
 
@@ -61,11 +60,10 @@ def run(cursor: Connection, tree: exp.Merge, context: Any) -> JobStatistics2:
     """
     plan: Plan = derived(tree, planned)
     own = not cursor.in_transaction
-    temporary = set(context.temporary)
     if own:
         cursor.execute("BEGIN")
     try:
-        context.temporary |= {SOURCE, PAIRS}
+        context.temporary.add(ROWS)
         counts = _changed(cursor, plan, context)
     except BaseException:
         if own:
@@ -73,7 +71,7 @@ def run(cursor: Connection, tree: exp.Merge, context: Any) -> JobStatistics2:
                 cursor.execute("ROLLBACK")
         raise
     finally:
-        context.temporary -= {SOURCE, PAIRS} - temporary
+        context.temporary.discard(ROWS)
     if own:
         cursor.execute("COMMIT")
     return JobStatistics2(
@@ -82,50 +80,44 @@ def run(cursor: Connection, tree: exp.Merge, context: Any) -> JobStatistics2:
 
 
 def _changed(cursor: Connection, plan: Plan, context: Any) -> dict[str, int]:
-    _keep_rows(cursor, SOURCE, plan.source, context)
-    _keep_rows(cursor, PAIRS, plan.pairs, context)
-    if plan.updates_or_deletes and cursor.execute(f"{TOO_MANY} LIMIT 1").fetchone():
+    sql, bound = merge.translate(plan.rows, context)
+    # a table beside the connection's notes: it is gone before anybody could meet it
+    cursor.native.execute(f"CREATE OR REPLACE TEMP TABLE {ROWS} AS {sql}", bound)
+    if plan.updates_or_deletes and cursor.execute(TOO_MANY).fetchone():
         message = "UPDATE/MERGE must match at most one source row for each target row"
         raise BigQueryError("invalidQuery", message)
-    rows = dict(cursor.execute(ROWS).fetchall())
+    rows = dict(cursor.execute(COUNTS).fetchall())
     counts = {INSERTED: 0, UPDATED: 0, DELETED: 0}
     for number, action in enumerate(plan.actions):
         if rows.get(number):
             sql, bound = merge.translate(action.statement, context)
             (count,) = cursor.execute(sql, bound).fetchone()
             counts[action.counts] += count
-    for name in (SOURCE, PAIRS):
-        cursor.native.execute(f"DROP TABLE temp.{name}")
+    cursor.native.execute(f"DROP TABLE temp.{ROWS}")
     return counts
 
 
-def _keep_rows(cursor: Connection, name: str, query: exp.Expression, context: Any) -> None:
-    """A temporary table, made beside the connection's notes: it is gone before anybody could meet it."""
-    sql, bound = merge.translate(query, context)
-    cursor.native.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}", bound)
-
-
 def planned(tree: exp.Merge) -> Plan:
-    """The queries and statements of a MERGE."""
+    """The query and the statements of a MERGE."""
     target, source = tree.this, tree.args["using"]
-    table, alias, rows = merge._unaliased(target), target.alias_or_name, source.alias_or_name
+    table, alias, rows = merge._unaliased(target), target.alias_or_name, source.alias_or_name or "__source"
+    clauses: dict[str, list[tuple[int, exp.When]]] = {"matched": [], "by target": [], "by source": []}
     whens = tree.args["whens"].expressions
-    clauses: list[list[tuple[int, exp.When]]] = [[], [], []]
     for number, when in enumerate(whens):
-        matched, by_source = when.args.get("matched"), when.args.get("source")
-        clauses[0 if matched else 2 if by_source else 1].append((number, when))
-    matched, by_target, by_source = clauses
-    on = merge._sql(tree.args["on"])
-    kind = "FULL" if by_target and by_source else "RIGHT" if by_target else "LEFT" if by_source else "INNER"
-    pairs = (
-        f"SELECT {alias}.rowid AS __tid, {rows}.__sid AS __sid, CASE "
-        f"WHEN {alias}.rowid IS NOT NULL AND {rows}.__sid IS NOT NULL THEN {_clause(matched)} "
-        f"WHEN {rows}.__sid IS NOT NULL THEN {_clause(by_target)} ELSE {_clause(by_source)} END AS __clause "
-        f"FROM {table} AS {alias} {kind} JOIN {SOURCE} AS {rows} ON {on}"
+        kind = "matched" if when.args.get("matched") else "by source" if when.args.get("source") else "by target"
+        clauses[kind].append((number, when))
+    join = {(True, True): "FULL", (True, False): "RIGHT", (False, True): "LEFT", (False, False): "INNER"}
+    kind = join[bool(clauses["by target"]), bool(clauses["by source"])]
+    found = (
+        f"SELECT {alias}.rowid AS __tid, CASE "
+        f"WHEN {alias}.rowid IS NOT NULL AND {rows}.__row THEN {_clause(clauses['matched'])} "
+        f"WHEN {rows}.__row THEN {_clause(clauses['by target'])} "
+        f"ELSE {_clause(clauses['by source'])} END AS __clause, {rows}.* FROM {table} AS {alias} {kind} JOIN "
+        f"(SELECT TRUE AS __row, {rows}.* FROM {merge._unaliased(source)} AS {rows}) AS {rows} "
+        f"ON {merge._sql(tree.args['on'])}"
     )
-    numbered = f"SELECT ROW_NUMBER() OVER () AS __sid, {rows}.* FROM {merge._unaliased(source)} AS {rows}"
     actions = [_action(number, when, (table, alias, rows)) for number, when in enumerate(whens)]
-    return Plan(_kept(numbered), _kept(pairs), bool(matched), actions)
+    return Plan(_kept(found), bool(clauses["matched"]), actions)
 
 
 def _clause(whens: list[tuple[int, exp.When]]) -> str:
@@ -136,22 +128,18 @@ def _clause(whens: list[tuple[int, exp.When]]) -> str:
 def _action(number: int, when: exp.When, names: tuple[str, str, str]) -> Action:
     table, alias, rows = names
     action = when.args["then"]
-    mine = f"SELECT __tid FROM {PAIRS} WHERE __clause = {number}"
+    mine = f"FROM {ROWS} AS {rows} WHERE {rows}.__clause = {number}"
     if isinstance(action, exp.Update):
         assignments = ", ".join(merge._sql(each) for each in action.expressions)
-        pair = f"FROM {SOURCE} AS {rows}, {PAIRS} AS __p WHERE __p.__clause = {number} AND {alias}.rowid = __p.__tid "
-        which = (
-            f"{pair}AND {rows}.__sid = __p.__sid" if when.args.get("matched") else f"WHERE {alias}.rowid IN ({mine})"
-        )
-        return Action(_kept(f"UPDATE {table} AS {alias} SET {assignments} {which}"), UPDATED)
+        update = f"UPDATE {table} AS {alias} SET {assignments} {mine} AND {alias}.rowid = {rows}.__tid"
+        return Action(_kept(update), UPDATED)
     if not isinstance(action, exp.Insert):
-        return Action(_kept(f"DELETE FROM {table} AS {alias} WHERE {alias}.rowid IN ({mine})"), DELETED)
-    chosen = f"FROM {SOURCE} AS {rows} WHERE __sid IN (SELECT __sid FROM {PAIRS} WHERE __clause = {number})"
+        return Action(_kept(f"DELETE FROM {table} AS {alias} WHERE {alias}.rowid IN (SELECT __tid {mine})"), DELETED)
     if isinstance(action.this, exp.Var):
-        return Action(_kept(f"INSERT INTO {table} SELECT * EXCEPT (__sid) {chosen}"), INSERTED)
+        return Action(_kept(f"INSERT INTO {table} SELECT * EXCEPT (__tid, __clause, __row) {mine}"), INSERTED)
     values = ", ".join(merge._sql(value) for value in action.expression.expressions)
     columns = merge._sql(action.this) if action.this else ""
-    return Action(_kept(f"INSERT INTO {table} {columns} SELECT {values} {chosen}"), INSERTED)
+    return Action(_kept(f"INSERT INTO {table} {columns} SELECT {values} {mine}"), INSERTED)
 
 
 def _kept(sql: str) -> Any:

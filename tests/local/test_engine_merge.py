@@ -1,0 +1,120 @@
+"""MERGE in all its shapes, each from the same rows: what it changes, counts and refuses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from google.api_core.exceptions import BadRequest
+
+from tests.local.bigquery_process import DATASET, PROJECT, Server, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TABLE = f"`{PROJECT}.{DATASET}.prices`"
+FIRST = [(1, "mid"), (2, "budget"), (3, None)]
+UPDATED = "WHEN MATCHED THEN UPDATE SET tier = s.tier"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("bigquery")) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def prices(server: Server) -> None:
+    server.rows(
+        f"CREATE OR REPLACE TABLE {TABLE} (id INT64, tier STRING); "
+        f"INSERT {TABLE} VALUES (1, 'mid'), (2, 'budget'), (3, NULL)"
+    )
+
+
+def rows(server: Server) -> list[Any]:
+    return server.rows(f"SELECT id, tier FROM {TABLE} ORDER BY id")
+
+
+@pytest.mark.parametrize(
+    ("merge", "counts", "after"),
+    [
+        (
+            f"""USING (SELECT 1 AS id, 'top' AS tier UNION ALL SELECT 9, 'new') AS s ON t.id = s.id
+            {UPDATED} WHEN NOT MATCHED THEN INSERT ROW""",
+            (1, 1, 0),
+            [(1, "top"), (2, "budget"), (3, None), (9, "new")],
+        ),
+        (
+            """USING (SELECT 1 AS id, 'x' AS tier UNION ALL SELECT 2, 'y' UNION ALL SELECT 8, 'z') AS s ON t.id = s.id
+            WHEN MATCHED AND t.tier = 'budget' THEN DELETE
+            WHEN MATCHED THEN UPDATE SET tier = CONCAT(t.tier, s.tier)
+            WHEN NOT MATCHED BY SOURCE AND t.tier IS NULL THEN UPDATE SET tier = 'none'
+            WHEN NOT MATCHED BY TARGET AND s.id > 100 THEN INSERT (id) VALUES (-1)
+            WHEN NOT MATCHED BY TARGET THEN INSERT (id) VALUES (s.id)""",
+            (1, 2, 1),
+            [(1, "midx"), (3, "none"), (8, None)],
+        ),
+        (
+            """USING (SELECT 100 AS id, 'all' AS tier) AS s ON FALSE
+            WHEN NOT MATCHED THEN INSERT ROW WHEN NOT MATCHED BY SOURCE THEN DELETE""",
+            (1, 0, 3),
+            [(100, "all")],
+        ),
+        # NULL matches nothing; rows of the source that are alike are inserted each
+        (
+            f"""USING (SELECT CAST(NULL AS INT64) AS id, 'x' AS tier UNION ALL SELECT NULL, 'x') AS s ON t.id = s.id
+            {UPDATED} WHEN NOT MATCHED THEN INSERT (tier) VALUES (tier)""",
+            (2, 0, 0),
+            [(None, "x"), (None, "x"), *FIRST],
+        ),
+        (f"USING (SELECT 7 AS id, 'x' AS tier) AS s ON t.id = s.id {UPDATED}", (0, 0, 0), FIRST),
+        (
+            f"USING (SELECT * FROM UNNEST([STRUCT(2 AS id, 'deal' AS tier)])) AS s ON t.id = s.id {UPDATED}",
+            (0, 1, 0),
+            [(1, "mid"), (2, "deal"), (3, None)],
+        ),
+        # the table itself, seen as it was before
+        (
+            f"""USING {TABLE} AS s ON t.id = s.id + 1
+            {UPDATED} WHEN NOT MATCHED BY TARGET THEN INSERT (id) VALUES (s.id + 1)""",
+            (1, 2, 0),
+            [(1, "mid"), (2, "mid"), (3, "budget"), (4, None)],
+        ),
+    ],
+    ids=["upsert", "every clause", "on false", "nulls", "no match", "unnest", "itself"],
+)
+def test_shapes(server: Server, merge: str, counts: tuple[int, int, int], after: list[Any]) -> None:
+    """Alone, again as a text that is known, and within a transaction that is rolled back."""
+    statement = f"MERGE {TABLE} AS t {merge}"
+    server.rows(f"BEGIN TRANSACTION; {statement}; ROLLBACK TRANSACTION")
+    assert rows(server) == FIRST
+    job = server.client.query(statement)
+    job.result()
+    stats = job.dml_stats
+    assert stats is not None
+    assert (stats.inserted_row_count, stats.updated_row_count, stats.deleted_row_count) == counts
+    assert job.num_dml_affected_rows == sum(counts)
+    assert rows(server) == after
+
+
+def test_two_source_rows_for_one_target_row_are_refused_and_change_nothing(server: Server) -> None:
+    merge = (
+        f"MERGE {TABLE} AS t USING (SELECT 1 AS id, 'x' AS tier UNION ALL SELECT 1, 'y') AS s ON t.id = s.id {UPDATED}"
+    )
+    with pytest.raises(BadRequest, match="must match at most one source row for each target row"):
+        server.rows(merge)
+    assert rows(server) == FIRST
+    server.rows(f"BEGIN BEGIN TRANSACTION; {merge}; EXCEPTION WHEN ERROR THEN ROLLBACK TRANSACTION; END")
+    assert rows(server) == FIRST
+
+
+def test_variables_of_a_script(server: Server) -> None:
+    """One text, run three times with other values."""
+    server.rows(f"""DECLARE v_id INT64 DEFAULT 2;
+    WHILE v_id < 5 DO
+      MERGE {TABLE} AS t USING (SELECT v_id AS id) AS s ON t.id = s.id
+      WHEN MATCHED THEN UPDATE SET tier = FORMAT('%d', v_id)
+      WHEN NOT MATCHED THEN INSERT (id, tier) VALUES (v_id, 'new');
+      SET v_id = v_id + 1;
+    END WHILE""")
+    assert rows(server) == [(1, "mid"), (2, "2"), (3, "3"), (4, "new")]
