@@ -18,30 +18,34 @@ from local_bigquery.models import JobStatistics2
 from local_bigquery.sql.dialect import BigQueryDialect
 from sqlglot import exp
 
+from local.engine.connections import versions
+from local.engine.remembered import Remembered
 from local.engine.translations import derived, keep
 
 if TYPE_CHECKING:
     from local.engine.connections import Connection
 
-ROWS = "__merge_rows"  # what is to be done with which row: __tid is the target's, __row says that there is a source's
+SOURCE, PAIRS, INSERTS, ORPHANS = merge.SOURCE, merge.PAIRS, merge.INSERTS, merge.ORPHANS
 INSERTED, UPDATED, DELETED = "insertedRowCount", "updatedRowCount", "deletedRowCount"
-TOO_MANY = f"SELECT 1 FROM {ROWS} WHERE __row AND __tid IS NOT NULL GROUP BY __tid HAVING count(*) > 1 LIMIT 1"
-COUNTS = f"SELECT __clause, count(*) FROM {ROWS} GROUP BY ALL"
+TOO_MANY = f"SELECT 1 FROM {PAIRS} GROUP BY __tid HAVING count(*) > 1 LIMIT 1"
+
+_bound: Remembered[bool] = Remembered()
 
 
 @dataclass(frozen=True)
 class Action:
-    """What a WHEN clause does with its rows, as a statement, and which number it adds to."""
+    """What a WHEN clause does with its rows, as a statement; the table that has their numbers; what it counts as."""
 
     statement: exp.Expression
+    table: str
     counts: str
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A MERGE: a query for its rows with the number of the clause that takes each, and what the clauses do."""
+    """A MERGE: the temporary tables that it makes, by queries, and what its clauses do, in their order."""
 
-    rows: exp.Expression
+    tables: dict[str, exp.Expression]
     updates_or_deletes: bool
     actions: list[Action]
 
@@ -56,14 +60,14 @@ def run(cursor: Connection, tree: exp.Merge, context: Any) -> JobStatistics2:
 
     Raises:
         BigQueryError: two source rows match a target row.
-        duckdb.Error: a statement failed; nothing is changed.
+        duckdb.Error: a statement failed, or would have if it had rows; nothing is changed.
     """
     plan: Plan = derived(tree, planned)
     own = not cursor.in_transaction
     if own:
         cursor.execute("BEGIN")
     try:
-        context.temporary.add(ROWS)
+        context.temporary |= set(plan.tables)
         counts = _changed(cursor, plan, context)
     except BaseException:
         if own:
@@ -71,7 +75,7 @@ def run(cursor: Connection, tree: exp.Merge, context: Any) -> JobStatistics2:
                 cursor.execute("ROLLBACK")
         raise
     finally:
-        context.temporary.discard(ROWS)
+        context.temporary -= set(plan.tables)
     if own:
         cursor.execute("COMMIT")
     return JobStatistics2(
@@ -80,44 +84,72 @@ def run(cursor: Connection, tree: exp.Merge, context: Any) -> JobStatistics2:
 
 
 def _changed(cursor: Connection, plan: Plan, context: Any) -> dict[str, int]:
-    sql, bound = merge.translate(plan.rows, context)
-    # a table beside the connection's notes: it is gone before anybody could meet it
-    cursor.native.execute(f"CREATE OR REPLACE TEMP TABLE {ROWS} AS {sql}", bound)
+    for name, query in plan.tables.items():
+        sql, bound = merge.translate(query, context)
+        # a table beside the connection's notes: it is gone before anybody could meet it
+        cursor.native.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}", bound)
     if plan.updates_or_deletes and cursor.execute(TOO_MANY).fetchone():
         message = "UPDATE/MERGE must match at most one source row for each target row"
         raise BigQueryError("invalidQuery", message)
-    rows = dict(cursor.execute(COUNTS).fetchall())
+    chosen = {name for name in plan.tables if name != SOURCE}
+    found = " UNION ALL ".join(f"SELECT '{name}', __clause FROM {name} GROUP BY ALL" for name in sorted(chosen))
+    with_rows = set(cursor.execute(found).fetchall())
     counts = {INSERTED: 0, UPDATED: 0, DELETED: 0}
     for number, action in enumerate(plan.actions):
-        if rows.get(number):
-            sql, bound = merge.translate(action.statement, context)
+        sql, bound = merge.translate(action.statement, context)
+        if (action.table, number) in with_rows:
             (count,) = cursor.execute(sql, bound).fetchone()
             counts[action.counts] += count
-    cursor.native.execute(f"DROP TABLE temp.{ROWS}")
+        else:
+            _check(cursor, sql, bound)
+    for name in plan.tables:
+        cursor.native.execute(f"DROP TABLE temp.{name}")
     return counts
 
 
+def _check(cursor: Connection, sql: str, bound: dict[str, Any]) -> None:
+    """A clause without rows must be right as well; once is enough for the definitions as they are."""
+
+    def check() -> bool:
+        cursor.execute(f"EXPLAIN {sql}", bound).fetchall()
+        return True
+
+    _bound.get(sql, versions.definitions, check)
+
+
 def planned(tree: exp.Merge) -> Plan:
-    """The query and the statements of a MERGE."""
+    """The queries and statements of a MERGE; a condition of a clause sees the rows that the clause is about."""
     target, source = tree.this, tree.args["using"]
     table, alias, rows = merge._unaliased(target), target.alias_or_name, source.alias_or_name or "__source"
-    clauses: dict[str, list[tuple[int, exp.When]]] = {"matched": [], "by target": [], "by source": []}
+    clauses: dict[str, list[tuple[int, exp.When]]] = {PAIRS: [], INSERTS: [], ORPHANS: []}
     whens = tree.args["whens"].expressions
     for number, when in enumerate(whens):
-        kind = "matched" if when.args.get("matched") else "by source" if when.args.get("source") else "by target"
-        clauses[kind].append((number, when))
-    join = {(True, True): "FULL", (True, False): "RIGHT", (False, True): "LEFT", (False, False): "INNER"}
-    kind = join[bool(clauses["by target"]), bool(clauses["by source"])]
-    found = (
-        f"SELECT {alias}.rowid AS __tid, CASE "
-        f"WHEN {alias}.rowid IS NOT NULL AND {rows}.__row THEN {_clause(clauses['matched'])} "
-        f"WHEN {rows}.__row THEN {_clause(clauses['by target'])} "
-        f"ELSE {_clause(clauses['by source'])} END AS __clause, {rows}.* FROM {table} AS {alias} {kind} JOIN "
-        f"(SELECT TRUE AS __row, {rows}.* FROM {merge._unaliased(source)} AS {rows}) AS {rows} "
-        f"ON {merge._sql(tree.args['on'])}"
-    )
+        clauses[_table(when)].append((number, when))
+    queries = {
+        SOURCE: f"SELECT ROW_NUMBER() OVER () AS __sid, {rows}.* FROM {merge._unaliased(source)} AS {rows}",
+        PAIRS: f"SELECT {alias}.rowid AS __tid, {rows}.__sid AS __sid, {_clause(clauses[PAIRS])} AS __clause "
+        f"FROM {table} AS {alias} JOIN {SOURCE} AS {rows} ON {merge._sql(tree.args['on'])}",
+    }
+    if clauses[INSERTS]:
+        unmatched = f"__sid NOT IN (SELECT __sid FROM {PAIRS})"
+        queries[INSERTS] = (
+            f"SELECT __sid, {_clause(clauses[INSERTS])} AS __clause FROM {SOURCE} AS {rows} WHERE {unmatched}"
+        )
+    if clauses[ORPHANS]:
+        unmatched = f"{alias}.rowid NOT IN (SELECT __tid FROM {PAIRS})"
+        which = _clause(clauses[ORPHANS])
+        queries[ORPHANS] = (
+            f"SELECT {alias}.rowid AS __tid, {which} AS __clause FROM {table} AS {alias} WHERE {unmatched}"
+        )
     actions = [_action(number, when, (table, alias, rows)) for number, when in enumerate(whens)]
-    return Plan(_kept(found), bool(clauses["matched"]), actions)
+    return Plan({name: _kept(query) for name, query in queries.items()}, bool(clauses[PAIRS]), actions)
+
+
+def _table(when: exp.When) -> Any:
+    """The table that has the rows of a clause."""
+    if when.args.get("matched"):
+        return PAIRS
+    return ORPHANS if when.args.get("source") else INSERTS
 
 
 def _clause(whens: list[tuple[int, exp.When]]) -> str:
@@ -127,19 +159,25 @@ def _clause(whens: list[tuple[int, exp.When]]) -> str:
 
 def _action(number: int, when: exp.When, names: tuple[str, str, str]) -> Action:
     table, alias, rows = names
-    action = when.args["then"]
-    mine = f"FROM {ROWS} AS {rows} WHERE {rows}.__clause = {number}"
+    action, chosen = when.args["then"], _table(when)
+    target = f"{alias}.rowid IN (SELECT __tid FROM {chosen} WHERE __clause = {number})"
     if isinstance(action, exp.Update):
+        which = f"WHERE {target}"
+        if chosen == PAIRS:
+            which = (
+                f"FROM {SOURCE} AS {rows}, {PAIRS} AS __p WHERE __p.__clause = {number} "
+                f"AND {alias}.rowid = __p.__tid AND {rows}.__sid = __p.__sid"
+            )
         assignments = ", ".join(merge._sql(each) for each in action.expressions)
-        update = f"UPDATE {table} AS {alias} SET {assignments} {mine} AND {alias}.rowid = {rows}.__tid"
-        return Action(_kept(update), UPDATED)
+        return Action(_kept(f"UPDATE {table} AS {alias} SET {assignments} {which}"), chosen, UPDATED)
     if not isinstance(action, exp.Insert):
-        return Action(_kept(f"DELETE FROM {table} AS {alias} WHERE {alias}.rowid IN (SELECT __tid {mine})"), DELETED)
+        return Action(_kept(f"DELETE FROM {table} AS {alias} WHERE {target}"), chosen, DELETED)
+    mine = f"FROM {SOURCE} AS {rows} WHERE __sid IN (SELECT __sid FROM {chosen} WHERE __clause = {number})"
     if isinstance(action.this, exp.Var):
-        return Action(_kept(f"INSERT INTO {table} SELECT * EXCEPT (__tid, __clause, __row) {mine}"), INSERTED)
+        return Action(_kept(f"INSERT INTO {table} SELECT * EXCEPT (__sid) {mine}"), chosen, INSERTED)
     values = ", ".join(merge._sql(value) for value in action.expression.expressions)
     columns = merge._sql(action.this) if action.this else ""
-    return Action(_kept(f"INSERT INTO {table} {columns} SELECT {values} {mine}"), INSERTED)
+    return Action(_kept(f"INSERT INTO {table} {columns} SELECT {values} {mine}"), chosen, INSERTED)
 
 
 def _kept(sql: str) -> Any:

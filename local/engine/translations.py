@@ -75,7 +75,7 @@ class Placeholder:
 def install() -> None:
     """Parse and translate once where the package does it each time."""
     script.parse = parse
-    script.parse_script = query.script.parse_script = once_a_text(script.parse_script)
+    script.parse_script = once_a_text(script.parse_script)
     for module in (query, script, merge):
         module.translate = translated_once(module.translate)
 

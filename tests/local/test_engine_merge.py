@@ -118,3 +118,39 @@ def test_variables_of_a_script(server: Server) -> None:
       SET v_id = v_id + 1;
     END WHILE""")
     assert rows(server) == [(1, "mid"), (2, "2"), (3, "3"), (4, "new")]
+
+
+def test_a_condition_sees_its_own_side_by_plain_names(server: Server) -> None:
+    """As in BigQuery's documentation: both tables have the columns."""
+    server.rows(f"""MERGE {TABLE} AS t
+    USING (SELECT 5 AS id, 'new' AS tier UNION ALL SELECT 50, 'new') AS s ON t.id = s.id
+    WHEN NOT MATCHED AND id < 20 THEN INSERT (id, tier) VALUES (id, tier)
+    WHEN NOT MATCHED BY SOURCE AND id < 2 THEN UPDATE SET id = id + 100
+    WHEN NOT MATCHED BY SOURCE AND tier IS NULL THEN DELETE""")
+    assert rows(server) == [(2, "budget"), (5, "new"), (101, "mid")]
+
+
+def test_the_join_may_ask_another_query(server: Server) -> None:
+    server.rows(f"""MERGE {TABLE} AS t
+    USING (SELECT 2 AS id) AS s ON t.id = s.id AND t.id IN (SELECT MAX(id) - 1 FROM {TABLE})
+    WHEN MATCHED THEN UPDATE SET tier = 'top' WHEN NOT MATCHED BY SOURCE THEN UPDATE SET tier = 'rest'
+    WHEN NOT MATCHED BY TARGET THEN INSERT (id) VALUES (-1)""")
+    assert rows(server) == [(1, "rest"), (2, "top"), (3, "rest")]
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [
+        "WHEN MATCHED THEN UPDATE SET nowhere = 1",
+        "WHEN MATCHED THEN UPDATE SET tier = s.nowhere",
+        "WHEN NOT MATCHED AND t.id > 3 THEN INSERT (id) VALUES (s.id)",
+        "WHEN NOT MATCHED BY SOURCE AND s.id > 3 THEN DELETE",
+        "WHEN MATCHED THEN DELETE WHEN NOT MATCHED AND FALSE THEN INSERT (nowhere) VALUES (1)",
+        "WHEN MATCHED THEN DELETE WHEN NOT MATCHED AND FALSE THEN INSERT ROW",
+    ],
+)
+def test_a_clause_is_checked_also_where_it_has_no_rows(server: Server, clause: str) -> None:
+    for _ in range(2):
+        with pytest.raises(BadRequest):
+            server.rows(f"MERGE {TABLE} AS t USING (SELECT 70 AS id) AS s ON t.id = s.id {clause}")
+    assert rows(server) == FIRST
