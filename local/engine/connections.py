@@ -128,6 +128,7 @@ class Connection:
         self.native = native
         self.in_transaction = False
         self.temporaries = False  # it has, or had, temporary tables
+        self.place = ""  # the dataset in which it finds names without one
         self._defined = False  # within the open transaction
 
     def __getattr__(self, name: str) -> Any:

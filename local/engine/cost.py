@@ -194,7 +194,7 @@ def _scans_of(cursor: Any, tree: exp.Expression, context: Any) -> list[Scan]:
             return list(_planned(cursor, tree, context, sql, bound))
         # a value of a parameter decides which partitions are read
         values = tuple((name, repr(value)) for name, value in bound.items())
-        rest = (_rewritten(tree), values, versions.definitions)
+        rest = (_rewritten(tree), values, cursor.place, versions.definitions)
         return _scans.get(sql, rest, lambda: list(_planned(cursor, tree, context, sql, bound)))
     except (duckdb.Error, errors.BigQueryError):
         return []  # the statement itself will say what is wrong with it

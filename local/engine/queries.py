@@ -53,7 +53,8 @@ def execute(  # noqa: PLR0917 - the package's signature
     )
     database.attach(context.project_id)
     found = context.dataset_id and datasets.exists(context.project_id, context.dataset_id)
-    cursor.execute(f"USE {database.quote(context.project_id, context.dataset_id if found else 'main')}")
+    cursor.place = database.quote(context.project_id, context.dataset_id if found else "main")
+    cursor.execute(f"USE {cursor.place}")
     statements = script.parse_script(config.query or "")
     return query._execute(cursor, project, job, config, dry_run, bool(session), context, statements)
 

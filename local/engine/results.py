@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pyarrow as pa
 from local_bigquery.catalog import names, tabledata, tables
 from local_bigquery.engine import database, types
@@ -27,7 +28,7 @@ from local.engine.connections import versions
 from local.engine.remembered import Remembered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -94,25 +95,32 @@ def kept_here(original: Callable[..., None]) -> Callable[..., None]:
     """A result with no table for a destination is kept here."""
 
     @functools.wraps(original)
-    def write(cursor: Connection, sql: str, bound: dict[str, Any], destination: Any, *rest: Any) -> None:
+    def write(cursor: Connection, sql: str, bound: dict[str, Any], destination: Any, config: Any, *rest: Any) -> None:
         if destination.datasetId != tables.RESULTS:
-            original(cursor, sql, bound, destination, *rest)
+            original(cursor, sql, bound, destination, config, *rest)
             return
-        columns, batches = _execute(cursor, sql, bound)
+        select, columns = _selected(cursor, sql, bound)
+        tables.layout([name for name, _ in columns], config, config.writeDisposition or "WRITE_EMPTY")
+        if config.createDisposition == "CREATE_NEVER":
+            raise not_found("Table", names.label(destination.projectId, tables.RESULTS, destination.tableId))
+        batches = cursor.execute(select, bound).to_arrow_reader(ROWS_A_BATCH)
         keep(destination.projectId, destination.tableId, columns, batches)
 
     return write
 
 
-def _execute(cursor: Connection, sql: str, bound: dict[str, Any]) -> tuple[Columns, pa.RecordBatchReader]:
-    """Run a query so that its columns have the types that BigQuery knows."""
+def _selected(cursor: Connection, sql: str, bound: dict[str, Any]) -> tuple[str, Columns]:
+    """A query so that its columns have the types that BigQuery knows, and their names and types."""
 
     def found() -> tuple[str, Columns]:
-        probe = cursor.execute(f"SELECT * FROM ({sql}) LIMIT 0", bound).description
+        try:
+            probe = cursor.execute(f"SELECT * FROM ({sql}) LIMIT 0", bound).description
+        except duckdb.Error:
+            cursor.execute(sql, bound)  # what is wrong is said of the query itself
+            raise
         return _select(sql, [(name, kind) for name, kind, *_ in probe])
 
-    select, columns = found() if cursor.sees_its_own else _selects.get(sql, versions.definitions, found)
-    return columns, cursor.execute(select, bound).to_arrow_reader(ROWS_A_BATCH)
+    return found() if cursor.sees_its_own else _selects.get(sql, (cursor.place, versions.definitions), found)
 
 
 def _select(sql: str, columns: Columns) -> tuple[str, Columns]:
@@ -122,12 +130,41 @@ def _select(sql: str, columns: Columns) -> tuple[str, Columns]:
         _without_null_elements(types.cast(position, kind), name, kind)
         for position, (name, kind) in zip(positions, columns, strict=True)
     ]
-    named = list(zip(unique([name for name, _ in columns]), (kind for _, kind in columns), strict=True))
+    normal = [types.DuckDBPyType(types.normalised(kind)) for _, kind in columns]
+    named = list(zip(unique([name for name, _ in columns]), normal, strict=True))
+    cells = [
+        f"CAST({cell} AS {_in_arrow(kind)})" if "INTERVAL" in str(kind) else cell
+        for cell, kind in zip(cells, normal, strict=True)
+    ]
     if cells == positions:
         return sql, named
     selected = ", ".join(f"{cell} AS {position}" for cell, position in zip(cells, positions, strict=True))
-    typed = [(name, types.DuckDBPyType(types.normalised(kind))) for name, kind in named]
-    return f"SELECT {selected} FROM ({sql}) AS q({', '.join(positions)})", typed
+    return f"SELECT {selected} FROM ({sql}) AS q({', '.join(positions)})", named
+
+
+def _in_arrow(kind: Any) -> str:
+    """The type that holds a column's values in Arrow, whose intervals reach 292 years only: as text."""
+    if kind.id == "interval":
+        return "VARCHAR"
+    if kind.id == "list":
+        return f"{_in_arrow(kind.children[0][1])}[]"
+    if kind.id == "struct":
+        return f"STRUCT({', '.join(f'{database.quote(name)} {_in_arrow(child)}' for name, child in kind.children)})"
+    return str(kind)
+
+
+def _from_arrow(position: str, kind: Any) -> str:
+    return f"CAST({position} AS {kind})" if "INTERVAL" in str(kind) else position
+
+
+def _read(batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """The batches of a query that runs while they are read; its errors are DuckDB's, which Arrow has wrapped."""
+    try:
+        yield from batches
+    except (OSError, pa.ArrowException) as error:
+        if getattr(error, "errno", None):
+            raise
+        raise duckdb.IOException(str(error)) from error
 
 
 def keep(project: str, job: str, columns: Columns, batches: pa.RecordBatchReader) -> None:
@@ -140,14 +177,15 @@ def keep(project: str, job: str, columns: Columns, batches: pa.RecordBatchReader
         batches: the rows; read to their end.
     """
     read, size = [], 0
-    for batch in batches:
+    rest = _read(batches)
+    for batch in rest:
         read.append(batch)
         size += batch.nbytes
         if size > IN_MEMORY:
             break
     if size > IN_MEMORY:
         file = _folder() / f"{uuid.uuid4().hex}.arrow"
-        result = Result(columns, _written(file, batches.schema, read, batches), file.stat().st_size, clock.now(), file)
+        result = Result(columns, _written(file, batches.schema, read, rest), file.stat().st_size, clock.now(), file)
     else:
         result = Result(columns, pa.Table.from_batches(read, batches.schema), size, clock.now())
     with _kept.lock:
@@ -164,7 +202,7 @@ def _count(result: Result, sign: int) -> None:
         _kept.memory += sign * (result.size + OVERHEAD)
 
 
-def _written(file: Path, schema: pa.Schema, read: list[pa.RecordBatch], rest: pa.RecordBatchReader) -> pa.Table:
+def _written(file: Path, schema: pa.Schema, read: list[pa.RecordBatch], rest: Iterator[pa.RecordBatch]) -> pa.Table:
     """The rows by way of a file, which the system's memory holds as long as it likes."""
     try:
         with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
@@ -253,11 +291,11 @@ def read_here(original: Callable[..., Any]) -> Callable[..., Any]:
 def _encoded(rows: pa.Table, columns: list[tuple[str, str, Any]], int64_timestamps: bool) -> list[str]:
     if not rows.num_rows:
         return []
-    positions = [f"c{number}" for number in range(rows.num_columns)]
     cells = types.row([(position, kind) for position, _, kind in columns], int64_timestamps)
+    typed = ", ".join(f"{_from_arrow(position, kind)} AS {position}" for position, _, kind in columns)
     with database.cursor() as cursor:
-        cursor.register("page", rows.rename_columns(positions))
-        return [row for (row,) in cursor.execute(f"SELECT {cells} FROM page").fetchall()]
+        cursor.register("page", rows.rename_columns([f"c{number}" for number in range(rows.num_columns)]))
+        return [row for (row,) in cursor.execute(f"SELECT {cells} FROM (SELECT {typed} FROM page)").fetchall()]
 
 
 def as_a_table(original: Callable[..., tuple[str, str, str]]) -> Callable[..., tuple[str, str, str]]:

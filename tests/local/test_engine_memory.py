@@ -99,6 +99,68 @@ def test_an_array_with_a_null_is_refused_when_the_query_runs(server: Server) -> 
         server.rows("SELECT [1, NULL] AS numbers")
 
 
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("SELECT IF(i = 250000, ERROR('boom'), 'fine') FROM UNNEST(GENERATE_ARRAY(1, 300000)) AS i", "boom"),
+        (
+            "SELECT CAST(IF(i = 250000, 'x', '1') AS INT64) FROM UNNEST(GENERATE_ARRAY(1, 300000)) AS i",
+            "Could not convert string 'x' to INT64",
+        ),
+        ("SELECT @@nope", r'"\$\$nope AS f0_"'),
+    ],
+    ids=["late", "late cast", "at once"],
+)
+def test_errors_are_the_querys_own(server: Server, sql: str, message: str) -> None:
+    """Also those that come after many rows; nothing of how the result is made shows in them."""
+    with pytest.raises(BadRequest, match=message) as refused:
+        server.rows(sql)
+    for ours in ("Internal error", "LIMIT 0", "OSError", "native.py"):
+        assert ours not in refused.value.message
+    caught = f"BEGIN SELECT ({sql} LIMIT 1); EXCEPTION WHEN ERROR THEN SELECT @@error.message; END"
+    if sql.startswith("SELECT IF"):
+        assert server.rows(caught.replace(" LIMIT 1", " ORDER BY 1 LIMIT 1")) == [("boom",)]
+
+
+def test_intervals_of_any_length(server: Server) -> None:
+    job = server.client.query(
+        "SELECT INTERVAL 87840000 HOUR AS a, [STRUCT(INTERVAL -5 YEAR AS b)] AS nested, CAST(NULL AS INTERVAL) AS no"
+    )
+    raw = server.client._connection.api_request(method="GET", path=f"/projects/{PROJECT}/queries/{_id(job)}")  # type: ignore[no-untyped-call]  # noqa: SLF001 - the client cannot read such an interval
+    assert [cell["v"] for cell in raw["rows"][0]["f"]] == [
+        "0-0 0 87840000:0:0",
+        [{"v": {"f": [{"v": "-5-0 0 0:0:0"}]}}],
+        None,
+    ]
+
+
+def _id(job: Any) -> str:
+    """The id of a job that has ended."""
+    while not job.done():
+        pass
+    return str(job.job_id)
+
+
+def test_a_function_of_the_default_dataset_is_not_another_datasets(server: Server) -> None:
+    types = []
+    for dataset, body in (("one", "x + 1"), ("two", "CONCAT('s', CAST(x AS STRING))")):
+        server.client.create_dataset(dataset)
+        server.rows(f"CREATE FUNCTION `{PROJECT}.{dataset}.f`(x INT64) AS ({body})")
+        config = bigquery.QueryJobConfig(default_dataset=f"{PROJECT}.{dataset}")
+        types.append(server.client.query("SELECT f(1) AS v", config).result().schema[0].field_type)
+    assert types == ["INTEGER", "STRING"]
+
+
+def test_settings_of_a_destination_are_checked_without_one(server: Server) -> None:
+    for config, reason in (
+        (bigquery.QueryJobConfig(clustering_fields=["nowhere"]), "clustering cannot be found in the schema"),
+        (bigquery.QueryJobConfig(schema_update_options=["ALLOW_FIELD_ADDITION"]), "WRITE_APPEND"),
+        (bigquery.QueryJobConfig(create_disposition="CREATE_NEVER"), "Not found: Table"),
+    ):
+        with pytest.raises((BadRequest, NotFound), match=reason):
+            server.client.query("SELECT 1 AS a", config).result()
+
+
 def test_a_result_is_kept_for_a_day_and_then_not_found(timed: Timed) -> None:
     small = timed.client.query("SELECT 'New today' AS caption")
     large = timed.client.query("SELECT i, CONCAT('offer ', i) AS caption FROM UNNEST(GENERATE_ARRAY(1, 150000)) AS i")
