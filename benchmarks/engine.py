@@ -426,9 +426,14 @@ def summary(samples: Samples) -> list[dict[str, Any]]:
     ]
 
 
+def number(value: float) -> str:
+    """As short as it may be read."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"  # noqa: PLR2004 - from there on a tenth says nothing
+
+
 def report(checkouts: list[Path], measured: list[Samples]) -> list[str]:
     """Print the figures side by side; the first checkout's that are not within their budgets."""
-    table = Table(title="the embedded engine: milliseconds, or what a row says", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title="the embedded engine: milliseconds, or what a row says", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("figure", no_wrap=True)
     names = [column for checkout in checkouts for column in (checkout.resolve().name, "p95")]
     for column in (*names, *["ratio"] * (len(checkouts) - 1), "budget", ""):
@@ -440,7 +445,7 @@ def report(checkouts: list[Path], measured: list[Samples]) -> list[str]:
         columns = []
         for samples in measured:
             values = samples[figure.name]
-            columns += [f"{median(values):,.1f}", f"{percentile_95(values):,.1f}" if figure.unit == "ms" else ""]
+            columns += [number(median(values)), number(percentile_95(values)) if figure.unit == "ms" else ""]
         ours, *others = [median(samples[figure.name]) for samples in measured]
         columns += [f"{ours / other:.2f}" if other else "" for other in others]
         if figure.budget is not None:

@@ -54,7 +54,7 @@ def create_bigquery_app(data: Path, project: str = "local") -> ASGIApp:
     except duckdb.Error as error:
         raise DataFolderError(_explanation(data, str(error))) from None
     except sqlite3.Error as error:
-        raise DataFolderError(_explanation(data, f"a file of SQLite: {error}")) from None
+        raise DataFolderError(_explanation(data, str(error))) from None
     return _healing(app)
 
 

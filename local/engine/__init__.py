@@ -23,6 +23,7 @@ def close_differences() -> None:
         expressions,
         failures,
         functions,
+        idle_sessions,
         information_schema,
         job_history,
         known,
@@ -35,9 +36,9 @@ def close_differences() -> None:
     )
 
     offline.leave_out_geography()
-    for part in (connections, disk, failures, clock, functions, job_history, translations, expressions, scripting):
+    for part in (connections, disk, failures, clock, functions, translations, job_history, expressions, scripting):
         part.install()
-    for part in (tables, known, information_schema, results, queries, merging, cost):
+    for part in (tables, known, information_schema, results, queries, merging, cost, idle_sessions):
         part.install()
 
 
@@ -51,11 +52,11 @@ def after_opening() -> Callable[[], None]:
 
     clock.set_clock(None)
     offline.never_ask_the_network()
-    disk.settle()
     known.read_resources()
     job_history.open_file()
-    results.open_folder()
     maintenance.time_to_next(clock.now())  # its file can be read
+    disk.settle()
+    results.open_folder()
     background = maintenance.Maintenance()
     clock.moved.append(background.wake)
     disk.healed.append(background.clean)

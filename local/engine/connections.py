@@ -26,14 +26,18 @@ READS = {
     *(StatementType.PRAGMA, StatementType.LOAD, StatementType.RELATION),
 }
 DEFINES = {StatementType.CREATE, StatementType.DROP, StatementType.ALTER, StatementType.ATTACH, StatementType.DETACH}
-TEMPORARY = re.compile(r"\s*(CREATE\s+(OR\s+REPLACE\s+)?TEMP|DROP\s+TABLE\s+(IF\s+EXISTS\s+)?temp\.)", re.IGNORECASE)
+_SPACE = r"(?:\s|/\*.*?\*/|--[^\n]*\n)"  # and comments
+TEMPORARY = re.compile(
+    rf"{_SPACE}*(CREATE{_SPACE}+(OR{_SPACE}+REPLACE{_SPACE}+)?TEMP|DROP{_SPACE}+TABLE{_SPACE}+(IF{_SPACE}+EXISTS{_SPACE}+)?temp\.)",
+    re.IGNORECASE | re.DOTALL,
+)
 #: What DuckDB raises when it cannot write, among other things.
 SUSPECT = (
     *(duckdb.IOException, duckdb.TransactionException, duckdb.OutOfMemoryException),
     *(duckdb.FatalException, duckdb.InternalException),
 )
 MEGABYTE = 1024 * 1024
-TRANSACTION_WORD = re.compile(r"\s*(\w+)")
+ENDS_A_TRANSACTION = re.compile(rf"{_SPACE}*(COMMIT|END|ROLLBACK|ABORT)\b", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass
@@ -197,18 +201,21 @@ class Connection:
             leave()
 
     def _transact(self, statement: duckdb.Statement) -> None:
-        (word,) = TRANSACTION_WORD.match(statement.query).groups()  # type: ignore[union-attr]  # it begins with one
-        if word.upper() in {"BEGIN", "START"}:
-            if self.in_transaction:
-                raise duckdb.TransactionException("a transaction is active")
-            enter()
-            self.in_transaction = True
-            self.native.execute(statement)
+        if ENDS_A_TRANSACTION.match(statement.query):
+            try:
+                self.native.execute(statement)
+            finally:  # DuckDB has ended the transaction also where it could not commit
+                self._end_transaction()
             return
+        if self.in_transaction:
+            raise duckdb.TransactionException("cannot start a transaction within a transaction")
+        enter()
         try:
             self.native.execute(statement)
-        finally:  # DuckDB has ended the transaction also where it could not commit
-            self._end_transaction()
+        except BaseException:
+            leave()
+            raise
+        self.in_transaction = True
 
     def _end_transaction(self) -> None:
         if self.in_transaction:

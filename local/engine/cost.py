@@ -8,6 +8,7 @@ in the partitions that the filters leave. Of a table whose rows are changed all 
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import logging
 from contextlib import contextmanager
@@ -43,7 +44,7 @@ MEASURED = (exp.Query, exp.Insert)
 CLOCK = (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentDatetime, exp.CurrentTime)
 COLUMNS = """
 SELECT database_name, schema_name, column_name, data_type FROM duckdb_columns() WHERE table_name = ?
-AND database_name NOT IN ('emulator', 'results', 'system', 'temp') AND NOT starts_with(database_name, '__ducklake')
+AND database_name NOT IN ('emulator', '_results', 'system', 'temp') AND NOT starts_with(database_name, '__ducklake')
 ORDER BY schema_name = ? DESC, database_name = ? DESC
 """
 Columns = tuple[tuple[str, str, str], dict[str, str]]  # a table and the types of its columns
@@ -193,7 +194,7 @@ def _scans_of(cursor: Any, tree: exp.Expression, context: Any) -> list[Scan]:
         if moving or cursor.sees_its_own:
             return list(_planned(cursor, tree, context, sql, bound))
         # a value of a parameter decides which partitions are read
-        values = tuple((name, repr(value)) for name, value in bound.items())
+        values = hashlib.sha256(repr(sorted(bound.items())).encode()).digest()
         rest = (_rewritten(tree), values, cursor.place, versions.definitions)
         return _scans.get(sql, rest, lambda: list(_planned(cursor, tree, context, sql, bound)))
     except (duckdb.Error, errors.BigQueryError):

@@ -61,7 +61,7 @@ def install() -> None:
 
 def settle() -> None:
     """What does not fit into memory goes beside the data; write-ahead logs are written back by the maintenance."""
-    folder = settings.data_dir / "spilled"
+    folder = settings.data_dir / "_spilled"  # no project can have this name
     shutil.rmtree(folder, ignore_errors=True)
     database.execute(f"SET GLOBAL temp_directory = '{folder}'")
     database.execute(f"SET GLOBAL max_temp_directory_size = '{SPILLED}'")

@@ -5,6 +5,7 @@ INFORMATION_SCHEMA.JOBS reads a copy in DuckDB's memory, which is brought up to 
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import sqlite3
@@ -16,15 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from local_bigquery.engine import database
-from local_bigquery.jobs import store
+from local_bigquery.jobs import merge, query, store
 from local_bigquery.models import Job
 from local_bigquery.settings import settings
-from local_bigquery.sql import rules
+from local_bigquery.sql import script
 from sqlglot import exp
 
-from local.engine import clock
+from local.engine import clock, known
+from local.engine.translations import is_kept
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 LOG = logging.getLogger(__name__)
@@ -33,7 +36,9 @@ KEPT = timedelta(days=7)
 #: A job that Terraform has in its state is kept as long as BigQuery keeps any.
 KEPT_FOR_TERRAFORM = timedelta(days=180)
 PROVISIONED = '$.configuration.labels."goog-terraform-provisioned"'
-RECENT = 500  # so many ended jobs are also in memory
+RECENT = 500  # so many ended jobs are also in memory,
+SMALL = 20_000  # if they have no more characters
+JOBS = "INFORMATION_SCHEMA.JOBS"
 VIEWS = ("JOBS", "JOBS_BY_PROJECT", "JOBS_BY_USER")
 COPY = "bq.main.jobs"
 COLUMNS = "project_id, job_id, parent_job_id, state, creation_time, resource"
@@ -59,27 +64,36 @@ class History:
     running: dict[Key, Any] = field(default_factory=dict)
     recent: dict[Key, Any] = field(default_factory=dict)
     unwritten: dict[Key, Any] = field(default_factory=dict)  # begun or ended, and not in the file yet
-    copied: int = 0  # the number of the newest row that the copy for JOBS has
     lock: threading.RLock = field(default_factory=threading.RLock)
+    copied: int = 0  # the number of the newest row that the copy for JOBS has
+    copying: threading.Lock = field(default_factory=threading.Lock)
 
 
 _history: History
 
 
 def install() -> None:
-    """Replace the package's store, and read JOBS from the copy."""
+    """Replace the package's store, and read JOBS from the copy; after statements are translated once."""
     store.save, store.load, store.list_, store.delete = save, load, list_, delete
-    rules.STATEMENT_RULES.insert(0, copy_for_view)
+    for module in (query, script, merge):
+        module.translate = after_a_copy(module.translate)
 
 
 def open_file() -> None:
-    """Open the history; take over what an older server kept in DuckDB, and end the jobs of a process that died."""
+    """Open the history; take over what an older server kept in DuckDB, and end the jobs of a process that died.
+
+    Raises:
+        sqlite3.Error: it cannot be opened; the message names it.
+    """
     global _history  # noqa: PLW0603 - the process has one
     path: Path = settings.data_dir / FILE
     file = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-    file.execute("PRAGMA journal_mode = WAL")
-    file.execute("PRAGMA synchronous = NORMAL")
-    file.executescript(TABLES)
+    try:
+        file.execute("PRAGMA journal_mode = WAL")
+        file.execute("PRAGMA synchronous = NORMAL")
+        file.executescript(TABLES)
+    except sqlite3.Error as error:
+        raise sqlite3.DatabaseError(f"{FILE}: {error}") from error
     _history = History(file)
     known = database.fetch(f"SELECT {COLUMNS} FROM emulator.jobs")
     for row in known:
@@ -126,18 +140,15 @@ def write() -> None:
     """
     with _history.lock:
         for key, job in list(_history.unwritten.items()):
-            _write(job)
+            row = _row(job)
+            made = clock.now().astimezone(UTC).isoformat()
+            _history.file.execute(f"REPLACE INTO jobs (made, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", [made, *row])
             del _history.unwritten[key]
-            _history.recent[key] = job
+            _history.recent.pop(key, None)
+            if len(row[-1]) <= SMALL:
+                _history.recent[key] = job
         while len(_history.recent) > RECENT:
             del _history.recent[next(iter(_history.recent))]
-
-
-def _write(job: Any) -> None:
-    _history.file.execute(
-        f"REPLACE INTO jobs (made, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [clock.now().astimezone(UTC).isoformat(), *_row(job)],
-    )
 
 
 def _row(job: Any) -> list[Any]:
@@ -181,54 +192,64 @@ def list_(
         rows = _history.file.execute(
             "SELECT job_id, resource FROM jobs WHERE project_id = ? AND parent_job_id IS ? "
             "AND creation_time >= coalesce(?, creation_time) AND creation_time <= coalesce(?, creation_time) "
-            "ORDER BY creation_time DESC, job_id",
+            "ORDER BY creation_time DESC, number DESC",
             [project, parent, earliest, latest],
         ).fetchall()
-        jobs = [_in_memory((project, job)) or Job.model_validate_json(text) for job, text in rows]
+        memory = {job: _in_memory((project, job)) for job, _ in rows}
+    jobs = [memory[job] or Job.model_validate_json(text) for job, text in rows]
     return [job for job in jobs if not states or job.status.state in states]
 
 
 def delete(project: str, job: str) -> None:
     """Forget a job and its children."""
-    with _history.lock:
-        _delete("project_id = ? AND (job_id = ? OR parent_job_id = ?)", [project, job, job])
+    _delete("project_id = ? AND (job_id = ? OR parent_job_id = ?)", [project, job, job])
 
 
 def delete_old() -> None:
     """Forget the jobs that are older than they are kept, by the engine's clock."""
     oldest, provisioned = ((clock.now() - kept).astimezone(UTC).isoformat() for kept in (KEPT, KEPT_FOR_TERRAFORM))
-    with _history.lock:
-        _delete(
-            "made < ? AND state = 'DONE' AND (json_extract(resource, ?) IS NULL OR made < ?)",
-            [oldest, PROVISIONED, provisioned],
-        )
+    _delete(
+        "made < ? AND state = 'DONE' AND (json_extract(resource, ?) IS NULL OR made < ?)",
+        [oldest, PROVISIONED, provisioned],
+    )
 
 
 def _delete(condition: str, values: list[Any]) -> None:
-    gone = _history.file.execute(f"DELETE FROM jobs WHERE {condition} RETURNING project_id, job_id", values).fetchall()
-    for key in gone:
-        for jobs in (_history.running, _history.unwritten, _history.recent):
-            jobs.pop(key, None)
-    with closing(database.connection().native.cursor()) as cursor:
+    with _history.copying, closing(database.connection().native.cursor()) as cursor:
+        with _history.lock:
+            statement = f"DELETE FROM jobs WHERE {condition} RETURNING project_id, job_id"
+            gone = _history.file.execute(statement, values).fetchall()
+            for key in gone:
+                for jobs in (_history.running, _history.unwritten, _history.recent):
+                    jobs.pop(key, None)
         if gone:
             cursor.executemany(f"DELETE FROM {COPY} WHERE project_id = ? AND job_id = ?", gone)
 
 
-def copy_for_view(tree: exp.Expression, _context: Any) -> exp.Expression:
-    """Bring the copy up to date before a statement reads JOBS."""
-    if any(table.name.upper().rpartition(".")[2] in VIEWS for table in tree.find_all(exp.Table)):
-        _copy()
-    return tree
+def after_a_copy(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Bring the copy up to date before a statement reads JOBS: by name, or through a view or function that does."""
+
+    @functools.wraps(original)
+    def translate(tree: exp.Expression, context: Any) -> Any:
+        if known.is_read_by_definitions(JOBS) or (not is_kept(tree) and _names_jobs(tree)):
+            _copy()
+        return original(tree, context)
+
+    return translate
+
+
+def _names_jobs(tree: exp.Expression) -> bool:
+    return any(table.name.upper().rpartition(".")[2] in VIEWS for table in tree.find_all(exp.Table))
 
 
 def _copy() -> None:
-    with _history.lock, closing(database.connection().native.cursor()) as cursor:
-        changed = _history.file.execute(
-            f"SELECT number, {COLUMNS} FROM jobs WHERE number > ? ORDER BY number",
-            [_history.copied],
-        ).fetchall()
-        rows = [row for _, *row in changed]
-        rows += [_row(job) for job in (*_history.running.values(), *_history.unwritten.values())]
+    with _history.copying, closing(database.connection().native.cursor()) as cursor:
+        with _history.lock:
+            changed = _history.file.execute(
+                f"SELECT number, {COLUMNS} FROM jobs WHERE number > ? ORDER BY number", [_history.copied]
+            ).fetchall()
+            in_memory = [*_history.running.values(), *_history.unwritten.values()]
+        rows = [row for _, *row in changed] + [_row(job) for job in in_memory]
         if rows:
             columns = [pa.array(values) for values in zip(*rows, strict=True)]
             cursor.register("changed", pa.table(columns, COLUMNS.split(", ")))

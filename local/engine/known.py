@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from local_bigquery.catalog import datasets, metadata, row_access, tables
 from local_bigquery.engine import database
-from local_bigquery.models import RowAccessPolicy, Table
+from local_bigquery.models import Routine, RowAccessPolicy, Table
 from local_bigquery.sql.rules import partitions
 
 from local.engine.connections import changed, versions
@@ -49,9 +49,11 @@ class Names:
     datasets: dict[str, set[str]] = field(default_factory=dict)
     columns: dict[Keys, list[Any]] = field(default_factory=dict)
     ingestion_time: dict[Keys, bool] = field(default_factory=dict)
+    read: dict[str, bool] = field(default_factory=dict)
 
 
-_lock = threading.RLock()
+_lock = threading.RLock()  # for moments
+_writing = threading.RLock()  # while a description is written: DuckDB waits for the disk, and for the maintenance
 _resources: dict[type[Any], dict[Keys, Any]] = {}
 _names = Names(-1)
 
@@ -100,9 +102,10 @@ def also_in_memory(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def save(resource: Any, *keys: str) -> Any:
-        with _lock:
+        with _writing:
             saved = original(resource, *keys)
-            _resources[type(resource)][keys] = saved
+            with _lock:
+                _resources[type(resource)][keys] = saved
             changed(definitions=True)
             return saved
 
@@ -114,13 +117,25 @@ def also_from_memory(original: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(original)
     def delete(model: type[Any], *keys: str) -> None:
-        with _lock:
+        with _writing:
             original(model, *keys)
-            for own in [own for own in _resources[model] if own[: len(keys)] == keys]:
-                del _resources[model][own]
+            with _lock:
+                for own in [own for own in _resources[model] if own[: len(keys)] == keys]:
+                    del _resources[model][own]
             changed(definitions=True)
 
     return delete
+
+
+def is_read_by_definitions(name: str) -> bool:
+    """Whether a view or a function, whose text stands in for its name, names this; procedures run their statements."""
+    kept = _current().read
+    if name not in kept:
+        with _lock:
+            views = [table.view.query for table in _resources[Table].values() if table.view]
+            routines = [one.definitionBody for one in _resources[Routine].values() if one.routineType != "PROCEDURE"]
+        kept[name] = any(name in (text or "").upper() for text in (*views, *routines))
+    return kept[name]
 
 
 def secured() -> frozenset[Keys]:

@@ -23,7 +23,7 @@ import duckdb
 from local_bigquery.engine import database
 from local_bigquery.settings import settings
 
-from local.engine import clock, connections, job_history, results
+from local.engine import clock, connections, idle_sessions, job_history, results
 from local.engine.disk import EMULATOR
 
 if TYPE_CHECKING:
@@ -157,6 +157,7 @@ def maintain(now: datetime, ended: Callable[[], bool] = lambda: False) -> None:
     """
     # not a connection that passes the gate for writers: where the gate is shut, a piece would wait for itself
     with closing(database.connection().native.cursor()) as cursor:
+        _do(end_idle_sessions(), ended)
         for project in database.projects():
             cursor.execute(f"USE {database.quote(f'__ducklake_metadata_{project}')}")
             for step in (expire(cursor, project, now), rewrite(cursor, project), merge(cursor, project)):
@@ -166,6 +167,12 @@ def maintain(now: datetime, ended: Callable[[], bool] = lambda: False) -> None:
         cursor.execute(f"USE {EMULATOR}")
         for step in (checkpoint(cursor), forget_old_jobs(), forget_old_results()):
             _do(step, ended)
+
+
+def end_idle_sessions() -> Iterator[None]:
+    """End sessions that nobody uses: a transaction that one has open would hold up the steps of every round."""
+    idle_sessions.end_idle()
+    yield
 
 
 def forget_old_jobs() -> Iterator[None]:
@@ -301,7 +308,10 @@ def checkpoint(cursor: Any) -> Iterator[None]:
 def _marks() -> Iterator[sqlite3.Connection]:
     """The open file, one transaction; opened each time, since an hour lies between."""
     with closing(sqlite3.connect(settings.data_dir / FILE)) as file, file:
-        file.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; {MARKS}")
+        try:
+            file.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; {MARKS}")
+        except sqlite3.Error as error:
+            raise sqlite3.DatabaseError(f"{FILE}: {error}") from error
         yield file
 
 

@@ -1,7 +1,7 @@
-"""MERGE: which clause takes which row is found first, then each clause that has rows changes them.
+"""MERGE: which clause takes which row is found first, then each clause changes its rows.
 
-DuckDB's own MERGE takes one action only on these tables. The package's takes a dozen statements whatever is to be done,
-and translates each of them every time.
+DuckDB's own MERGE takes one action only on these tables. The package's does as much for every MERGE, whatever its
+clauses are, and translates each of a dozen statements every time.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from local_bigquery.models import JobStatistics2
 from local_bigquery.sql.dialect import BigQueryDialect
 from sqlglot import exp
 
-from local.engine.connections import versions
-from local.engine.remembered import Remembered
 from local.engine.translations import derived, keep
 
 if TYPE_CHECKING:
@@ -29,15 +27,12 @@ SOURCE, PAIRS, INSERTS, ORPHANS = merge.SOURCE, merge.PAIRS, merge.INSERTS, merg
 INSERTED, UPDATED, DELETED = "insertedRowCount", "updatedRowCount", "deletedRowCount"
 TOO_MANY = f"SELECT 1 FROM {PAIRS} GROUP BY __tid HAVING count(*) > 1 LIMIT 1"
 
-_bound: Remembered[bool] = Remembered()
-
 
 @dataclass(frozen=True)
 class Action:
-    """What a WHEN clause does with its rows, as a statement; the table that has their numbers; what it counts as."""
+    """What a WHEN clause does with its rows, as a statement, and what it counts as."""
 
     statement: exp.Expression
-    table: str
     counts: str
 
 
@@ -60,7 +55,7 @@ def run(cursor: Connection, tree: exp.Merge, context: Any) -> JobStatistics2:
 
     Raises:
         BigQueryError: two source rows match a target row.
-        duckdb.Error: a statement failed, or would have if it had rows; nothing is changed.
+        duckdb.Error: a statement failed; nothing is changed.
     """
     plan: Plan = derived(tree, planned)
     own = not cursor.in_transaction
@@ -91,30 +86,14 @@ def _changed(cursor: Connection, plan: Plan, context: Any) -> dict[str, int]:
     if plan.updates_or_deletes and cursor.execute(TOO_MANY).fetchone():
         message = "UPDATE/MERGE must match at most one source row for each target row"
         raise BigQueryError("invalidQuery", message)
-    chosen = {name for name in plan.tables if name != SOURCE}
-    found = " UNION ALL ".join(f"SELECT '{name}', __clause FROM {name} GROUP BY ALL" for name in sorted(chosen))
-    with_rows = set(cursor.execute(found).fetchall())
     counts = {INSERTED: 0, UPDATED: 0, DELETED: 0}
-    for number, action in enumerate(plan.actions):
+    for action in plan.actions:  # also those without rows: they may be wrong
         sql, bound = merge.translate(action.statement, context)
-        if (action.table, number) in with_rows:
-            (count,) = cursor.execute(sql, bound).fetchone()
-            counts[action.counts] += count
-        else:
-            _check(cursor, sql, bound)
+        (count,) = cursor.execute(sql, bound).fetchone()
+        counts[action.counts] += count
     for name in plan.tables:
         cursor.native.execute(f"DROP TABLE temp.{name}")
     return counts
-
-
-def _check(cursor: Connection, sql: str, bound: dict[str, Any]) -> None:
-    """A clause without rows must be right as well; once is enough for the definitions as they are."""
-
-    def check() -> bool:
-        cursor.execute(f"EXPLAIN {sql}", bound).fetchall()
-        return True
-
-    _bound.get(sql, versions.definitions, check)
 
 
 def planned(tree: exp.Merge) -> Plan:
@@ -169,15 +148,15 @@ def _action(number: int, when: exp.When, names: tuple[str, str, str]) -> Action:
                 f"AND {alias}.rowid = __p.__tid AND {rows}.__sid = __p.__sid"
             )
         assignments = ", ".join(merge._sql(each) for each in action.expressions)
-        return Action(_kept(f"UPDATE {table} AS {alias} SET {assignments} {which}"), chosen, UPDATED)
+        return Action(_kept(f"UPDATE {table} AS {alias} SET {assignments} {which}"), UPDATED)
     if not isinstance(action, exp.Insert):
-        return Action(_kept(f"DELETE FROM {table} AS {alias} WHERE {target}"), chosen, DELETED)
+        return Action(_kept(f"DELETE FROM {table} AS {alias} WHERE {target}"), DELETED)
     mine = f"FROM {SOURCE} AS {rows} WHERE __sid IN (SELECT __sid FROM {chosen} WHERE __clause = {number})"
     if isinstance(action.this, exp.Var):
-        return Action(_kept(f"INSERT INTO {table} SELECT * EXCEPT (__sid) {mine}"), chosen, INSERTED)
+        return Action(_kept(f"INSERT INTO {table} SELECT * EXCEPT (__sid) {mine}"), INSERTED)
     values = ", ".join(merge._sql(value) for value in action.expression.expressions)
     columns = merge._sql(action.this) if action.this else ""
-    return Action(_kept(f"INSERT INTO {table} {columns} SELECT {values} {mine}"), chosen, INSERTED)
+    return Action(_kept(f"INSERT INTO {table} {columns} SELECT {values} {mine}"), INSERTED)
 
 
 def _kept(sql: str) -> Any:

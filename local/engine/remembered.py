@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 CHARACTERS = 500_000  # of the texts of one kind of value: a parsed statement takes 120 bytes for each
+ENTRY = 60  # characters that an entry counts besides
 LONGEST = 20_000  # characters of a text that is worth it: longer ones are data, and come once
 
 
@@ -32,10 +33,10 @@ class Remembered[Value]:
         if len(text) <= LONGEST:
             with self.lock:
                 if key not in self.values:
-                    self.characters += len(text)
+                    self.characters += len(text) + ENTRY
                 self.values[key] = value
                 while self.characters > CHARACTERS:
                     oldest = next(iter(self.values))
-                    self.characters -= len(oldest[0])
+                    self.characters -= len(oldest[0]) + ENTRY
                     del self.values[oldest]
         return value

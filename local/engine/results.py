@@ -10,6 +10,7 @@ import functools
 import shutil
 import threading
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,8 @@ import pyarrow as pa
 from local_bigquery.catalog import names, tabledata, tables
 from local_bigquery.engine import database, types
 from local_bigquery.engine.results import DEFAULT_PAGE_SIZE, Page, _without_null_elements, unique
-from local_bigquery.errors import not_found
-from local_bigquery.jobs import query
+from local_bigquery.errors import BigQueryError, not_found
+from local_bigquery.jobs import query, runner
 from local_bigquery.settings import settings
 
 from local.engine import clock
@@ -41,9 +42,14 @@ MEMORY = 64 * MEGABYTE  # bytes of all results in memory
 FILES = 4096 * MEGABYTE  # bytes of all results in files
 OVERHEAD = 4096  # bytes that a result takes besides its rows
 ROWS_A_BATCH = 10_000
-DATABASE = "results"  # where a result becomes a table when a statement names it
+#: No project can have this name, which is a folder of large results, and the database in which one becomes a table.
+DATABASE = "_results"
 
 Columns = list[tuple[str, Any]]  # names and DuckDB types
+
+
+class StreamError(Exception):
+    """A query failed while its rows were read."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +90,11 @@ def open_folder() -> None:
     """Begin without results: those of a process before are gone."""
     shutil.rmtree(_folder(), ignore_errors=True)
     _folder().mkdir()
-    database.execute(f"ATTACH ':memory:' AS {DATABASE}")
+    database.execute(f"ATTACH ':memory:' AS {database.quote(DATABASE)}")
 
 
 def _folder() -> Path:
-    return settings.data_dir / "results"  # type: ignore[no-any-return]
+    return settings.data_dir / DATABASE  # type: ignore[no-any-return]
 
 
 def kept_here(original: Callable[..., None]) -> Callable[..., None]:
@@ -103,8 +109,16 @@ def kept_here(original: Callable[..., None]) -> Callable[..., None]:
         tables.layout([name for name, _ in columns], config, config.writeDisposition or "WRITE_EMPTY")
         if config.createDisposition == "CREATE_NEVER":
             raise not_found("Table", names.label(destination.projectId, tables.RESULTS, destination.tableId))
-        batches = cursor.execute(select, bound).to_arrow_reader(ROWS_A_BATCH)
-        keep(destination.projectId, destination.tableId, columns, batches)
+        key = destination.projectId, destination.tableId
+        try:
+            keep(*key, columns, cursor.execute(select, bound).to_arrow_reader(ROWS_A_BATCH))
+        except StreamError as error:
+            running = runner._running.get(key)
+            if not (running and running.cancelled):
+                with suppress(duckdb.TransactionException):  # it has failed, and can tell no more
+                    # one of several threads failed, and which error is seen is chance: this is the query's own
+                    cursor.native.sql(select, params=bound or None).execute()
+            raise duckdb.IOException(str(error)) from error
 
     return write
 
@@ -158,13 +172,13 @@ def _from_arrow(position: str, kind: Any) -> str:
 
 
 def _read(batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    """The batches of a query that runs while they are read; its errors are DuckDB's, which Arrow has wrapped."""
+    """The batches of a query that runs while they are read; Arrow makes an OSError without a number of its errors."""
     try:
         yield from batches
     except (OSError, pa.ArrowException) as error:
         if getattr(error, "errno", None):
             raise
-        raise duckdb.IOException(str(error)) from error
+        raise StreamError(str(error)) from error
 
 
 def keep(project: str, job: str, columns: Columns, batches: pa.RecordBatchReader) -> None:
@@ -187,7 +201,13 @@ def keep(project: str, job: str, columns: Columns, batches: pa.RecordBatchReader
         file = _folder() / f"{uuid.uuid4().hex}.arrow"
         result = Result(columns, _written(file, batches.schema, read, rest), file.stat().st_size, clock.now(), file)
     else:
-        result = Result(columns, pa.Table.from_batches(read, batches.schema), size, clock.now())
+        # copied: DuckDB's own buffers have room for 2,048 rows in each column
+        buffer = pa.BufferOutputStream()
+        with pa.ipc.new_file(buffer, batches.schema) as writer:
+            for batch in read:
+                writer.write_batch(batch)
+        copied = buffer.getvalue()
+        result = Result(columns, pa.ipc.open_file(copied).read_all(), copied.size, clock.now())
     with _kept.lock:
         forget(project, job)
         _kept.results[project, job] = result
@@ -241,7 +261,7 @@ def forget(project: str, job: str) -> None:
                 result.file.unlink(missing_ok=True)
         if key in _kept.tables:
             _kept.tables.remove(key)
-            database.execute(f"DROP TABLE {_table(project, job)}")
+            database.execute(f"DROP TABLE IF EXISTS {_table(project, job)}")
 
 
 def _table(project: str, job: str) -> str:
@@ -271,6 +291,8 @@ def read_here(original: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         if dataset != tables.RESULTS:
             return original(project, dataset, table, most, start, selected, *rest)
+        if start < 0 or (most or 0) < 0:
+            raise BigQueryError("invalid", "startIndex and maxResults cannot be negative")
         result = find(project, table)
         wanted = {name.strip().casefold() for name in selected.split(",")} if selected else None
         columns = [

@@ -24,6 +24,7 @@ from local.engine.remembered import LONGEST, Remembered
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LONGEST_PARAMETERS = 2_000  # characters of their types, or of their values within a script
 TRANSLATIONS = 20  # of one statement, for contexts that differ
 KEPT = "kept"  # in a tree's notes
 REPEATED = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge)
@@ -148,7 +149,7 @@ def translated_once(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def translate(tree: exp.Expression, context: Any) -> tuple[str, dict[str, Any]]:
-        if not is_kept(tree) or context.functions or row_access.secured():
+        if not is_kept(tree) or context.functions or row_access.secured() or _is_long(context.parameters):
             return original(tree, context)  # type: ignore[no-any-return]
         statement: Statement = tree.meta[KEPT]
         definitions = versions.definitions
@@ -165,6 +166,11 @@ def translated_once(original: Callable[..., Any]) -> Callable[..., Any]:
         return translation.sql, bound | {parameter(n): context.variables[n].text for n in translation.variables}
 
     return translate
+
+
+def _is_long(parameters: dict[str, str]) -> bool:
+    """Whether parameters are values, as EXECUTE IMMEDIATE … USING gives them, that are not worth keeping."""
+    return sum(map(len, parameters.values())) > LONGEST_PARAMETERS
 
 
 def _key(statement: Statement, context: Any) -> Any:

@@ -166,7 +166,7 @@ def test_a_result_is_kept_for_a_day_and_then_not_found(timed: Timed) -> None:
     large = timed.client.query("SELECT i, CONCAT('offer ', i) AS caption FROM UNNEST(GENERATE_ARRAY(1, 150000)) AS i")
     expected = [(i, f"offer {i}") for i in range(1, 150_001)]
     assert sorted(_pages(timed.client, large)) == expected
-    assert len(list((timed.folder / "results").iterdir())) == 1  # the large one is a file
+    assert len(list((timed.folder / "_results").iterdir())) == 1  # the large one is a file
 
     timed.move(timedelta(hours=23, minutes=59))
     assert _pages(timed.client, small) == [("New today",)]
@@ -178,7 +178,7 @@ def test_a_result_is_kept_for_a_day_and_then_not_found(timed: Timed) -> None:
             _pages(timed.client, job)
         assert timed.client.get_job(job.job_id).state == "DONE"
     list(timed.client.query_and_wait("SELECT 1"))
-    assert list((timed.folder / "results").iterdir()) == []
+    assert list((timed.folder / "_results").iterdir()) == []
 
 
 def test_a_million_rows_are_not_in_memory_twice(server: Server) -> None:
@@ -342,3 +342,49 @@ def test_jobs_outlive_a_restart_and_are_kept_for_a_week(tmp_path: Path) -> None:
         with pytest.raises(NotFound, match="Not found: Job"):
             timed.client.get_job(script.job_id)
         assert timed.client.get_job(seeding.job_id).state == "DONE"
+
+
+def test_a_view_of_jobs_sees_those_that_ran_since(server: Server) -> None:
+    server.rows(
+        f"CREATE VIEW `{D}.my_jobs` AS SELECT job_id FROM `{PROJECT}`.`region-us`.INFORMATION_SCHEMA.JOBS_BY_PROJECT"
+    )
+    for _ in range(2):
+        job = server.client.query("SELECT 'New today' AS caption")
+        job.result()
+        assert server.rows(f"SELECT COUNT(*) FROM `{D}.my_jobs` WHERE job_id = '{job.job_id}'") == [(1,)]
+    server.rows(f"DROP VIEW `{D}.my_jobs`")
+
+
+# connections
+
+
+def test_comments_hide_no_transaction_and_no_temporary_table(server: Server) -> None:
+    server.rows(f"CREATE TABLE `{D}.commented` (a INT64)")
+    server.rows(f"""/* one */ BEGIN /* two */ TRANSACTION; INSERT `{D}.commented` VALUES (1);
+    -- three
+    ROLLBACK /* four */ TRANSACTION""")
+    assert server.rows(f"SELECT * FROM `{D}.commented`") == []
+    created = server.client.query(
+        "CREATE /* five */ TEMP TABLE hidden AS SELECT 5 AS a", bigquery.QueryJobConfig(create_session=True)
+    )
+    created.result()
+    assert created.session_info is not None
+    session = bigquery.ConnectionProperty("session_id", str(created.session_info.session_id))
+    config = bigquery.QueryJobConfig(connection_properties=[session])
+    assert server.rows("SELECT a FROM hidden", config) == [(5,)]
+    with pytest.raises(BadRequest, match="cannot start a transaction within a transaction"):
+        server.rows("BEGIN TRANSACTION; BEGIN TRANSACTION")
+
+
+def test_a_session_ends_after_a_day_without_a_query(timed: Timed) -> None:
+    created = timed.client.query(
+        "CREATE TEMP TABLE mine AS SELECT 1 AS a", bigquery.QueryJobConfig(create_session=True)
+    )
+    created.result()
+    session = bigquery.ConnectionProperty("session_id", created.session_info.session_id)
+    config = bigquery.QueryJobConfig(connection_properties=[session])
+    timed.move(timedelta(hours=23))
+    assert [row.a for row in timed.client.query_and_wait("SELECT a FROM mine", job_config=config)] == [1]
+    timed.move(timedelta(hours=48))
+    with pytest.raises(BadRequest, match="Invalid input session id"):
+        list(timed.client.query_and_wait("SELECT a FROM mine", job_config=config))
