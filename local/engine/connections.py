@@ -10,7 +10,7 @@ import functools
 import re
 import threading
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -160,6 +160,12 @@ class Connection:
         with _changed:
             state.cursors.discard(self)
             _changed.notify_all()
+
+    def give_up(self) -> None:
+        """End an open transaction, whatever DuckDB says of it."""
+        with suppress(duckdb.Error):
+            self.native.execute("ROLLBACK")
+        self._end_transaction()
 
     def sql(self, query: str, **options: Any) -> duckdb.DuckDBPyRelation:
         """A query as a relation; used for reading only."""

@@ -28,7 +28,7 @@ from local_bigquery.jobs import query, runner
 from local_bigquery.models import Table
 from sqlglot import exp
 
-from local.engine.connections import versions
+from local.engine.connections import MEGABYTE, versions
 from local.engine.remembered import Remembered
 from local.engine.translations import derived, parse
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 LOG = logging.getLogger(__name__)
-MEGABYTE = 1024 * 1024
 SMALLEST_BILL = 10 * MEGABYTE  # BigQuery bills at least this much for each table that a query reads
 ONE_PLAN = Lock()
 IN_HAND = "translation_in_hand"  # of a statement that is about to run, in its context

@@ -47,6 +47,7 @@ SPILLED = "100GB"  # at most, of what does not fit into memory; DuckDB takes wha
 healed: list[Callable[[], None]] = []
 _healing = threading.Lock()
 _looked_at = 0
+_met = threading.Event()  # a statement has met a full disk
 _to_drop: list[str] = []  # statements that undo what was done half
 
 
@@ -89,6 +90,7 @@ def explained(original: Callable[[Exception], Any]) -> Callable[[Exception], Any
     def from_exception(error: Exception) -> Any:
         causes = [error, error.__cause__, error.__context__]
         if any(cause is not None and is_full(cause) for cause in causes):
+            _met.set()
             free = shutil.disk_usage(settings.data_dir).free // connections.MEGABYTE
             return errors.BigQueryError(
                 REASON,
@@ -164,8 +166,10 @@ def heal() -> None:
             refused = [name for name in _databases() if not _works(cursor, name)]
             if (not refused or _reattached(cursor, refused)) and _dropped():
                 _looked_at = suspicions
-                for told in healed:
-                    told()
+                if refused or _met.is_set():
+                    _met.clear()
+                    for told in healed:
+                        told()
 
 
 def _dropped() -> bool:
@@ -195,9 +199,8 @@ def _lake(project: str) -> str:
 
 def _reattached(cursor: duckdb.DuckDBPyConnection, names: list[str]) -> bool:
     alone = connections.drained(PATIENCE)
-    for session in sessions._sessions.values():
-        with suppress(duckdb.Error):
-            session.cursor.execute("ROLLBACK")
+    for session in list(sessions._sessions.values()):
+        session.cursor.give_up()
     LOG.warning("Attaching %s again%s", ", ".join(names), "" if alone else ", while statements are under way")
     results = [_attached_again(cursor, name) for name in names]
     connections.changed(definitions=True)

@@ -223,7 +223,9 @@ def _delete(condition: str, values: list[Any]) -> None:
                 for jobs in (_history.running, _history.unwritten, _history.recent):
                     jobs.pop(key, None)
         if gone:
-            cursor.executemany(f"DELETE FROM {COPY} WHERE project_id = ? AND job_id = ?", gone)
+            projects, ids = zip(*gone, strict=True)
+            cursor.register("gone", pa.table([projects, ids], ["project_id", "job_id"]))
+            cursor.execute(f"DELETE FROM {COPY} WHERE (project_id, job_id) IN (SELECT (project_id, job_id) FROM gone)")
 
 
 def after_a_copy(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -25,7 +25,7 @@ from local_bigquery.jobs import query, runner
 from local_bigquery.settings import settings
 
 from local.engine import clock
-from local.engine.connections import versions
+from local.engine.connections import MEGABYTE, versions
 from local.engine.remembered import Remembered
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from local.engine.connections import Connection
 
 KEPT = timedelta(hours=24)
-MEGABYTE = 1024 * 1024
 IN_MEMORY = MEGABYTE  # bytes; a larger result is written to a file
 MEMORY = 64 * MEGABYTE  # bytes of all results in memory
 FILES = 4096 * MEGABYTE  # bytes of all results in files
@@ -90,7 +89,7 @@ def open_folder() -> None:
     """Begin without results: those of a process before are gone."""
     shutil.rmtree(_folder(), ignore_errors=True)
     _folder().mkdir()
-    database.execute(f"ATTACH ':memory:' AS {database.quote(DATABASE)}")
+    database.execute(f"ATTACH '{_folder() / 'named.duckdb'}' AS {database.quote(DATABASE)}")
 
 
 def _folder() -> Path:
@@ -118,7 +117,7 @@ def kept_here(original: Callable[..., None]) -> Callable[..., None]:
                 with suppress(duckdb.TransactionException):  # it has failed, and can tell no more
                     # one of several threads failed, and which error is seen is chance: this is the query's own
                     cursor.native.sql(select, params=bound or None).execute()
-            raise duckdb.IOException(str(error)) from error
+            raise duckdb.Error(str(error)) from error
 
     return write
 
@@ -314,7 +313,7 @@ def _encoded(rows: pa.Table, columns: list[tuple[str, str, Any]], int64_timestam
     if not rows.num_rows:
         return []
     cells = types.row([(position, kind) for position, _, kind in columns], int64_timestamps)
-    typed = ", ".join(f"{_from_arrow(position, kind)} AS {position}" for position, _, kind in columns)
+    typed = ", ".join(f"{_from_arrow(position, kind)} AS {position}" for position, _, kind in columns) or "NULL"
     with database.cursor() as cursor:
         cursor.register("page", rows.rename_columns([f"c{number}" for number in range(rows.num_columns)]))
         return [row for (row,) in cursor.execute(f"SELECT {cells} FROM (SELECT {typed} FROM page)").fetchall()]

@@ -52,8 +52,7 @@ class Statement:
     text: str
     system: tuple[str, ...]
     derived: dict[Any, Any] = field(default_factory=dict)
-    definitions: int = -1
-    translations: dict[Any, Translation] = field(default_factory=dict)
+    kept: tuple[int, dict[Any, Translation]] = (-1, {})  # for a version of the definitions; replaced as a whole
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Statement:
         """A copy of the tree is another statement, and is told from this one by its identity."""
@@ -113,18 +112,23 @@ _parse = script.parse
 
 
 @once_a_text
-def _parsed(text: str) -> list[exp.Expression] | None:
-    """The statements of a text; None where one of them may be changed when it runs."""
-    if len(text) > LONGEST:
-        return None
+def _parsed(text: str) -> tuple[list[exp.Expression] | None, list[list[exp.Expression]]]:
+    """The statements of a text, to be kept; or those of one that may be changed when it runs, to be taken once."""
     trees = _parse(text)
-    return [keep(tree, text) for tree in trees] if all(isinstance(tree, REPEATED) for tree in trees) else None
+    if len(text) <= LONGEST and all(isinstance(tree, REPEATED) for tree in trees):
+        return [keep(tree, text) for tree in trees], []
+    return None, [trees]
 
 
-def parse(text: str) -> list[exp.Expression]:
+def parse(text: str) -> Any:
     """The statements of a text."""
-    trees: list[exp.Expression] | None = _parsed(text)
-    return _parse(text) if trees is None else trees
+    kept, fresh = _parsed(text)
+    if kept is not None:
+        return kept
+    try:
+        return fresh.pop()
+    except IndexError:
+        return _parse(text)  # type: ignore[no-any-return]
 
 
 def is_kept(tree: exp.Expression) -> bool:
@@ -152,10 +156,9 @@ def translated_once(original: Callable[..., Any]) -> Callable[..., Any]:
         if not is_kept(tree) or context.functions or row_access.secured() or _is_long(context.parameters):
             return original(tree, context)  # type: ignore[no-any-return]
         statement: Statement = tree.meta[KEPT]
-        definitions = versions.definitions
-        if statement.definitions != definitions or len(statement.translations) >= TRANSLATIONS:
-            statement.definitions, statement.translations = definitions, {}
-        kept = statement.translations
+        definitions, kept = statement.kept
+        if definitions != versions.definitions or len(kept) >= TRANSLATIONS:
+            statement.kept = _, kept = versions.definitions, {}
         key = _key(statement, context)
         translation = kept.get(key)
         if translation is None or (translation.ends and translation.ends <= int(metadata.now())):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -18,7 +19,6 @@ from tests.verification.deployed import embedded_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 D = f"{PROJECT}.{DATASET}"
 
@@ -136,8 +136,9 @@ def test_intervals_of_any_length(server: Server) -> None:
 
 def _id(job: Any) -> str:
     """The id of a job that has ended."""
+    deadline = time.monotonic() + 20
     while not job.done():
-        pass
+        assert time.monotonic() < deadline
     return str(job.job_id)
 
 
@@ -166,7 +167,7 @@ def test_a_result_is_kept_for_a_day_and_then_not_found(timed: Timed) -> None:
     large = timed.client.query("SELECT i, CONCAT('offer ', i) AS caption FROM UNNEST(GENERATE_ARRAY(1, 150000)) AS i")
     expected = [(i, f"offer {i}") for i in range(1, 150_001)]
     assert sorted(_pages(timed.client, large)) == expected
-    assert len(list((timed.folder / "_results").iterdir())) == 1  # the large one is a file
+    assert len(list((timed.folder / "_results").glob("*.arrow"))) == 1  # the large one is a file
 
     timed.move(timedelta(hours=23, minutes=59))
     assert _pages(timed.client, small) == [("New today",)]
@@ -178,22 +179,37 @@ def test_a_result_is_kept_for_a_day_and_then_not_found(timed: Timed) -> None:
             _pages(timed.client, job)
         assert timed.client.get_job(job.job_id).state == "DONE"
     list(timed.client.query_and_wait("SELECT 1"))
-    assert list((timed.folder / "_results").iterdir()) == []
+    assert list((timed.folder / "_results").glob("*.arrow")) == []
+
+
+def resident_anonymous(server: Server) -> int:
+    """Bytes of memory that a server holds, without those of files."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("RssAnon"))
+
+
+def test_small_results_take_little_memory(server: Server) -> None:
+    """300 results of one row and 60 columns, and 60 values of half a megabyte."""
+    columns = ", ".join(f"{{i}} AS c{n}" for n in range(60))
+    for i in range(20):
+        server.rows(f"SELECT {columns.format(i=i)}")
+    before = resident_anonymous(server)
+    for i in range(300):
+        server.rows(f"SELECT {columns.format(i=i)}")
+    for i in range(60):
+        value = bigquery.ScalarQueryParameter("value", "STRING", f"{i:0500000}")
+        assert server.rows("SELECT LENGTH(@value)", bigquery.QueryJobConfig(query_parameters=[value])) == [(500_000,)]
+    grown = resident_anonymous(server) - before
+    assert grown < 60_000_000, f"{grown:,} bytes"
 
 
 def test_a_million_rows_are_not_in_memory_twice(server: Server) -> None:
     """The result is a file, which is not counted; in memory are at most the parts that are being written and read."""
-    status = f"/proc/{server.process.pid}/status"
-
-    def resident_anonymous() -> int:
-        with open(status, encoding="ascii") as file:  # noqa: PTH123 - not a file of this project
-            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("RssAnon"))
-
-    before = resident_anonymous()
+    before = resident_anonymous(server)
     job = server.client.query("SELECT i, REPEAT('x', 200) AS text FROM UNNEST(GENERATE_ARRAY(1, 1000000)) AS i")
     assert job.result(page_size=1000, max_results=1000).total_rows == 1_000_000
     size = 1_000_000 * (8 + 200)
-    grown = resident_anonymous() - before
+    grown = resident_anonymous(server) - before
     server.client.delete_job_metadata(job.job_id)
     assert grown < 0.75 * size, f"{grown:,} bytes more for a result of {size:,}"
 
