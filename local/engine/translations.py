@@ -128,7 +128,7 @@ def parse(text: str) -> Any:
     try:
         return fresh.pop()
     except IndexError:
-        return _parse(text)  # type: ignore[no-any-return]
+        return _parse(text)
 
 
 def is_kept(tree: exp.Expression) -> bool:
