@@ -39,6 +39,7 @@ class RestObject:
         also_computed: Optional attributes that are computed too, by path: the bindings lose that.
         sensitive: Attributes not to be shown: the bindings lose that.
         write_only: Attributes never kept in the state: the bindings lose that.
+        most: How many blocks there may be, by name: the bindings lose that.
         version: The version of the state.
         schema: The whole schema, set when the provider starts.
     """
@@ -57,6 +58,7 @@ class RestObject:
     also_computed: tuple[str, ...] = ()
     sensitive: tuple[str, ...] = ()
     write_only: tuple[str, ...] = ()
+    most: dict[str, int] = field(default_factory=dict)
     version: int = 0
     schema: Schema = field(default_factory=lambda: Schema(Block()))
 

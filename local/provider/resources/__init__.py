@@ -56,6 +56,8 @@ def load() -> tuple[Schema, dict[str, RestObject]]:
         resource = copy.copy(spec)
         resource.schema = schemas[spec.name]
         resource.schema.version = spec.version
+        for name, most in spec.most.items():
+            resource.schema.block.blocks[name].max_items = most
         for path in spec.also_computed:
             resource.schema.find(path).computed = True
         for path in spec.sensitive:

@@ -37,7 +37,11 @@ BUCKET = RestObject(
             dump=lambda live: "LIVE" if live else "ARCHIVED",
         ),
     },
+    version=3,
+    most={"lifecycle_rule": 100},
     also_computed=(
+        "autoclass.terminal_storage_class",
+        "logging.log_object_prefix",
         "project",
         "public_access_prevention",
         "rpo",
