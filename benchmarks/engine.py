@@ -319,6 +319,7 @@ def scripts(server: Embedded) -> Samples:
                 for _ in range(SCRIPT_CALLS)
             ]
             found[f"{kind} in a script"] = [difference / more for difference in differences]
+            ask(connection, server, TIDY)  # the next kind has a small table, too
         every_kind = [statement for statement, _ in STATEMENTS.values()] * SHORT_SCRIPT
         found["statements/s of a script"] = [1000 * len(every_kind) / script(every_kind) for _ in range(SCRIPT_CALLS)]
         ask(connection, server, TIDY)

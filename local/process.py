@@ -13,6 +13,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -154,11 +155,21 @@ def start(folder: Path, port: int, repository: Path) -> Server:
     with suppress(ProcessLookupError):
         process.kill()
     process.wait()
-    if server := running(folder):  # two were started at the same time, and the other was first
+    if server := _other(folder):
         return server
     said = log.read_bytes()[begin:].decode(errors="replace").strip()
     reason = "it ended" if answered else f"no answer within {START_SECONDS:.0f} s"
     raise LocalError(said or f"the server did not come up: {reason}; it wrote nothing into {log}")
+
+
+def _other(folder: Path) -> Server | None:
+    """The server that was started at the same time and was first, once it answers."""
+    deadline = time.monotonic() + START_SECONDS
+    while holder(folder) is not None and time.monotonic() < deadline:
+        if server := running(folder):
+            return server
+        time.sleep(0.02)
+    return None
 
 
 def stop(folder: Path) -> bool:

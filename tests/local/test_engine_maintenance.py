@@ -203,7 +203,7 @@ def test_no_writer_fails_and_no_step_either(lake: Any, caplog: pytest.LogCapture
     assert not failures
     assert not caplog.records
     assert rows(lake, "SELECT count(*) FROM orders") == [(40,)]
-    assert slowest[0] < 2, "two statements and a wait"
+    assert slowest[0] < 5, "two statements and a wait, on a machine that does other work"
 
 
 def test_merging_waits_for_an_open_transaction(lake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
