@@ -16,9 +16,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from local_bigquery.catalog import tables
 from local_bigquery.engine import database
 from local_bigquery.jobs import merge, query, store
-from local_bigquery.models import Job
+from local_bigquery.models import Job, Table
 from local_bigquery.settings import settings
 from local_bigquery.sql import script
 from sqlglot import exp
@@ -95,12 +96,10 @@ def open_file() -> None:
     except sqlite3.Error as error:
         raise sqlite3.DatabaseError(f"{FILE}: {error}") from error
     _history = History(file)
-    known = database.fetch(f"SELECT {COLUMNS} FROM emulator.jobs")
-    for row in known:
+    known_before = database.fetch(f"SELECT {COLUMNS} FROM emulator.jobs")
+    for row in known_before:
         made = datetime.fromtimestamp(row[4] / 1000, UTC).isoformat()
         file.execute(f"INSERT OR IGNORE INTO jobs (made, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", [made, *row])
-    if known:
-        database.execute("DELETE FROM emulator.jobs")
     unfinished = file.execute("SELECT resource FROM jobs WHERE state <> 'DONE'").fetchall()
     for (resource,) in unfinished:
         job = Job.model_validate_json(resource)
@@ -109,6 +108,18 @@ def open_file() -> None:
         f"CREATE TABLE {COPY} (project_id VARCHAR, job_id VARCHAR, parent_job_id VARCHAR, state VARCHAR, "
         "creation_time BIGINT, resource JSON, PRIMARY KEY (project_id, job_id))"
     )
+    if known_before:
+        _renew_views()
+        database.execute("DELETE FROM emulator.jobs")
+
+
+def _renew_views() -> None:
+    """Let views over JOBS that an older server made read the copy."""
+    for view in known.list_resources(Table):
+        if view.view and JOBS in (view.view.query or "").upper():
+            reference = tables.reference(view.tableReference)
+            translated = query.translate_view(*reference[:2], view.view.query)
+            database.execute(f"CREATE OR REPLACE VIEW {tables.name(*reference)} AS {translated}")
 
 
 def save(job: Any) -> Any:

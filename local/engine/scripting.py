@@ -88,9 +88,9 @@ def _declared(text: str) -> list[tuple[list[str], exp.Select]]:
 
 
 @once_a_text
-def _assigned(text: str) -> list[tuple[list[str], list[exp.Query]]] | None:
-    """The names of a SET with their values: one query each, or one for all of them; None for system variables."""
-    assigned: list[tuple[list[str], list[exp.Query]]] = []
+def _assigned(text: str) -> list[tuple[list[str], list[exp.Query], bool]] | None:
+    """The names of a SET with a query for each, or with one for all (True); None for system variables."""
+    assigned: list[tuple[list[str], list[exp.Query], bool]] = []
     for item in sqlglot.parse_one(text, dialect=BigQueryDialect).expressions:
         target, value = item.this.this, item.this.expression
         if isinstance(target, exp.Parameter):
@@ -98,11 +98,11 @@ def _assigned(text: str) -> list[tuple[list[str], list[exp.Query]]] | None:
         several = isinstance(target, exp.Tuple)
         names = [part.name for part in target.expressions] if several else [target.name]
         if several and isinstance(value, exp.Subquery):
-            assigned.append((names, [keep(_fields(value), text)]))
+            assigned.append((names, [keep(_fields(value), text)], True))
             continue
         values = value.expressions if several and isinstance(value, exp.Tuple) else [value]
         columns = [exp.column(part.name) if isinstance(part, exp.Var) else part for part in values]
-        assigned.append((names, [_selected(column, text) for column in columns]))
+        assigned.append((names, [_selected(column, text) for column in columns], False))
     return assigned
 
 
@@ -142,17 +142,24 @@ def set_variables(original: Callable[..., None]) -> Callable[..., None]:
         if assigned is None:
             original(interpreter, statement)
             return
-        for targets, values in assigned:
-            variables = [interpreter.variable(name) for name in targets]
-            if len(values) < len(variables):
+        for targets, values, together in assigned:
+            if together:
                 into(interpreter, values[0], targets)
                 continue
-            for variable, select in zip(variables, values, strict=False):
+            variables = [interpreter.variable(name) for name in targets]
+            _check_numbers(len(values), targets)
+            for variable, select in zip(variables, values, strict=True):
                 query, bound = script.translate(select, interpreter.context)
                 cast = f"SELECT CAST(CAST({VALUE} AS {variable.type_name}) AS VARCHAR) FROM ({query})"
                 ((variable.text,),) = _rows(interpreter, cast, bound)
 
     return set_
+
+
+def _check_numbers(values: int, names: list[str]) -> None:
+    if values != len(names):
+        message = f"{values} values cannot be assigned to {len(names)} variables: {', '.join(names)}"
+        raise BigQueryError("invalidQuery", message)
 
 
 def evaluate(interpreter: Any, sql: str) -> Any:
@@ -166,9 +173,7 @@ def into(interpreter: Any, tree: exp.Expression, names: list[str]) -> None:
     variables = [interpreter.variable(name) for name in names]
     query, bound = script.translate(tree, interpreter.context)
     columns = [name for name, *_ in interpreter.cursor.execute(f"SELECT * FROM ({query}) LIMIT 0", bound).description]
-    if len(columns) != len(variables):
-        message = f"{len(columns)} columns cannot be assigned to {len(variables)} variables"
-        raise BigQueryError("invalidQuery", f"{message}: {', '.join(names)}")
+    _check_numbers(len(columns), names)
     casts = ", ".join(
         f"CAST(CAST({database.quote(column)} AS {variable.type_name}) AS VARCHAR)"
         for column, variable in zip(columns, variables, strict=True)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import httpx
 import pytest
 from google.api_core.exceptions import BadRequest, NotFound
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
+from local.engine import offline
 from tests.local.bigquery_process import DATASET, PROJECT, Server, serving
 from tests.verification.deployed import embedded_environment
 
@@ -294,6 +297,12 @@ def test_a_script_binds_the_values_that_its_variables_have(server: Server) -> No
     assert server.rows(script) == expected
 
 
+@pytest.mark.parametrize("values", ["(1, 2, 3)", "(1)", "(SELECT AS STRUCT 1, 2, 3)"])
+def test_as_many_values_as_variables(server: Server, values: str) -> None:
+    with pytest.raises(BadRequest, match="cannot be assigned to 2 variables: a, b"):
+        server.rows(f"DECLARE a, b INT64; SET (a, b) = {values}")
+
+
 def test_temporary_tables_of_two_sessions_are_two(server: Server) -> None:
     """The same texts, with other columns in each session."""
     answers = []
@@ -404,3 +413,28 @@ def test_a_session_ends_after_a_day_without_a_query(timed: Timed) -> None:
     timed.move(timedelta(hours=48))
     with pytest.raises(BadRequest, match="Invalid input session id"):
         list(timed.client.query_and_wait("SELECT a FROM mine", job_config=config))
+
+
+def test_jobs_of_an_older_server_are_taken_over(tmp_path: Path) -> None:
+    """It kept them in DuckDB, where its views over JOBS read them."""
+    with serving(tmp_path) as first:
+        job = first.client.query("SELECT 'New today' AS caption")
+        job.result()
+        first.rows(f"CREATE VIEW `{D}.my_jobs` AS SELECT job_id FROM `region-us`.INFORMATION_SCHEMA.JOBS")
+    offline.import_extensions()
+    with contextlib.closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as jobs, duckdb.connect() as older:
+        columns = "project_id, job_id, parent_job_id, state, creation_time, resource"
+        rows = jobs.execute(f"SELECT {columns} FROM jobs").fetchall()
+        older.execute(f"ATTACH '{tmp_path}/emulator.duckdb' AS emulator")
+        older.execute(f"ATTACH 'ducklake:{tmp_path}/{PROJECT}.ducklake' AS lake (DATA_PATH '{tmp_path}/{PROJECT}/')")
+        older.executemany("INSERT INTO emulator.jobs VALUES (?, ?, ?, ?, ?, ?)", rows)
+        older.execute(f"CREATE OR REPLACE VIEW lake.{DATASET}.my_jobs AS SELECT job_id FROM emulator.main.jobs")
+    for file in tmp_path.glob("jobs.sqlite*"):
+        file.unlink()
+    with serving(tmp_path) as server:
+        assert server.client.get_job(job.job_id).state == "DONE"
+        for _ in range(2):
+            assert (job.job_id,) in server.rows(f"SELECT job_id FROM `{D}.my_jobs`")
+            newer = server.client.query("SELECT 1")
+            newer.result()
+            assert (newer.job_id,) in server.rows(f"SELECT job_id FROM `{D}.my_jobs`")
