@@ -34,6 +34,8 @@ READY_PATH = "/ready"
 CLOCK_PATH = "/clock"
 #: All else is the control plane's: an object of Cloud Storage may be read at any path.
 BIGQUERY = ("/bigquery/", "/upload/bigquery/", "/discovery/", "/$discovery/")
+#: What the clock may show: some days before and after must be instants, too.
+YEARS = range(1000, 9900)
 #: The real provider takes the version off https:// addresses only, so calls to http:// ones come with two.
 DOUBLE_VERSION = re.compile(r"/(v\d)/\1/")
 #: A server that stops waits so long for answers under way.
@@ -159,6 +161,8 @@ def _instant(text: str) -> datetime:
     instant = datetime.fromisoformat(text)
     if instant.tzinfo is None:
         raise ValueError(f"{text} has no zone")
+    if instant.year not in YEARS:
+        raise ValueError(f"{text} is not within the years {YEARS[0]} to {YEARS[-1]}")
     return instant
 
 

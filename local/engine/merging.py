@@ -154,8 +154,11 @@ def _action(number: int, when: exp.When, names: tuple[str, str, str]) -> Action:
     mine = f"FROM {SOURCE} AS {rows} WHERE __sid IN (SELECT __sid FROM {chosen} WHERE __clause = {number})"
     if isinstance(action.this, exp.Var):
         return Action(_kept(f"INSERT INTO {table} SELECT * EXCEPT (__sid) {mine}"), INSERTED)
-    values = ", ".join(merge._sql(value) for value in action.expression.expressions)
-    columns = merge._sql(action.this) if action.this else ""
+    if action.expression:
+        columns, given = merge._sql(action.this), action.expression.expressions
+    else:  # INSERT VALUES (…) without columns, which sqlglot takes for a column list that calls a function
+        columns, given = "", action.this.expressions[0].expressions
+    values = ", ".join(merge._sql(value) for value in given)
     return Action(_kept(f"INSERT INTO {table} {columns} SELECT {values} {mine}"), INSERTED)
 
 

@@ -438,3 +438,11 @@ def test_jobs_of_an_older_server_are_taken_over(tmp_path: Path) -> None:
             newer = server.client.query("SELECT 1")
             newer.result()
             assert (newer.job_id,) in server.rows(f"SELECT job_id FROM `{D}.my_jobs`")
+
+
+def test_the_clock_takes_no_instant_at_the_end_of_time(timed: Timed) -> None:
+    for instant in ("9999-12-31T12:00:00Z", "0001-01-01T00:00:00Z"):
+        refused = httpx.put(f"{timed.endpoint}/clock", json={"now": instant})
+        assert refused.status_code == 400
+        assert "is not within the years 1000 to 9899" in refused.json()["error"]
+    assert [row.a for row in timed.client.query_and_wait("SELECT 1 AS a")] == [1]

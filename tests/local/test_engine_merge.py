@@ -39,6 +39,11 @@ def rows(server: Server) -> list[Any]:
     ("merge", "counts", "after"),
     [
         (
+            "USING (SELECT 4 AS id) AS s ON t.id = s.id WHEN NOT MATCHED THEN INSERT VALUES (s.id, 'new')",
+            (1, 0, 0),
+            [*FIRST, (4, "new")],
+        ),
+        (
             f"""USING (SELECT 1 AS id, 'top' AS tier UNION ALL SELECT 9, 'new') AS s ON t.id = s.id
             {UPDATED} WHEN NOT MATCHED THEN INSERT ROW""",
             (1, 1, 0),
@@ -81,7 +86,7 @@ def rows(server: Server) -> list[Any]:
             [(1, "mid"), (2, "mid"), (3, "budget"), (4, None)],
         ),
     ],
-    ids=["upsert", "every clause", "on false", "nulls", "no match", "unnest", "itself"],
+    ids=["without columns", "upsert", "every clause", "on false", "nulls", "no match", "unnest", "itself"],
 )
 def test_shapes(server: Server, merge: str, counts: tuple[int, int, int], after: list[Any]) -> None:
     """Alone, again as a text that is known, and within a transaction that is rolled back."""
