@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import importlib
 import logging
 import os
 import shutil
@@ -18,7 +19,6 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-from local_bigquery import app as package
 from local_bigquery import errors
 from local_bigquery.catalog import ddl, names, tables
 from local_bigquery.engine import database, sessions
@@ -54,7 +54,9 @@ _to_drop: list[str] = []  # statements that undo what was done half
 def install() -> None:
     """Say what a full disk did, and leave no file behind that cannot be opened."""
     errors.STATUSES[REASON] = (400, "RESOURCE_EXHAUSTED")
-    runner.from_exception = package.from_exception = script.from_exception = explained(errors.from_exception)
+    package: Any = importlib.import_module("local_bigquery.app")  # the name is the application's, too
+    for module in (runner, script, package):
+        module.from_exception = explained(errors.from_exception)
     tables.create = created_whole(tables.create)
     ddl.apply = created_whole(ddl.apply)
     database._attach = whole_or_not_at_all(database._attach)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import math
 import sqlite3
 import threading
 from contextlib import closing
@@ -207,8 +208,17 @@ def list_(
             [project, parent, earliest, latest],
         ).fetchall()
         memory = {job: _in_memory((project, job)) for job, _ in rows}
-    jobs = [memory[job] or Job.model_validate_json(text) for job, text in rows]
-    return [job for job in jobs if not states or job.status.state in states]
+        unwritten = [job for (own, _), job in _history.unwritten.items() if own == project]
+    found = [memory[job] or Job.model_validate_json(text) for job, text in rows]
+    found += [
+        job
+        for job in unwritten
+        if job.jobReference.jobId not in memory
+        and job.statistics.parentJobId == parent
+        and (earliest or 0) <= int(job.statistics.creationTime) <= (latest or math.inf)
+    ]
+    found.sort(key=lambda job: -int(job.statistics.creationTime))
+    return [job for job in found if not states or job.status.state in states]
 
 
 def delete(project: str, job: str) -> None:
@@ -262,7 +272,10 @@ def _copy() -> None:
                 f"SELECT number, {COLUMNS} FROM jobs WHERE number > ? ORDER BY number", [_history.copied]
             ).fetchall()
             in_memory = [*_history.running.values(), *_history.unwritten.values()]
-        rows = [row for _, *row in changed] + [_row(job) for job in in_memory]
+        # what memory knows of a job is newer than what the file does
+        rows = {
+            tuple(row[:2]): row for row in ([row for _, *row in changed] + [_row(job) for job in in_memory])
+        }.values()
         if rows:
             columns = [pa.array(values) for values in zip(*rows, strict=True)]
             cursor.register("changed", pa.table(columns, COLUMNS.split(", ")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from google.api_core.exceptions import BadRequest, GoogleAPICallError
+from google.cloud import bigquery
 
 from tests.local.bigquery_process import DATASET, PROJECT, Server, serving
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 TABLE = f"`{PROJECT}.{DATASET}.kept`"
 COPY = f"`{PROJECT}.{DATASET}.copy`"
+LOADED = bigquery.LoadJobConfig(source_format="CSV", skip_leading_rows=1)
 MANY = "FROM UNNEST(GENERATE_ARRAY(1, 100000)) AS i"
 #: Checkpoints at almost every commit, where DuckDB gives up a database that it cannot write.
 OFTEN = """
@@ -66,7 +69,12 @@ def test_statements_fail_in_words_and_work_again(disk: Path, left: int) -> None:
                 server.rows(statement)
             assert refused.value.errors[0]["reason"] == "resourcesExceeded", name
         assert server.rows(f"SELECT n FROM {TABLE}") == [(1,)]
-        assert {job.state for job in server.client.list_jobs()} == {"DONE"}
+        file = io.BytesIO(b"n,text\n" + b"2,more captions for tonight\n" * 20_000)
+        with pytest.raises(GoogleAPICallError, match="is full"):
+            server.client.load_table_from_file(file, TABLE.strip("`"), job_config=LOADED).result()
+        listed = list(server.client.list_jobs())
+        assert len(listed) >= 5
+        assert {job.state for job in listed} == {"DONE"}
         filling.unlink()
         for statement in statements.values():
             server.rows(statement)
