@@ -243,10 +243,13 @@ def main(
     against: Annotated[Path | None, typer.Option(help="A second checkout, measured in turn with the first.")] = None,
     only: Annotated[Part | None, typer.Option(help="Measure this part alone.")] = None,
     rounds: Annotated[int, typer.Option(help="How often each server is measured.", min=1)] = 3,
-    soak_days: Annotated[int, typer.Option("--soak", help="Simulate so many days instead.", min=0)] = 0,
+    soak_days: Annotated[int | None, typer.Option("--soak", help="Simulate so many days instead.", min=1)] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go as JSON.")] = None,
 ) -> None:
     """Measure, print what was found and judge it."""
+    for folder in (checkout, against):
+        if folder and not (folder / "local" / "__main__.py").exists():
+            raise typer.BadParameter(f"{folder} is not a checkout of this repository")
     found: dict[str, Any]
     if soak_days:
         if against or only:
@@ -612,7 +615,9 @@ def judge(days: Sequence[DayFigures], settled: int = SETTLED) -> list[str]:
 def report_growth(found: list[Growth]) -> None:
     """Print the judgement of each figure."""
     if not found:
-        console.print(f"Nothing is judged: that takes {FEWEST_DAYS} days from day {SETTLED} on.")
+        console.print(
+            f"Too few days to judge: growth is judged from day {SETTLED} on, with {SETTLED + FEWEST_DAYS - 1} days or more."
+        )
         return
     table = Table(title=f"growth from day {SETTLED} on, at most {MOST_GROWTH:.0%} a day")
     for column in ("figure", "mean", "a day", ""):
