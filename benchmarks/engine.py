@@ -615,9 +615,7 @@ def judge(days: Sequence[DayFigures], settled: int = SETTLED) -> list[str]:
 def report_growth(found: list[Growth]) -> None:
     """Print the judgement of each figure."""
     if not found:
-        console.print(
-            f"Too few days to judge: growth is judged from day {SETTLED} on, with {SETTLED + FEWEST_DAYS - 1} days or more."
-        )
+        console.print(f"Too few days to judge growth: it takes {SETTLED + FEWEST_DAYS - 1} or more.")
         return
     table = Table(title=f"growth from day {SETTLED} on, at most {MOST_GROWTH:.0%} a day")
     for column in ("figure", "mean", "a day", ""):
