@@ -79,7 +79,7 @@ test-lifecycle: $(SETUP) ## the whole life of a deployment, by the commands and 
 test-others: $(SETUP) ## all other tests
 	@python -m pytest --ignore tests/sql --ignore tests/lifecycle
 
-test-long: $(SETUP) ## what repeats or takes long: 30 simulated days, 20 kills; some 20 minutes
+test-long: $(SETUP) ## what repeats or takes long: 30 simulated days, 20 kills; some 8 minutes
 	@python -m pytest -m long
 
 mutations: $(SETUP) ## apply every deliberate defect to a deployed system and print how many the verifier caught
