@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.engine import MOST_GROWTH, SETTLED, DayFigures, growths, judge, soak
+from benchmarks.engine import SETTLED, DayFigures, growths, judge, soak
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,9 +84,11 @@ def test_too_few_settled_days_are_not_judged() -> None:
 def test_a_server_levels_off_after_a_week() -> None:
     """Days of three hours each, which leave as many states and files behind as their scheduled runs make."""
     days = soak(12, hours=(0, 3, 12))
-    found = {growth.figure: growth.a_day for growth in growths(days)}
-    assert max(found["files"], found["megabytes"]) <= MOST_GROWTH, found
-    assert days[-1].jobs <= 1.1 * days[SETTLED - 1].jobs, "the history of jobs grows"
+    settled, last = days[SETTLED - 1], days[-1]
+    # without maintenance there would be half as many again; a round may be under way when they are counted
+    assert last.files <= 1.25 * settled.files
+    assert last.megabytes <= 1.25 * settled.megabytes
+    assert last.jobs <= 1.1 * settled.jobs, "the history of jobs grows"
 
 
 @pytest.mark.long
