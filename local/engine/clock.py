@@ -57,5 +57,10 @@ def now() -> datetime:
     return _stopped or datetime.now(UTC)
 
 
+def text(instant: datetime) -> str:
+    """An instant, so written that the order of the texts is the order of the instants."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")
+
+
 def _instant() -> exp.Expression:
     return exp.Anonymous(this=MACRO, expressions=[])

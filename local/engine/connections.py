@@ -167,10 +167,6 @@ class Connection:
             self.native.execute("ROLLBACK")
         self._end_transaction()
 
-    def sql(self, query: str, **options: Any) -> duckdb.DuckDBPyRelation:
-        """A query as a relation; used for reading only."""
-        return self.native.sql(query, **options)
-
     def execute(self, query: str, parameters: Any = None) -> Connection:
         """Execute statements, each with the parameters.
 
@@ -228,6 +224,11 @@ class Connection:
             changed(self._defined)
             self.in_transaction = self._defined = False
             leave()
+
+
+def lake(project: str) -> str:
+    """The database in which DuckLake keeps a project's tables, states and files, as SQL names it."""
+    return str(database.quote(f"__ducklake_metadata_{project}"))
 
 
 def changed(definitions: bool) -> None:

@@ -43,7 +43,7 @@ PATIENCE = 10.0  # seconds that statements under way have, before a database is 
 ATTEMPTS = 50  # at attaching, while the old one is still being closed
 SPILLED = "100GB"  # at most, of what does not fit into memory; DuckDB takes what is free at the first time
 
-#: Called after that.
+#: Called once there may be room again after a full disk, or a database was attached again.
 healed: list[Callable[[], None]] = []
 _healing = threading.Lock()
 _looked_at = 0
@@ -55,8 +55,7 @@ def install() -> None:
     """Say what a full disk did, and leave no file behind that cannot be opened."""
     errors.STATUSES[REASON] = (400, "RESOURCE_EXHAUSTED")
     package: Any = importlib.import_module("local_bigquery.app")  # the name is the application's, too
-    for module in (runner, script, package):
-        module.from_exception = explained(errors.from_exception)
+    runner.from_exception = script.from_exception = package.from_exception = explained(errors.from_exception)
     tables.create = created_whole(tables.create)
     ddl.apply = created_whole(ddl.apply)
     database._attach = whole_or_not_at_all(database._attach)
@@ -187,16 +186,12 @@ def _databases() -> list[str]:
 
 
 def _works(cursor: duckdb.DuckDBPyConnection, name: str) -> bool:
-    probe = f"{EMULATOR}.datasets" if name == EMULATOR else f"{_lake(name)}.ducklake_metadata"
+    probe = f"{EMULATOR}.datasets" if name == EMULATOR else f"{connections.lake(name)}.ducklake_metadata"
     try:
         cursor.execute(f"SELECT 1 FROM {probe} LIMIT 1").fetchall()
     except duckdb.Error:
         return False
     return True
-
-
-def _lake(project: str) -> str:
-    return str(database.quote(f"__ducklake_metadata_{project}"))
 
 
 def _reattached(cursor: duckdb.DuckDBPyConnection, names: list[str]) -> bool:

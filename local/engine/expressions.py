@@ -131,13 +131,14 @@ def flat_struct(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def statement(cursor: Any, tree: exp.Expression, *rest: Any) -> Any:
         if isinstance(tree, exp.Select) and tree.args.get("kind") == "STRUCT":
-            tree = derived(tree, _flat)
+            tree = derived(tree, fields_as_columns)
         return original(cursor, tree, *rest)
 
     return statement
 
 
-def _flat(tree: exp.Select) -> exp.Select:
+def fields_as_columns(tree: exp.Select) -> exp.Select:
+    """SELECT AS STRUCT as a query with a column for each field."""
     flat: exp.Select = tree.copy()
     flat.set("kind", None)
     return flat

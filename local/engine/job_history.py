@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from local_bigquery.catalog import tables
 from local_bigquery.engine import database
-from local_bigquery.jobs import merge, query, store
+from local_bigquery.jobs import query, store
 from local_bigquery.models import Job, Table
 from local_bigquery.settings import settings
-from local_bigquery.sql import script
 from sqlglot import exp
 
 from local.engine import clock, known
-from local.engine.translations import is_kept
+from local.engine.translations import TRANSLATING, is_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +76,7 @@ _history: History
 def install() -> None:
     """Replace the package's store, and read JOBS from the copy; after statements are translated once."""
     store.save, store.load, store.list_, store.delete = save, load, list_, delete
-    for module in (query, script, merge):
+    for module in TRANSLATING:
         module.translate = after_a_copy(module.translate)
 
 
@@ -99,7 +98,7 @@ def open_file() -> None:
     _history = History(file)
     known_before = database.fetch(f"SELECT {COLUMNS} FROM emulator.jobs")
     for row in known_before:
-        made = datetime.fromtimestamp(row[4] / 1000, UTC).isoformat()
+        made = clock.text(datetime.fromtimestamp(row[4] / 1000, UTC))
         file.execute(f"INSERT OR IGNORE INTO jobs (made, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", [made, *row])
     unfinished = file.execute("SELECT resource FROM jobs WHERE state <> 'DONE'").fetchall()
     for (resource,) in unfinished:
@@ -153,7 +152,7 @@ def write() -> None:
     with _history.lock:
         for key, job in list(_history.unwritten.items()):
             row = _row(job)
-            made = clock.now().astimezone(UTC).isoformat()
+            made = clock.text(clock.now())
             _history.file.execute(f"REPLACE INTO jobs (made, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", [made, *row])
             del _history.unwritten[key]
             _history.recent.pop(key, None)
@@ -228,7 +227,7 @@ def delete(project: str, job: str) -> None:
 
 def delete_old() -> None:
     """Forget the jobs that are older than they are kept, by the engine's clock."""
-    oldest, provisioned = ((clock.now() - kept).astimezone(UTC).isoformat() for kept in (KEPT, KEPT_FOR_TERRAFORM))
+    oldest, provisioned = (clock.text(clock.now() - kept) for kept in (KEPT, KEPT_FOR_TERRAFORM))
     _delete(
         "made < ? AND state = 'DONE' AND (json_extract(resource, ?) IS NULL OR made < ?)",
         [oldest, PROVISIONED, provisioned],

@@ -16,7 +16,7 @@ from local_bigquery.engine import database
 from local_bigquery.models import Routine, RowAccessPolicy, Table
 from local_bigquery.sql.rules import partitions
 
-from local.engine.connections import changed, versions
+from local.engine.connections import changed, lake, versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,9 +156,8 @@ def _current() -> Names:
 def _project(names: Names, project: str) -> dict[tuple[str, str], str]:
     with _lock:
         if project not in names.objects:
-            lake = database.quote(f"__ducklake_metadata_{project}")
             known = project in database._attached
-            found = database.fetch(OBJECTS.format(metadata=lake)) if known else []
+            found = database.fetch(OBJECTS.format(metadata=lake(project))) if known else []
             names.objects[project] = {(dataset, name): kind for dataset, name, kind in found if kind}
             names.datasets[project] = {dataset for dataset, *_ in found}
         return names.objects[project]
@@ -195,8 +194,7 @@ def with_rows(original: Callable[..., Any]) -> Callable[..., Any]:
         found: tuple[str, int] | None = original(project, dataset, table)
         if found is None or found[0] != "TABLE" or dataset == tables.RESULTS:
             return found
-        lake = database.quote(f"__ducklake_metadata_{project}")
-        ((rows,),) = database.fetch(ROWS.format(metadata=lake), [dataset, table])
+        ((rows,),) = database.fetch(ROWS.format(metadata=lake(project)), [dataset, table])
         return found[0], rows
 
     return look_up

@@ -15,7 +15,7 @@ import sqlite3
 import threading
 import time
 from contextlib import closing, contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,33 +157,22 @@ def maintain(now: datetime, ended: Callable[[], bool] = lambda: False) -> None:
     """
     # not a connection that passes the gate for writers: where the gate is shut, a piece would wait for itself
     with closing(database.connection().native.cursor()) as cursor:
-        _do(end_idle_sessions(), ended)
+        # a transaction that an idle session has open would hold up the steps of every round
+        _do(_at_once(idle_sessions.end_idle), ended)
         for project in database.projects():
-            cursor.execute(f"USE {database.quote(f'__ducklake_metadata_{project}')}")
+            cursor.execute(f"USE {connections.lake(project)}")
             for step in (expire(cursor, project, now), rewrite(cursor, project), merge(cursor, project)):
                 _do(step, ended)
             _do(remove_unused_files(cursor, project), ended)
             _do(checkpoint(cursor), ended)
         cursor.execute(f"USE {EMULATOR}")
-        for step in (checkpoint(cursor), forget_old_jobs(), forget_old_results()):
+        for step in (checkpoint(cursor), _at_once(job_history.delete_old), _at_once(results.make_room)):
             _do(step, ended)
 
 
-def end_idle_sessions() -> Iterator[None]:
-    """End sessions that nobody uses: a transaction that one has open would hold up the steps of every round."""
-    idle_sessions.end_idle()
-    yield
-
-
-def forget_old_jobs() -> Iterator[None]:
-    """Forget the jobs that are older than they are kept."""
-    job_history.delete_old()
-    yield
-
-
-def forget_old_results() -> Iterator[None]:
-    """Let go of results that are older than they are kept, where no new ones do it."""
-    results.make_room()
+def _at_once(action: Callable[[], None]) -> Iterator[None]:
+    """A step of one piece."""
+    action()
     yield
 
 
@@ -227,10 +216,12 @@ def mark(cursor: Any, project: str, now: datetime) -> int:
     """
     (newest,) = cursor.execute("SELECT max(snapshot_id) FROM ducklake_snapshot").fetchone()
     with _marks() as marks:
-        marks.execute("INSERT INTO marks (instant, project, snapshot) VALUES (?, ?, ?)", (_text(now), project, newest))
+        marks.execute(
+            "INSERT INTO marks (instant, project, snapshot) VALUES (?, ?, ?)", (clock.text(now), project, newest)
+        )
         number, oldest = marks.execute(
             "SELECT number, snapshot FROM marks WHERE project = ? AND instant <= ? ORDER BY number DESC LIMIT 1",
-            (project, _text(now - TIME_TRAVEL)),
+            (project, clock.text(now - TIME_TRAVEL)),
         ).fetchone() or (0, 0)
         marks.execute("DELETE FROM marks WHERE project = ? AND number < ?", (project, number))
     return int(oldest)
@@ -313,8 +304,3 @@ def _marks() -> Iterator[sqlite3.Connection]:
         except sqlite3.Error as error:
             raise sqlite3.DatabaseError(f"{FILE}: {error}") from error
         yield file
-
-
-def _text(instant: datetime) -> str:
-    """So written that the order of the texts is the order of the instants."""
-    return instant.astimezone(UTC).isoformat(timespec="microseconds")

@@ -53,7 +53,7 @@ class StreamError(Exception):
 
 @dataclass(frozen=True)
 class Result:
-    """The rows of a query, and when they were made by the engine's clock."""
+    """The rows of a query, with their columns named by position, and when they were made by the engine's clock."""
 
     columns: Columns
     rows: pa.Table
@@ -136,9 +136,14 @@ def _selected(cursor: Connection, sql: str, bound: dict[str, Any]) -> tuple[str,
     return found() if cursor.sees_its_own else _selects.get(sql, (cursor.place, versions.definitions), found)
 
 
+def _positions(count: int) -> list[str]:
+    """Names that are never the same twice, and need no quotes."""
+    return [f"c{number}" for number in range(count)]
+
+
 def _select(sql: str, columns: Columns) -> tuple[str, Columns]:
     """The query with its columns cast, as the package does it for a table; and how they are then named and typed."""
-    positions = [f"c{index}" for index in range(len(columns))]
+    positions = _positions(len(columns))
     cells = [
         _without_null_elements(types.cast(position, kind), name, kind)
         for position, (name, kind) in zip(positions, columns, strict=True)
@@ -196,9 +201,11 @@ def keep(project: str, job: str, columns: Columns, batches: pa.RecordBatchReader
         size += batch.nbytes
         if size > IN_MEMORY:
             break
+    file = None
     if size > IN_MEMORY:
         file = _folder() / f"{uuid.uuid4().hex}.arrow"
-        result = Result(columns, _written(file, batches.schema, read, rest), file.stat().st_size, clock.now(), file)
+        rows = _written(file, batches.schema, read, rest)
+        size = file.stat().st_size
     else:
         # copied: DuckDB's own buffers have room for 2,048 rows in each column
         buffer = pa.BufferOutputStream()
@@ -206,7 +213,9 @@ def keep(project: str, job: str, columns: Columns, batches: pa.RecordBatchReader
             for batch in read:
                 writer.write_batch(batch)
         copied = buffer.getvalue()
-        result = Result(columns, pa.ipc.open_file(copied).read_all(), copied.size, clock.now())
+        rows = pa.ipc.open_file(copied).read_all()
+        size = copied.size
+    result = Result(columns, rows.rename_columns(_positions(len(columns))), size, clock.now(), file)
     with _kept.lock:
         forget(project, job)
         _kept.results[project, job] = result
@@ -295,8 +304,8 @@ def read_here(original: Callable[..., Any]) -> Callable[..., Any]:
         result = find(project, table)
         wanted = {name.strip().casefold() for name in selected.split(",")} if selected else None
         columns = [
-            (f"c{number}", name, kind)
-            for number, (name, kind) in enumerate(result.columns)
+            (position, name, kind)
+            for position, (name, kind) in zip(result.rows.column_names, result.columns, strict=True)
             if wanted is None or name.casefold() in wanted
         ]
         rows = result.rows.slice(start, DEFAULT_PAGE_SIZE if most is None else most)
@@ -315,7 +324,7 @@ def _encoded(rows: pa.Table, columns: list[tuple[str, str, Any]], int64_timestam
     cells = types.row([(position, kind) for position, _, kind in columns], int64_timestamps)
     typed = ", ".join(f"{_from_arrow(position, kind)} AS {position}" for position, _, kind in columns) or "NULL"
     with database.cursor() as cursor:
-        cursor.register("page", rows.rename_columns([f"c{number}" for number in range(rows.num_columns)]))
+        cursor.register("page", rows)
         return [row for (row,) in cursor.execute(f"SELECT {cells} FROM (SELECT {typed} FROM page)").fetchall()]
 
 
@@ -337,10 +346,11 @@ def as_a_table(original: Callable[..., tuple[str, str, str]]) -> Callable[..., t
 
 def _create(table: str, result: Result) -> None:
     cells = ", ".join(
-        f"CAST(c{number} AS {kind}) AS {database.quote(name)}" for number, (name, kind) in enumerate(result.columns)
+        f"CAST({position} AS {kind}) AS {database.quote(name)}"
+        for position, (name, kind) in zip(result.rows.column_names, result.columns, strict=True)
     )
     with database.cursor() as cursor:
-        cursor.register("rows", result.rows.rename_columns([f"c{n}" for n in range(result.rows.num_columns)]))
+        cursor.register("rows", result.rows)
         cursor.execute(f"CREATE TABLE {table} AS SELECT {cells} FROM rows")
 
 

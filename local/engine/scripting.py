@@ -16,6 +16,7 @@ from local_bigquery.sql.dialect import BigQueryDialect
 from local_bigquery.sql.translate import parse
 from sqlglot import exp
 
+from local.engine.expressions import fields_as_columns
 from local.engine.translations import keep, once_a_text
 
 if TYPE_CHECKING:
@@ -107,9 +108,8 @@ def _assigned(text: str) -> list[tuple[list[str], list[exp.Query], bool]] | None
 
 
 def _fields(struct: exp.Subquery) -> exp.Query:
-    """SELECT AS STRUCT as a query with a column for each field."""
-    query: exp.Query = struct.this.copy()
-    query.set("kind", None)
+    """SELECT AS STRUCT as a query whose columns have names of their own."""
+    query = fields_as_columns(struct.this)
     for number, value in enumerate(query.expressions):
         value.replace(exp.alias_(value.unalias(), f"field{number}"))
     return query

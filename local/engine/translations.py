@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LONGEST_PARAMETERS = 2_000  # characters of their types, or of their values within a script
 TRANSLATIONS = 20  # of one statement, for contexts that differ
+TRANSLATING = (query, script, merge)  # the modules that have the function by name
 KEPT = "kept"  # in a tree's notes
 REPEATED = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge)
 SYSTEM_VARIABLE = re.compile(r"@@\s*([\w.]+)")
@@ -76,7 +77,7 @@ def install() -> None:
     """Parse and translate once where the package does it each time."""
     script.parse = parse
     script.parse_script = once_a_text(script.parse_script)
-    for module in (query, script, merge):
+    for module in TRANSLATING:
         module.translate = translated_once(module.translate)
 
 

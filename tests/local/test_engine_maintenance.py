@@ -23,7 +23,7 @@ offline.import_extensions()
 from local_bigquery.engine import database  # noqa: E402 - looks for extensions when it is imported
 from local_bigquery.settings import settings  # noqa: E402
 
-from local.engine import clock, connections, maintenance  # noqa: E402
+from local.engine import clock, connections, job_history, maintenance  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def opened(folder: Path) -> Iterator[connections.Connection]:
         native.execute("USE shop")
         connection = connections.Connection(native)
         patch.setattr(database, "connection", lambda: connection)
-        patch.setattr(maintenance, "forget_old_jobs", lambda: iter(()))  # there is no server, and none has run
+        patch.setattr(job_history, "delete_old", lambda: None)  # there is no server, and none has run
         yield connection
 
 
