@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from statistics import fmean, median
 from threading import Barrier
@@ -399,15 +399,18 @@ def ask(connection: HTTPConnection, server: Embedded, sql: str) -> float:
     body = {"query": sql.replace("{d}", server.dataset), "useLegacySql": False, "timeoutMs": 100_000}
     request = json.dumps(body).encode()
     path = f"/bigquery/v2/projects/{server.catalog.project}/queries"
+
+    def post() -> HTTPResponse:
+        connection.request("POST", path, request, {"Content-Type": "application/json"})
+        return connection.getresponse()
+
     started = time.perf_counter()
     try:
-        connection.request("POST", path, request, {"Content-Type": "application/json"})
-        response = connection.getresponse()
+        response = post()
     except ConnectionError:  # it was idle for five seconds, and the server has closed it
         connection.close()
         started = time.perf_counter()
-        connection.request("POST", path, request, {"Content-Type": "application/json"})
-        response = connection.getresponse()
+        response = post()
     with response:
         answer = response.read()
     elapsed = 1000 * (time.perf_counter() - started)

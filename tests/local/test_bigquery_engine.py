@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
 from google.api_core.exceptions import BadRequest, GoogleAPICallError
 from google.cloud import bigquery
 
-from tests.local.bigquery_process import DATASET, PROJECT, Server, serving
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.local.bigquery_process import DATASET, PROJECT, Server
 
 D = f"{PROJECT}.{DATASET}"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("bigquery")) as running:
-        yield running
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from tests.local.bigquery_process import DATASET, PROJECT, Server, serving
+from tests.local.bigquery_process import DATASET, PROJECT, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,12 +33,6 @@ def _cases() -> dict[str, list[dict[str, Any]]]:
 CASES = _cases()
 if not CASES:
     pytest.skip("the recorded traffic (../shared/provider) is not here", allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("bigquery")) as running:
-        yield running
 
 
 def _differences(recorded: Any, got: Any, path: str = "") -> Iterator[str]:

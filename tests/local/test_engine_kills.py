@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PROJECT, TABLES = "eros-local", ("inserted", "changed")
+PROJECT = "eros-local"
 
 
 class Client:

@@ -26,12 +26,6 @@ if TYPE_CHECKING:
 D = f"{PROJECT}.{DATASET}"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("bigquery")) as running:
-        yield running
-
-
 class Timed:
     """A server whose clock can be moved, and its data folder."""
 

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from google.api_core.exceptions import BadRequest
 
-from tests.local.bigquery_process import DATASET, PROJECT, Server, serving
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.local.bigquery_process import DATASET, PROJECT, Server
 
 TABLE = f"`{PROJECT}.{DATASET}.prices`"
 FIRST = [(1, "mid"), (2, "budget"), (3, None)]
 UPDATED = "WHEN MATCHED THEN UPDATE SET tier = s.tier"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("bigquery")) as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)
