@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def close_differences() -> None:
     """Replace or wrap the package's functions; before the data folder is opened, once a process."""
     from local.engine import (  # noqa: PLC0415 - they import the package
+        cancelling,
         clock,
         connections,
         cost,
@@ -33,12 +34,13 @@ def close_differences() -> None:
         scripting,
         tables,
         translations,
+        turns,
     )
 
     offline.leave_out_geography()
     for part in (connections, disk, failures, clock, functions, translations, job_history, expressions, scripting):
         part.install()
-    for part in (tables, known, information_schema, results, queries, merging, cost, idle_sessions):
+    for part in (tables, known, information_schema, results, queries, cancelling, turns, merging, cost, idle_sessions):
         part.install()
 
 

@@ -131,6 +131,7 @@ class Connection:
     def __init__(self, native: duckdb.DuckDBPyConnection) -> None:
         self.native = native
         self.in_transaction = False
+        self.turn: int | None = None  # of its statement or transaction, see turns
         self.temporaries = False  # it has, or had, temporary tables
         self.place = ""  # the dataset in which it finds names without one
         self._defined = False  # within the open transaction
