@@ -83,7 +83,7 @@ test-long: $(SETUP) ## what repeats or takes long: 30 simulated days, 20 kills; 
 	@python -m pytest -m long
 
 mutations: $(SETUP) ## apply every deliberate defect to a deployed system and print how many the verifier caught
-	@python -m verification.mutations
+	@python -m tests.mutations
 
 bench-bandit: $(SETUP) ## simulate 90 days of the caption bandit; some 7 minutes
 	@python -m benchmarks.bandit

@@ -13,7 +13,8 @@ from pathlib import Path
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 from catalog import SQL, CatalogError
-from stacks.environment import EnvironmentFileError, load_environment
+from declared.environment import EnvironmentFileError
+from declared.loading import load_environment
 
 
 def synthesize(environment_name: str | None = None, sql: Path = SQL) -> None:

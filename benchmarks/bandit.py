@@ -21,7 +21,6 @@ from rich.progress import track
 from rich.table import Table
 from scipy import stats
 
-from benchmarks.embedded import Embedded, embedded
 from benchmarks.simulation import (
     PRICES,
     SENT,
@@ -36,6 +35,7 @@ from benchmarks.simulation import (
     simulated_captions,
     uniform,
 )
+from tests.harness.embedded import Embedded, embedded
 
 if TYPE_CHECKING:
     from collections.abc import Callable

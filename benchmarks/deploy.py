@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.checkout import copy_checkout
+from tests.harness.checkout import copy_checkout
 
 
 @dataclass(frozen=True)

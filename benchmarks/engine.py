@@ -32,11 +32,12 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
-from benchmarks.checkout import REPOSITORY
-from benchmarks.embedded import Embedded, NotStartedError, embedded
+from catalog.zone import LOS_ANGELES
+from declared.schedules import SCHEDULES
 from local.control_plane.data_transfer import ScheduledQuery
 from local.scheduled_query import run_as_job
-from stacks.schedules import LOS_ANGELES, SCHEDULES
+from tests.harness.checkout import REPOSITORY
+from tests.harness.embedded import Embedded, NotStartedError, embedded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

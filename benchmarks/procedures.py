@@ -23,7 +23,7 @@ from google.cloud import bigquery
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.embedded import Embedded, embedded
+from tests.harness.embedded import Embedded, embedded
 
 CATEGORIES = ("archive", "bundle", "live event", "new collection", "preview", "Q and A", "studio", "tutorial")
 TIERS = ("budget", "mid", "premium", "bump")

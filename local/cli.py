@@ -11,12 +11,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from declared.environment import EnvironmentFileError
+from declared.loading import load_environment
 from local import LocalError, process
 from local.terraform_variables import DATA, NOT_UP, print_variables
-from stacks.environment import EnvironmentFileError, load_environment
 
 if TYPE_CHECKING:
-    from stacks.environment import Environment
+    from declared.environment import Environment
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -27,7 +27,7 @@ from catalog import load_catalog, retarget
 from local import LocalError
 
 if TYPE_CHECKING:
-    from stacks.environment import Environment
+    from declared.environment import Environment
 
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")
 #: An embedded environment answers at once or not at all.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from stacks.environment import Environment
+    from declared.environment import Environment
 
 HOST = "127.0.0.1"
 READY_PATH = "/ready"

@@ -59,7 +59,8 @@ def print_variables() -> int:
 
 def _stranger(name: str, server: Server) -> str | None:
     """What keeps an environment from a server of another name; nothing keeps a preview from the one it stands on."""
-    from stacks.environment import EnvironmentFileError, load_environment  # noqa: PLC0415 - slow, and rarely needed
+    from declared.environment import EnvironmentFileError  # noqa: PLC0415 - slow, and rarely needed
+    from declared.loading import load_environment  # noqa: PLC0415 - slow, and rarely needed
 
     try:
         host = load_environment(name).host

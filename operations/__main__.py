@@ -12,18 +12,21 @@ import typer
 from rich.console import Console
 
 from catalog import CatalogError, load_catalog, retarget
-from operations import cost, cost_report, day, deployment, github, planning, previews, rollback
-from operations.adoption import adoptable
-from operations.bootstrap import bootstrap as make_bootstrap
-from operations.cdktf import stack_names
-from operations.deployment import cdktf_variables
-from operations.plan_markdown import markdown
-from operations.plan_summary import costs_of, summarize
-from operations.planned import read_plans
-from operations.scheduled_runs import run_each_schedule
-from operations.steps import StepFailedError
-from stacks.environment import Environment, EnvironmentFileError, json_schema, load_environment
-from verification.live import GoogleApi, LiveSystemError
+from declared.environment import Environment, EnvironmentFileError, json_schema
+from declared.loading import load_environment
+from declared.names import stack_names
+from google.client import GoogleApi, LiveSystemError
+from operations import day
+from operations.deploy import deployment, planning, previews, rollback
+from operations.deploy.adoption import adoptable
+from operations.deploy.bootstrap import bootstrap as make_bootstrap
+from operations.deploy.deployment import cdktf_variables
+from operations.deploy.scheduled_runs import run_each_schedule
+from operations.deploy.steps import StepFailedError
+from operations.review import cost, cost_report, github
+from operations.review.plan_markdown import markdown
+from operations.review.plan_summary import costs_of, summarize
+from operations.review.planned import read_plans
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 console = Console()

@@ -11,7 +11,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from verification.live import GoogleApi
+    from google.client import GoogleApi
 
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")
 #: Rows of a table that are shown; how many there are is said above it.

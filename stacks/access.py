@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from declared.roles import (
+    AUDIT_LOGS,
+    AUDITED_SERVICE,
+    DATASET_ROLES,
+    PROJECT_ROLES,
+    TOKEN_MINTER,
+    grant_name,
+    members_of,
+)
 from stacks.base import Deployment, new_stack, resource_id
 from stacks.google import (
     BigqueryDatasetIamMember,
@@ -12,15 +21,6 @@ from stacks.google import (
     ProjectIamMember,
     ServiceAccount,
     ServiceAccountIamMember,
-)
-from stacks.roles import (
-    AUDIT_LOGS,
-    AUDITED_SERVICE,
-    DATASET_ROLES,
-    PROJECT_ROLES,
-    TOKEN_MINTER,
-    grant_name,
-    members_of,
 )
 
 if TYPE_CHECKING:

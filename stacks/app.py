@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from cdktf import App
 
 from catalog import load_catalog, retarget
+from declared.environment import EnvironmentFileError
+from declared.names import PARTS
 from stacks.access import access
 from stacks.automation import automation
 from stacks.base import Deployment, adopt, adoption_file
-from stacks.environment import PARTS, EnvironmentFileError
 from stacks.monitoring import monitoring
 from stacks.routines import routines
 from stacks.warehouse import warehouse
@@ -18,7 +19,7 @@ from stacks.warehouse import warehouse
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stacks.environment import Environment
+    from declared.environment import Environment
 
 BUILDERS = {
     "warehouse": warehouse,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from cdktf import DataResource, Postcondition, TerraformResourceLifecycle
 
 from catalog import Routine, RoutineKind, deployment_order
+from declared.schedules import SEED_JOB, schedules_of
 from stacks.base import Deployment, literal, new_stack, resource_id
 from stacks.google import BigqueryDataTransferConfig, BigqueryJob, BigqueryJobQuery
 from stacks.routines import routine_resource
-from stacks.schedules import SEED_JOB, schedules_of
 
 if TYPE_CHECKING:
     from cdktf import App, ITerraformDependable, TerraformStack

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, cast
 
 from cdktf import GcsBackend, LocalBackend, TerraformElement, TerraformStack
 
-from stacks.environment import EnvironmentFileError
+from declared import names
+from declared.environment import EnvironmentFileError
 from stacks.google import GoogleProvider
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from cdktf import App
 
     from catalog import Catalog
-    from stacks.environment import Environment
+    from declared.environment import Environment
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Deployment:
 
     def stack_name(self, part: str) -> str:
         """The name of a stack, e.g. ``eros-prod-warehouse``."""
-        return f"eros-{self.environment.name}-{part}"
+        return names.stack_name(self.environment.name, part)
 
 
 def new_stack(app: App, deployment: Deployment, part: str) -> TerraformStack:
@@ -46,7 +47,7 @@ def empty_stack(app: App, environment: Environment, name: str) -> TerraformStack
     # labels are those that the SQL files give, so that adopting a table changes none
     GoogleProvider(stack, "google", project=environment.project, add_terraform_attribution_label=False)
     if environment.state.backend == "gcs":
-        GcsBackend(stack, bucket=environment.state.bucket or "", prefix=f"eros/{name}")
+        GcsBackend(stack, bucket=environment.state.bucket or "", prefix=names.state_prefix(name))
     else:
         # relative to the folder in which Terraform runs, so that no machine's path is in the configuration
         LocalBackend(stack, path=f"../../../.local/state/{name}.tfstate")

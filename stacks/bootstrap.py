@@ -9,8 +9,28 @@ from typing import TYPE_CHECKING
 
 from cdktf import App, TerraformResourceLifecycle
 
+from declared.environment import EnvironmentFileError
+from declared.names import (
+    BOOTSTRAP,
+    IDENTITY_POOL,
+    PLANNER_ROLE_ID,
+    PREVIEWER_ROLE_ID,
+    PREVIEWS,
+    stack_name,
+    state_prefix,
+)
+from declared.roles import (
+    DEPLOYER_BUCKET_ROLE,
+    GRANTABLE_ROLES,
+    IDENTITY_USER,
+    PLANNER_BUCKET_ROLE,
+    PLANNER_PERMISSIONS,
+    PREVIEWER_PERMISSIONS,
+    PROJECT_ADMIN,
+    grant_name,
+    workflow_grants,
+)
 from stacks.base import adopt, adoption_file, empty_stack, resource_id
-from stacks.environment import BOOTSTRAP, IDENTITY_POOL, PREVIEWS, EnvironmentFileError
 from stacks.google import (
     IamWorkloadIdentityPool,
     IamWorkloadIdentityPoolProvider,
@@ -29,24 +49,11 @@ from stacks.google import (
     StorageBucketSoftDeletePolicy,
     StorageBucketVersioning,
 )
-from stacks.roles import (
-    DEPLOYER_BUCKET_ROLE,
-    GRANTABLE_ROLES,
-    IDENTITY_USER,
-    PLANNER_BUCKET_ROLE,
-    PLANNER_PERMISSIONS,
-    PLANNER_ROLE_ID,
-    PREVIEWER_PERMISSIONS,
-    PREVIEWER_ROLE_ID,
-    PROJECT_ADMIN,
-    grant_name,
-    workflow_grants,
-)
 
 if TYPE_CHECKING:
     from cdktf import ITerraformDependable, TerraformStack
 
-    from stacks.environment import Environment, GitHub
+    from declared.environment import Environment, GitHub
 
 ISSUER = "https://token.actions.githubusercontent.com"
 KEPT_VERSIONS = 20
@@ -76,7 +83,7 @@ def synthesize(environment: Environment, outdir: str | None = None) -> None:
 
 def bootstrap(app: App, environment: Environment, bucket: str) -> TerraformStack:
     """The stack ``eros-<env>-bootstrap``: the bucket, and the federation where the environment names a repository."""
-    stack = empty_stack(app, environment, f"eros-{environment.name}-{BOOTSTRAP}")
+    stack = empty_stack(app, environment, stack_name(environment.name, BOOTSTRAP))
     state = _state_bucket(stack, environment, bucket)
     if environment.github is not None:
         provider = _federation(stack, environment, environment.github.repository)
@@ -233,7 +240,7 @@ def _grant_states_of_previews(
         "Lists the state bucket; every role of Google's that does reads or writes objects too.",
     )
     member = f"serviceAccount:{environment.previewer}"
-    previews = f"projects/_/buckets/{environment.state.bucket}/objects/eros/eros-{PREVIEWS}-"
+    previews = f"projects/_/buckets/{environment.state.bucket}/objects/{state_prefix(stack_name(PREVIEWS, ''))}"
     condition = StorageBucketIamMemberCondition(
         title="states of previews only", expression=f"resource.name.startsWith('{previews}')"
     )

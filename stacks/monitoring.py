@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stacks.alerts import (
-    AUTO_CLOSE,
-    NOTIFICATION_PERIOD,
-    Alert,
-    alerts_are_on,
-    alerts_of,
-    channel_name,
-    user_labels,
-)
+from declared.alerts import AUTO_CLOSE, NOTIFICATION_PERIOD, Alert, alerts_are_on, alerts_of, channel_name, user_labels
 from stacks.base import Deployment, new_stack, resource_id
 from stacks.google import (
     MonitoringAlertPolicy,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from cdktf import TerraformResourceLifecycle
 
+from declared.environment import DATASET_DESCRIPTION
 from stacks.base import Deployment, literal, new_stack, resource_id
-from stacks.environment import DATASET_DESCRIPTION
 from stacks.google import BigqueryDataset, BigqueryTable, BigqueryTableTimePartitioning
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.verification.deployed import Deployed, deploy, embedded_environment
+from tests.harness.deployed import Deployed, deploy, embedded_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stacks.environment import Environment
+    from declared.environment import Environment
 
 
 @pytest.fixture(scope="session")

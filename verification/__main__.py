@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from catalog import CatalogError
-from stacks.environment import EnvironmentFileError, load_environment
+from declared.environment import EnvironmentFileError
+from declared.loading import load_environment
+from google.client import LiveSystemError
 from verification import doctor as diagnosis
 from verification.drift import read_drift
-from verification.live import LiveSystemError
 from verification.report import FILE_WIDTH, WRITERS, as_table, json_schema
 from verification.results import Status
 from verification.running import chosen_checks, read_subject, verify
@@ -26,7 +27,7 @@ from verification.suites import SUITES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stacks.environment import Environment
+    from declared.environment import Environment
     from verification.results import Report
 
 DEADLINE_SECONDS = 300.0

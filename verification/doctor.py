@@ -15,10 +15,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from stacks.schedules import LOS_ANGELES, next_due, schedules_of
+from catalog.zone import LOS_ANGELES
+from declared.schedules import next_due, schedules_of
+from google.client import RequestRefusedError
+from google.resources import WORKERS
 from verification import conditions
 from verification.conditions import Condition, shown
-from verification.live import WORKERS, RequestRefusedError
 from verification.results import NOT_WELL, Check, Outcome, Status, Subject
 from verification.running import outcomes_of, read_subject
 from verification.stored_sql import DIVISION, stored_texts_keep
@@ -27,7 +29,7 @@ from verification.suites import access, existence, freshness, preflight, schedul
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from stacks.environment import Environment
+    from declared.environment import Environment
 
 SHOWN_ROWS = 10
 #: A log has no width of its own.

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from catalog import Routine, RoutineKind, Table
-from stacks.alerts import AUTO_CLOSE, NOTIFICATION_PERIOD, alerts_are_on, alerts_of, user_labels
-from stacks.environment import DATASET_DESCRIPTION
-from stacks.roles import (
+from declared.alerts import AUTO_CLOSE, NOTIFICATION_PERIOD, alerts_are_on, alerts_of, user_labels
+from declared.environment import DATASET_DESCRIPTION
+from declared.masking import masked
+from declared.roles import (
     AUDIT_LOGS,
     AUDITED_SERVICE,
     DATASET_ROLES,
@@ -19,40 +20,20 @@ from stacks.roles import (
     members_of,
     workflow_grants,
 )
-from stacks.schedules import schedules_of
+from declared.schedules import schedules_of
+from google.client import RequestRefusedError
+from google.grants import BASIC_PROJECT_ROLES, PUBLIC, bindings, dataset_grant
+from google.resources import days_of, expiry_days, field_type, partition_of, standard_type, table_expiry_days
 from verification.comparison import declared_labels
-from verification.live import (
-    RequestRefusedError,
-    days_of,
-    expiry_days,
-    field_type,
-    partition_of,
-    standard_type,
-    table_expiry_days,
-)
-from verification.masking import masked
 from verification.results import Outcome, Subject, drifted, passed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from catalog import SqlObject, View
-    from stacks.alerts import Alert
-    from stacks.environment import Environment
-    from stacks.schedules import Schedule
-
-#: The names under which a dataset's access list shows three of the predefined roles.
-BASIC_ROLES = {
-    "READER": "roles/bigquery.dataViewer",
-    "WRITER": "roles/bigquery.dataEditor",
-    "OWNER": "roles/bigquery.dataOwner",
-}
-MEMBER_KEYS = {"groupByEmail": "group", "domain": "domain"}
-#: Stand for the project's own basic roles; every dataset has them.
-PROJECT_GROUPS = {"projectOwners", "projectReaders", "projectWriters"}
-#: Roles that let somebody read or change data of the whole project.
-BASIC_PROJECT_ROLES = {"roles/owner", "roles/editor", "roles/viewer"}
-PUBLIC = {"allUsers", "allAuthenticatedUsers"}
+    from declared.alerts import Alert
+    from declared.environment import Environment
+    from declared.schedules import Schedule
 
 
 @dataclass(frozen=True)
@@ -323,22 +304,6 @@ def dataset_members(subject: Subject) -> Iterator[Aspect]:
     yield _members(subject, subject.environment.dataset, declared, live)
 
 
-def dataset_grant(entry: Mapping[str, Any]) -> str | None:
-    """Role and member, in one text, of an entry of a dataset's access list; None for the project's own groups."""
-    role = BASIC_ROLES.get(entry.get("role", ""), entry.get("role", ""))
-    if entry.get("specialGroup") in PROJECT_GROUPS:
-        return None
-    if email := entry.get("userByEmail"):
-        return f"{role} {'serviceAccount' if email.endswith('.gserviceaccount.com') else 'user'}:{email}"
-    for key, kind in MEMBER_KEYS.items():
-        if key in entry:
-            return f"{role} {kind}:{entry[key]}"
-    for key in ("view", "routine", "dataset"):
-        if key in entry:
-            return f"{role or 'read'} authorised {key} {_pairs(entry[key]).replace(chr(10), ' ')}"
-    return f"{role} {entry.get('iamMember') or entry.get('specialGroup', '')}"
-
-
 def project_members(subject: Subject) -> Iterator[Aspect]:
     """Who has a BigQuery role or a basic role on the project; anybody at all, where it is everybody."""
     declared = {f"{role} {member}" for role, member in members_of(subject.environment, PROJECT_ROLES)}
@@ -371,16 +336,6 @@ def service_account_members(subject: Subject) -> Iterator[Aspect]:
         return  # there is no such account: access.1 says so
     declared = {f"{TOKEN_MINTER} serviceAccount:{subject.environment.transfer_agent}"}
     yield _members(subject, account, declared, bindings(policy))
-
-
-def bindings(policy: Mapping[str, Any]) -> set[str]:
-    """Role and member of each binding, with its condition."""
-    return {
-        f"{binding['role']} {member}"
-        + (f" if {binding['condition'].get('title', '')}" if binding.get("condition") else "")
-        for binding in policy.get("bindings", [])
-        for member in binding.get("members", [])
-    }
 
 
 def _members(subject: Subject, name: str, declared: set[str], live: set[str]) -> Aspect:
@@ -419,13 +374,13 @@ def alert_policies(subject: Subject) -> Iterator[Aspect]:
     for name, alert in declared.items():
         standing = [_policy_text(policy, channels) for policy in live if policy.get("displayName") == name]
         text = "\n".join(standing) or "missing"
-        action = f"Run `{subject.deploy}`; if the change was meant, write it into stacks/alerts.py first."
+        action = f"Run `{subject.deploy}`; if the change was meant, write it into declared/alerts.py first."
         yield Aspect(alert.name, "alert policy", _alert_text(subject, alert), text, action)
     labelled = user_labels(subject.environment).items()
     for policy in live:
         name = policy.get("displayName", "")
         if name not in declared and labelled <= policy.get("userLabels", {}).items():
-            action = "Nobody declared it: delete it, or declare it in stacks/alerts.py."
+            action = "Nobody declared it: delete it, or declare it in declared/alerts.py."
             yield Aspect(name, "alert policy", "", _policy_text(policy, channels), action)
 
 

@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from catalog import Catalog
-    from stacks.environment import Environment
-    from verification.live import GoogleApi, LiveSystem, Usage
+    from declared.environment import Environment
+    from google.billing import Usage
+    from google.client import GoogleApi
+    from google.resources import LiveSystem
 
 
 class Status(StrEnum):

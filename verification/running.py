@@ -9,14 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from catalog import load_catalog, retarget
-from verification.live import (
-    WORKERS,
-    GoogleApi,
-    LiveSystemError,
-    NotPermittedError,
-    RequestRefusedError,
-    read_live_system,
-)
+from google.client import GoogleApi, LiveSystemError, NotPermittedError, RequestRefusedError
+from google.resources import WORKERS, read_live_system
 from verification.results import NOT_WELL, Check, Outcome, Report, Result, Status, Subject
 from verification.suites import SUITES
 
@@ -24,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from catalog import Catalog
-    from stacks.environment import Environment
-    from verification.live import LiveSystem
+    from declared.environment import Environment
+    from google.resources import LiveSystem
 
 Chosen = tuple[str, Check]
 #: Pauses between two looks at what settles late.

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from verification.live import column_types, expiry_days, partition_of
+from google.resources import column_types, expiry_days, partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from catalog import Column, Table
-    from stacks.environment import AllowedChange, Environment
+    from declared.environment import AllowedChange, Environment
     from verification.results import Subject
 
 #: Types that BigQuery changes in place, by ALTER COLUMN SET DATA TYPE, without a loss.

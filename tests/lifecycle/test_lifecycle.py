@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from benchmarks.checkout import copy_checkout
 from catalog import deployment_order, load_catalog, retarget
-from stacks.environment import PARTS
-from stacks.schedules import SCHEDULES
-from tests.workflows.github_server import NAME, GitHub, github_server
-from tests.workflows.steps import RunStep, run_step, run_steps
+from declared.names import PARTS
+from declared.schedules import SCHEDULES
+from tests.harness.checkout import copy_checkout
+from tests.harness.github_server import NAME, GitHub, github_server
+from tests.harness.workflow_steps import RunStep, run_step, run_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.local.bigquery_process import Server, serving
+from tests.harness.bigquery import Server, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.local.bigquery_process import DATASET, PROJECT, Server, serving
+from tests.harness.bigquery import DATASET, PROJECT, Server, serving
 
 if TYPE_CHECKING:
     from pathlib import Path

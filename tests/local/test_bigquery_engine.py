@@ -9,7 +9,7 @@ import requests
 from google.api_core.exceptions import BadRequest, GoogleAPICallError
 from google.cloud import bigquery
 
-from tests.local.bigquery_process import DATASET, PROJECT, Server
+from tests.harness.bigquery import DATASET, PROJECT, Server
 
 D = f"{PROJECT}.{DATASET}"
 

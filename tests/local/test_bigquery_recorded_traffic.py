@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from tests.local.bigquery_process import DATASET, PROJECT, Server
+from tests.harness.bigquery import DATASET, PROJECT, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fastapi.testclient import TestClient
 
+from declared.schedules import SCHEDULES
 from local.control_plane import Projects, Store, create_control_plane
 from local.control_plane.clock import Clock
 from local.control_plane.due_times import next_due_time
-from stacks.schedules import SCHEDULES
 
 if TYPE_CHECKING:
     from pathlib import Path

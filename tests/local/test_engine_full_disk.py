@@ -15,7 +15,7 @@ import pytest
 from google.api_core.exceptions import BadRequest, GoogleAPICallError
 from google.cloud import bigquery
 
-from tests.local.bigquery_process import DATASET, PROJECT, Server, serving
+from tests.harness.bigquery import DATASET, PROJECT, Server, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

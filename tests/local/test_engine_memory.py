@@ -17,8 +17,8 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from local.engine import offline
-from tests.local.bigquery_process import DATASET, PROJECT, Server, serving
-from tests.verification.deployed import embedded_environment
+from tests.harness.bigquery import DATASET, PROJECT, Server, serving
+from tests.harness.deployed import embedded_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from google.api_core.exceptions import BadRequest
 
-from tests.local.bigquery_process import DATASET, PROJECT, Server
+from tests.harness.bigquery import DATASET, PROJECT, Server
 
 TABLE = f"`{PROJECT}.{DATASET}.prices`"
 FIRST = [(1, "mid"), (2, "budget"), (3, None)]

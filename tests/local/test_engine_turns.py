@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from google.cloud import bigquery
 
-from tests.local.bigquery_process import DATASET, PROJECT, Server
+from tests.harness.bigquery import DATASET, PROJECT, Server
 
 D = f"{PROJECT}.{DATASET}"
 ROUNDS = 12

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.provider.rest import Refused
-from tests.local.provider_workspace import Managed, changed, line_of, served, session
+from tests.harness.provider_workspace import Managed, changed, line_of, served, session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

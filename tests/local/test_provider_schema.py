@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.provider.bindings import binding_schemas
-from tests.local.provider_workspace import PROVIDER, RESOURCES
+from tests.harness.provider_workspace import PROVIDER, RESOURCES
 
 if TYPE_CHECKING:
     from local.provider.schema import Block

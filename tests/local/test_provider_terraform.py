@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from local.provider import serve_provider
-from tests.local.provider_workspace import PROJECT, run_terraform, served
+from tests.harness.provider_workspace import PROJECT, run_terraform, served
 
 if TYPE_CHECKING:
     import subprocess

@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 import pytest
 from google.cloud import bigquery
 
+from declared.loading import load_environment
 from local import LocalError
 from local.sample_data import LOS_ANGELES, Size, caption_key, generate, seed
-from stacks.environment import load_environment
 
 if TYPE_CHECKING:
     from pathlib import Path

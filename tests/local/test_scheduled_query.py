@@ -14,7 +14,7 @@ from local.control_plane.data_transfer import ScheduledQuery
 from local.scheduled_query import QueryFailedError, run_as_job
 
 if TYPE_CHECKING:
-    from stacks.environment import Environment
+    from declared.environment import Environment
 
 ENDLESS = (
     "SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 300000)) a, UNNEST(GENERATE_ARRAY(1, 300000)) b WHERE a * b = 0"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.local.provider_workspace import run_terraform, served
+from tests.harness.provider_workspace import run_terraform, served
 
 if TYPE_CHECKING:
     import subprocess

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from benchmarks.checkout import copy_checkout, free_port
+from tests.harness.checkout import copy_checkout, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,18 +12,21 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 from typer.testing import CliRunner
 
-from operations import __main__, cost, cost_report
-from operations.cost import CostChange, Estimate
-from operations.steps import StepFailedError
-from verification import budgets
-from verification.budgets import Budget
-from verification.live import MEGABYTE, DryRun, LiveSystemError, NotPermittedError
+from declared import budgets
+from declared.budgets import Budget
+from declared.sizes import MEGABYTE
+from google.client import LiveSystemError, NotPermittedError
+from operations import __main__
+from operations.deploy.steps import StepFailedError
+from operations.review import cost, cost_report
+from operations.review.cost import CostChange, Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from catalog import Catalog, Routine
-    from tests.verification.deployed import Deployed
+    from google.billing import DryRun
+    from tests.harness.deployed import Deployed
 
 
 def with_text(catalog: Catalog, name: str, change: Callable[[str], str]) -> Catalog:

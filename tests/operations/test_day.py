@@ -12,7 +12,7 @@ from rich.console import Console
 from operations.day import print_day
 
 if TYPE_CHECKING:
-    from verification.live import GoogleApi
+    from google.client import GoogleApi
 
 ROWS: dict[str, dict[str, Any]] = {
     "etl_job_runs": {

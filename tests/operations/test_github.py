@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from operations.__main__ import app, main
-from operations.github import LONGEST_TEXT, repository_of, write_comment, write_drift_issue
-from operations.steps import StepFailedError
-from tests.workflows.github_server import BOT, GitHub, github_server
+from operations.deploy.steps import StepFailedError
+from operations.review.github import LONGEST_TEXT, repository_of, write_comment, write_drift_issue
+from tests.harness.github_server import BOT, GitHub, github_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

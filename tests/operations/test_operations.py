@@ -14,20 +14,22 @@ import pytest
 from rich.console import Console
 
 from catalog import load_catalog, retarget
-from operations import planning, rollback
-from operations.adoption import adoptable
-from operations.cdktf import CdktfRun, StackOutcome, read_line, run_cdktf
-from operations.deployment import Deployment, print_summary
-from operations.scheduled_runs import ScheduledRun, run_each_schedule
-from operations.steps import StepFailedError, run_module
-from stacks.environment import PARTS, Environment, load_environment
-from stacks.schedules import SCHEDULES
-from verification.live import RequestRefusedError
+from declared.loading import load_environment
+from declared.names import PARTS
+from declared.schedules import SCHEDULES
+from google.client import RequestRefusedError
+from operations.deploy import planning, rollback
+from operations.deploy.adoption import adoptable
+from operations.deploy.cdktf import CdktfRun, StackOutcome, read_line, run_cdktf
+from operations.deploy.deployment import Deployment, print_summary
+from operations.deploy.scheduled_runs import ScheduledRun, run_each_schedule
+from operations.deploy.steps import StepFailedError, run_module
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from verification.live import GoogleApi
+    from declared.environment import Environment
+    from google.client import GoogleApi
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 NOON = datetime(2026, 11, 24, 20, 0, tzinfo=UTC)
@@ -86,8 +88,8 @@ def test_output_with_cursor_movements_and_continued_lines_is_read(
     ]
     script.write_text("#!/bin/sh\nprintf '%b\\n' " + " ".join(f"'{line}'" for line in lines) + "\nexit 3\n")
     script.chmod(0o755)
-    monkeypatch.setattr("operations.cdktf.COMMAND", script)
-    monkeypatch.setattr("operations.cdktf.LOG", tmp_path / "logs" / "cdktf.log")
+    monkeypatch.setattr("operations.deploy.cdktf.COMMAND", script)
+    monkeypatch.setattr("operations.deploy.cdktf.LOG", tmp_path / "logs" / "cdktf.log")
     run = run_cdktf(["deploy"], {"PATH": "/usr/bin:/bin"})
     assert run.exit_code == 3
     assert run.stacks["eros-local-access"].created == ["google_service_account.etl", "google_project_iam_member.a"]
@@ -300,8 +302,8 @@ def test_one_stack_that_cannot_be_planned_keeps_no_other_from_it(
             raise StepFailedError("Error: Instance cannot be destroyed", 2)
         return "No changes."
 
-    monkeypatch.setattr("operations.planning.printed", run)
-    monkeypatch.setattr("operations.planning.stack_folder", lambda stack: tmp_path / stack)
+    monkeypatch.setattr("operations.deploy.planning.printed", run)
+    monkeypatch.setattr("operations.deploy.planning.stack_folder", lambda stack: tmp_path / stack)
     with pytest.raises(StepFailedError) as caught:
         planning._plans(local, Console(file=io.StringIO()), {})  # noqa: SLF001 - without preflight and server
     assert planned == ["main.py", *(f"eros-local-{part}" for part in PARTS)]

@@ -16,19 +16,20 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from catalog import load_catalog, retarget
-from operations.cost import CostChange, Estimate
-from operations.github import LONGEST_TEXT, length
-from operations.markdown_text import cell, code
-from operations.plan_markdown import Fold, Section, fitted, markdown
-from operations.plan_summary import Costs, summarize
-from operations.planned import Action, read_plan, read_plans
-from stacks.environment import AllowedChange, load_environment
+from declared.environment import AllowedChange
+from declared.loading import load_environment
+from operations.review.cost import CostChange, Estimate
+from operations.review.github import LONGEST_TEXT, length
+from operations.review.markdown_text import cell, code
+from operations.review.plan_markdown import Fold, Section, fitted, markdown
+from operations.review.plan_summary import Costs, summarize
+from operations.review.planned import Action, read_plan, read_plans
 from stacks.warehouse import schema_json
 
 if TYPE_CHECKING:
     from catalog import Catalog
-    from operations.plan_summary import Summary
-    from stacks.environment import Environment
+    from declared.environment import Environment
+    from operations.review.plan_summary import Summary
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 NOON = datetime(2026, 3, 7, 20, 0, tzinfo=UTC)

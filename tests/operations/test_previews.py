@@ -11,18 +11,19 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from operations import previews
+from declared.environment import Environment, EnvironmentFileError
+from declared.loading import load_environment
+from google.client import RequestRefusedError
 from operations.__main__ import app
-from operations.cdktf import own_turn
-from operations.previews import remove_what_is_left, standing, sweep, template_of
-from operations.steps import StepFailedError
-from stacks.environment import Environment, EnvironmentFileError, load_environment
-from verification.live import RequestRefusedError
+from operations.deploy import previews
+from operations.deploy.cdktf import own_turn
+from operations.deploy.previews import remove_what_is_left, standing, sweep, template_of
+from operations.deploy.steps import StepFailedError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from verification.live import GoogleApi
+    from google.client import GoogleApi
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 PROJECT = "projects/eros-local"
@@ -237,7 +238,7 @@ def test_a_number_that_is_none_is_refused_in_words(number: str) -> None:
 def test_runs_in_one_checkout_take_turns_and_say_for_whom_they_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("operations.cdktf.TURN", tmp_path / "turn" / "lock")
+    monkeypatch.setattr("operations.deploy.cdktf.TURN", tmp_path / "turn" / "lock")
     said: list[str] = []
     waiting, order = threading.Event(), []
 

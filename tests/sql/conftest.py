@@ -16,8 +16,8 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from catalog import Catalog, Table, deployment_order, load_catalog, retarget
-from stacks.environment import load_environment
-from tests.sql.interruptible_server import CUT_OFF_FILE, MESSAGE
+from declared.loading import load_environment
+from tests.harness.interruptible_server import CUT_OFF_FILE, MESSAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,7 +118,7 @@ def session_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedde
     cut_off_file = tmp_path_factory.mktemp("cut_off") / "statements"
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "tests.sql.interruptible_server", "serve", "--port", "0"),
+            *(sys.executable, "-m", "tests.harness.interruptible_server", "serve", "--port", "0"),
             *("--data", str(tmp_path_factory.mktemp("embedded"))),
         ],
         cwd=REPOSITORY,

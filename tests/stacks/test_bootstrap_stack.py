@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from operations.cdktf import stack_names
-from stacks.environment import load_environment
-from stacks.roles import DEPLOY_PERMISSIONS, PROJECT_ROLES, workflow_grants
+from declared.loading import load_environment
+from declared.names import stack_names
+from declared.roles import DEPLOY_PERMISSIONS, PROJECT_ROLES, workflow_grants
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PROD = "of-scheduler-proj.iam.gserviceaccount.com"

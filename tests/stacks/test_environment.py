@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from stacks.environment import ENVIRONMENTS, EnvironmentFileError, json_schema, load_environment, previews
+from declared.environment import EnvironmentFileError, json_schema
+from declared.loading import ENVIRONMENTS, load_environment, previews
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 GOOD = (ENVIRONMENTS / "prod.yaml").read_text(encoding="utf-8")

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from catalog import load_catalog
 from catalog.zetasql import kind_of, member, parse, walk
-from stacks.schedules import (
+from catalog.zone import LOS_ANGELES
+from declared.schedules import (
     EVERY_HOUR,
-    LOS_ANGELES,
     SCHEDULES,
     Schedule,
     last_due,

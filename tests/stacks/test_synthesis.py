@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from catalog import load_catalog
-from stacks.alerts import ALERTS
+from declared.alerts import ALERTS
+from declared.loading import load_environment
+from declared.roles import grant_name
+from declared.schedules import SCHEDULES
 from stacks.base import literal
-from stacks.environment import load_environment
-from stacks.roles import grant_name
-from stacks.schedules import SCHEDULES
 from stacks.warehouse import schema_json
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -252,7 +252,7 @@ def test_an_adoption_of_what_is_not_declared_is_refused(tmp_path: Path, wanted: 
 
 
 def test_a_broken_sql_file_fails_synthesis_with_the_checks_message(tmp_path: Path) -> None:
-    for name in ("main.py", "catalog", "stacks", "environments", "sql"):
+    for name in ("main.py", "catalog", "declared", "stacks", "environments", "sql"):
         source = REPOSITORY / name
         copy = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, tmp_path / name)

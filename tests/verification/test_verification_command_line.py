@@ -18,9 +18,9 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from google import client as live
+from google.client import GoogleApi
 from verification import __main__ as command_line
-from verification import live
-from verification.live import GoogleApi
 from verification.suites import SUITES
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from typer.testing import Result as CliResult
 
-    from stacks.environment import Environment
-    from tests.verification.deployed import Deployed
+    from declared.environment import Environment
+    from tests.harness.deployed import Deployed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -279,7 +279,7 @@ def test_the_deadline_ends_it_whatever_is_waited_for(deployed: Deployed) -> None
     with faulty(str(deployed.environment.endpoint), "/", "silent") as endpoint:
         program = (
             "from verification import __main__ as m\n"
-            "from stacks.environment import load_environment as load\n"
+            "from declared.loading import load_environment as load\n"
             f"m.load_environment = lambda _: load('local').model_copy(update={{'endpoint': {endpoint!r}}})\n"
             "m.app(['--deadline', '1'])"
         )

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from verification import __main__ as command_line
-from verification.doctor import CASES, Diagnosis, examine
-from verification.mutations import (
+from tests.mutations.defects import (
     DAILY,
     SWEEP,
     UPDATE,
@@ -26,12 +24,14 @@ from verification.mutations import (
     schedule_ran,
     stats_rows,
 )
+from verification import __main__ as command_line
+from verification.doctor import CASES, Diagnosis, examine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from tests.verification.deployed import Deployed
+    from tests.harness.deployed import Deployed
 
 Ailment = tuple[str, "Callable[[Deployed], AbstractContextManager[None]]", str, str]
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, cast
 
 from typer.testing import CliRunner
 
-from stacks.environment import load_environment
-from stacks.roles import PROJECT_ROLES, members_of, workflow_grants
+from declared.loading import load_environment
+from declared.roles import PROJECT_ROLES, members_of, workflow_grants
+from tests.mutations.defects import SWEEP, dataset_access, replaced, routine_changed, schedule_patched, table_patched
 from verification import __main__ as command_line
 from verification.drift import Aspect, project_members
-from verification.mutations import SWEEP, dataset_access, replaced, routine_changed, schedule_patched, table_patched
 from verification.running import verify
 
 if TYPE_CHECKING:
     import pytest
     from typer.testing import Result as CliResult
 
-    from tests.verification.deployed import Deployed
+    from tests.harness.deployed import Deployed
     from verification.results import Result, Subject
 
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from verification.mutations import DEFECTS, HARMLESS, Mutation, caught
+from tests.mutations.defects import DEFECTS, HARMLESS, Mutation, caught
 from verification.report import table_text
 from verification.results import Status
 from verification.running import verify
 from verification.suites import SUITES
 
 if TYPE_CHECKING:
-    from tests.verification.deployed import Deployed
+    from tests.harness.deployed import Deployed
     from verification.results import Report
 
 SECONDS = 10

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from verification.live import NO_RETRY
+from google.client import NO_RETRY
 from verification.results import Status
 from verification.running import verify
 
 if TYPE_CHECKING:
-    from stacks.environment import Environment
+    from declared.environment import Environment
     from verification.results import Result
 
 

@@ -12,8 +12,9 @@ import pytest
 import xmlschema
 from pydantic import TypeAdapter
 
-from stacks.environment import load_environment
-from verification.live import MEGABYTE, Usage
+from declared.loading import load_environment
+from declared.sizes import MEGABYTE
+from google.billing import Usage
 from verification.report import Document, as_json, as_junit, as_markdown, json_schema, table_text
 from verification.results import Report, Result, Status
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stacks.environment import AllowedChange, Guards
-from stacks.schedules import LOS_ANGELES
-from verification.live import GoogleApi
-from verification.mutations import recreated, service_disabled, table_changed, table_patched
+from catalog.zone import LOS_ANGELES
+from declared.environment import AllowedChange, Guards
+from google.client import GoogleApi
+from tests.mutations.defects import recreated, service_disabled, table_changed, table_patched
 from verification.results import Status
 from verification.running import read_subject, verify
 from verification.table_changes import ChangeClass, TableChange, table_changes
 
 if TYPE_CHECKING:
-    from tests.verification.deployed import Deployed
+    from tests.harness.deployed import Deployed
     from verification.results import Result
 
 LOG = "lock_sweep_log"

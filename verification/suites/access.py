@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stacks.roles import AUDIT_LOGS, AUDITED_SERVICE, DATASET_ROLES, PROJECT_ROLES, TOKEN_MINTER, members_of
-from verification.drift import bindings, dataset_grant
-from verification.live import RequestRefusedError
+from declared.roles import AUDIT_LOGS, AUDITED_SERVICE, DATASET_ROLES, PROJECT_ROLES, TOKEN_MINTER, members_of
+from google.client import RequestRefusedError
+from google.grants import bindings, dataset_grant
 from verification.results import Check, Outcome, Subject, compared, failed, passed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from stacks.environment import Environment
+    from declared.environment import Environment
 
 
 def service_account(subject: Subject) -> Iterator[Outcome]:

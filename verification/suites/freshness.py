@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from stacks.schedules import LOS_ANGELES, last_due, schedules_of, works_at
+from catalog.zone import LOS_ANGELES
+from declared.schedules import last_due, schedules_of, works_at
 from verification.results import Check, Outcome, Subject, failed, passed, skipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stacks.schedules import Schedule
+    from declared.schedules import Schedule
 
 #: What a run may take, with the minutes that the transfer service takes to begin it.
 GRACE = timedelta(minutes=45)

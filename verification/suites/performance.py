@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from verification.budgets import SCALAR_FUNCTION, VIEW
-from verification.live import MEGABYTE
+from declared.budgets import SCALAR_FUNCTION, VIEW
+from declared.sizes import MEGABYTE
 from verification.results import Check, Outcome, Subject, failed, passed, skipped
 
 if TYPE_CHECKING:

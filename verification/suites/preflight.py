@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stacks.roles import DEPLOY_PERMISSIONS, SERVICES
-from verification.budgets import DAILY_AUTOMATION, PERFORMANCE_UPDATE
-from verification.live import MEGABYTE, column_types
+from declared.budgets import DAILY_AUTOMATION, PERFORMANCE_UPDATE
+from declared.roles import DEPLOY_PERMISSIONS, SERVICES
+from declared.sizes import MEGABYTE
+from google.resources import column_types
 from verification.results import Check, Outcome, Subject, compared, failed, passed, passed_unless, warned
 from verification.table_changes import ChangeClass, TableChange, allowing, table_changes
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from google.resources import standard_type
 from verification.comparison import body_difference
-from verification.live import standard_type
 from verification.results import Check, Outcome, Subject, compared, passed_unless
 
 if TYPE_CHECKING:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stacks.schedules import schedules_of
+from declared.schedules import schedules_of
 from verification.comparison import body_difference
 from verification.results import Check, Outcome, Subject, compared, failed, passed_unless, skipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stacks.schedules import Schedule
+    from declared.schedules import Schedule
 
 
 def transfer_configs(subject: Subject) -> Iterator[Outcome]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from google.resources import column_types, expiry_days, partition_of
 from verification.comparison import declared_labels, label_pairs
-from verification.live import column_types, expiry_days, partition_of
 from verification.results import Check, Outcome, Subject, failed, passed_unless
 
 if TYPE_CHECKING:

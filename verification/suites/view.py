@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verification.live import column_types
+from google.resources import column_types
 from verification.results import Check, Outcome, Subject, failed, passed, passed_unless, skipped
 
 if TYPE_CHECKING:

@@ -1,0 +1,92 @@
+"""Whom to wake, and for what: alert policies as data for the monitoring stack and for the verifier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from declared.names import SYSTEM
+
+if TYPE_CHECKING:
+    from declared.environment import Environment
+
+#: Who has read a mail need not get another one for the same within the hour.
+NOTIFICATION_PERIOD = "3600s"
+AUTO_CLOSE = "86400s"
+OF_A_TRANSFER_CONFIG = 'resource.type="bigquery_dts_config"'
+
+
+@dataclass(frozen=True)
+class Alert:
+    """An alert policy of one condition: a log entry that matches ``filter``, or a metric that is silent too long.
+
+    ``silent_seconds`` is None for a log entry. ``guide`` is what the mail tells whoever gets it, in Markdown.
+    """
+
+    name: str
+    title: str
+    severity: str
+    filter: str
+    guide: str
+    silent_seconds: int | None = None
+    system: str = SYSTEM
+
+    @property
+    def display_name(self) -> str:
+        """The policy's name, which is how it is found again."""
+        return f"{self.system}: {self.title}"
+
+    @property
+    def condition(self) -> dict[str, Any]:
+        """The condition as Cloud Monitoring's API writes it, without the name that the service gives it."""
+        if self.silent_seconds is None:
+            return {"displayName": self.display_name, "conditionMatchedLog": {"filter": self.filter}}
+        counted = {
+            "alignmentPeriod": "3600s",
+            "perSeriesAligner": "ALIGN_DELTA",
+            "crossSeriesReducer": "REDUCE_SUM",
+        }
+        silence = {"filter": self.filter, "duration": f"{self.silent_seconds}s", "aggregations": [counted]}
+        return {"displayName": self.display_name, "conditionAbsent": silence}
+
+
+ALERTS = (
+    # mail of the transfer service itself would go to the config's owner, a service account: to nobody
+    Alert(
+        "scheduled_query_failed",
+        "a scheduled query failed",
+        "ERROR",
+        f"{OF_A_TRANSFER_CONFIG} AND severity>=ERROR",
+        "A scheduled query of the EROS Scheduling System failed. `python -m verification doctor --env ENV` shows "
+        "which, the rows that prove it, and what puts it right.",
+    ),
+    Alert(
+        "scheduled_queries_silent",
+        "no scheduled query has ended for 3 hours",
+        "CRITICAL",
+        f'{OF_A_TRANSFER_CONFIG} AND metric.type="bigquerydatatransfer.googleapis.com/transfer_config/completed_runs"',
+        "The lock sweep runs every hour, and nothing has ended for 3 hours: scheduled queries are disabled, gone, or "
+        "may not run. `python -m verification doctor --env ENV` says which.",
+        silent_seconds=3 * 60 * 60,
+    ),
+)
+
+
+def alerts_of(environment: Environment) -> tuple[Alert, ...]:
+    """The alerts under an environment's own names."""
+    return tuple(replace(alert, system=environment.system) for alert in ALERTS)
+
+
+def alerts_are_on(environment: Environment) -> bool:
+    """Whether the policies are enabled: a preview wakes nobody, and its policies see the queries of its neighbours."""
+    return environment.preview is None
+
+
+def channel_name(environment: Environment) -> str:
+    """The display name of the notification channel, which is how it is found again."""
+    return f"{environment.system} operators"
+
+
+def user_labels(environment: Environment) -> dict[str, str]:
+    """Labels of channel and policies; the verifier finds by them what nobody declared."""
+    return {"system": environment.system}

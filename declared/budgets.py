@@ -1,0 +1,41 @@
+"""What a call of each object may read and cost: the operators' own figures, each in this one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from declared.sizes import GIGABYTE, MEGABYTE
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The most that a call may read, in bytes, and what reading it may cost, in US dollars."""
+
+    name: str
+    bytes_read: int
+    dollars: float
+
+
+SCALAR_FUNCTION = Budget("scalar function", MEGABYTE, 0.000005)
+CAPTION_SELECTION = Budget("caption selection", 50 * MEGABYTE, 0.00025)
+PERFORMANCE_UPDATE = Budget("performance update", 5 * GIGABYTE, 0.025)
+DAILY_AUTOMATION = Budget("daily automation", 2 * GIGABYTE, 0.01)
+#: The operators have none: a view answers a person, as a caption selection does.
+VIEW = Budget("view", CAPTION_SELECTION.bytes_read, CAPTION_SELECTION.dollars)
+
+BY_KIND = {"function": SCALAR_FUNCTION, "view": VIEW}
+BY_NAME = {
+    "select_captions_for_creator": CAPTION_SELECTION,
+    "update_caption_performance": PERFORMANCE_UPDATE,
+    "run_daily_automation": DAILY_AUTOMATION,
+}
+
+
+def budget_of(name: str, kind: str) -> Budget | None:
+    """The budget of an object; None where there is none, as for the lock sweep, whose budget is a time.
+
+    Args:
+        name: the object's name; a scheduled query has its procedure's budget.
+        kind: ``function``, ``table function``, ``procedure``, ``view`` or ``scheduled query``.
+    """
+    return BY_NAME.get(name) or BY_KIND.get(kind)

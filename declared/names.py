@@ -1,0 +1,71 @@
+"""Every ``eros-…`` name and e-mail address, in one place; what has an environment's own name is a property of it."""
+
+from __future__ import annotations
+
+import re
+
+#: Prefix of project-level resource names, label of the dataset and folder of the states.
+SYSTEM = "eros"
+#: The stacks, in the order of their deployment; the automation last, so that it can be destroyed alone.
+PARTS = ("warehouse", "routines", "access", "monitoring", "automation")
+#: The stack that creates what the others need before they can be deployed; never deployed with them.
+BOOTSTRAP = "bootstrap"
+#: Name of the workload identity pool, and of the one provider in it.
+IDENTITY_POOL = "github"
+#: The GitHub environment that previews are deployed in, and the name of their template there.
+PREVIEWS = "preview"
+#: Custom roles: each of Google's own that allows as much allows more.
+PLANNER_ROLE_ID = "erosPlanner"
+PREVIEWER_ROLE_ID = "erosPreviewer"
+
+_NUMBER = r"[1-9][0-9]{0,5}"
+#: A preview's name: its template's, a hyphen, and its number.
+NUMBERED = re.compile(rf"(?P<file>.+)-(?P<number>{_NUMBER})")
+#: The end of a preview's dataset id or of its service account's address, with its number.
+OF_A_PREVIEW = re.compile(rf"[-_]pr({_NUMBER})(?:-etl@.+)?$")
+
+
+def system(number: int | None) -> str:
+    """Prefix of project-level resource names: ``eros``, or ``eros-pr7`` for preview 7."""
+    return SYSTEM if number is None else f"{SYSTEM}-pr{number}"
+
+
+def preview_dataset(dataset: str, number: int) -> str:
+    """The dataset of a preview beside an environment's: ``eros_scheduling_brain_pr7``."""
+    return f"{dataset}_pr{number}"
+
+
+def stack_name(environment: str, part: str) -> str:
+    """The name of a stack: ``eros-prod-warehouse``."""
+    return f"{SYSTEM}-{environment}-{part}"
+
+
+def stack_names(environment: str) -> tuple[str, ...]:
+    """The stacks of an environment, in the order of their deployment."""
+    return tuple(stack_name(environment, part) for part in PARTS)
+
+
+def state_prefix(stack: str) -> str:
+    """The folder of a stack's state in the bucket."""
+    return f"{SYSTEM}/{stack}"
+
+
+def account(name: str, project: str) -> str:
+    """E-mail address of a service account of a project, without its ``eros-``."""
+    return f"{SYSTEM}-{name}@{project}.iam.gserviceaccount.com"
+
+
+def etl_account(number: int | None, project: str) -> str:
+    """E-mail address of the account that runs the scheduled queries, of an environment or of a preview."""
+    return f"{system(number)}-etl@{project}.iam.gserviceaccount.com"
+
+
+def is_preview_account(member: str, project: str) -> bool:
+    """Whether an IAM member is the service account of a preview in a project; of any number."""
+    address = rf"serviceAccount:{SYSTEM}-pr{_NUMBER}-etl@{re.escape(project)}\.iam\.gserviceaccount\.com"
+    return re.fullmatch(address, member) is not None
+
+
+def transfer_agent(project_number: int) -> str:
+    """E-mail address of Google's transfer service in a project."""
+    return f"service-{project_number}@gcp-sa-bigquerydatatransfer.iam.gserviceaccount.com"

@@ -1,0 +1,383 @@
+"""Reads the live system: BigQuery by Google's client, the other Google APIs by REST; never waits for long."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import google.auth
+import requests
+from google.api_core.exceptions import BadRequest, Forbidden, GoogleAPICallError, NotFound, RetryError
+from google.api_core.retry import Retry
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.auth.transport.requests import AuthorizedSession
+from google.cloud import bigquery
+
+from google.billing import DryRun, Usage, bytes_billed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from declared.environment import Environment
+
+CALL_SECONDS = 15.0
+QUERY_SECONDS = 60.0
+MAXIMUM_BYTES = 2 * 1024**3
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+#: Answers that say something about what was asked for; every other failure says that the service did not answer.
+REFUSALS = {400, 404, 409}
+FORBIDDEN = 403
+NO_RETRY = Retry(predicate=lambda _error: False)
+
+
+class LiveSystemError(Exception):
+    """The live system cannot be read; the message says what was asked, what came back and what to do."""
+
+
+class RequestRefusedError(LiveSystemError):
+    """The service answered that this request cannot be done: a missing object, a query that fails."""
+
+
+class NotPermittedError(LiveSystemError):
+    """The caller may not ask this; the message names the service, or the dry run, and what it said."""
+
+
+class GoogleApi:
+    """An environment's Google APIs: the embedded ones where it names an endpoint, Google's own otherwise.
+
+    Raises:
+        LiveSystemError: on construction, when there are no Google credentials; by every method, when no answer comes.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.usage = Usage()
+        credentials = AnonymousCredentials() if environment.endpoint else _google_credentials()  # type: ignore[no-untyped-call]
+        self._session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+        self._bigquery = bigquery.Client(
+            project=environment.project,
+            credentials=credentials,
+            location=environment.location,
+            client_options={"api_endpoint": environment.endpoint} if environment.endpoint else None,
+        )
+        # the embedded environment answers at once or not at all; Google may be busy for a moment
+        self._retry = NO_RETRY if environment.endpoint else Retry(timeout=CALL_SECONDS)
+        self._dataset = f"{environment.project}.{environment.dataset}"
+
+    def dataset(self, name: str | None = None) -> dict[str, Any] | None:
+        """A dataset's API resource, by default the environment's own; None where there is none."""
+        return self._found(self._bigquery.get_dataset, f"{self.environment.project}.{name}" if name else self._dataset)
+
+    def dataset_exists(self) -> bool:
+        """Whether the dataset stands."""
+        return self.dataset() is not None
+
+    def datasets(self) -> dict[str, dict[str, str]]:
+        """The project's datasets with their labels."""
+        with self._explained(f"datasets of {self.environment.project}"):
+            datasets = self._bigquery.list_datasets(retry=self._retry, timeout=CALL_SECONDS)
+            return {dataset.dataset_id: dict(dataset.labels) for dataset in datasets}
+
+    def delete_dataset(self) -> None:
+        """Delete the dataset with everything in it, unless it is gone."""
+        with self._explained(self._dataset):
+            self._bigquery.delete_dataset(
+                self._dataset, delete_contents=True, not_found_ok=True, retry=self._retry, timeout=CALL_SECONDS
+            )
+
+    def check_project(self) -> None:
+        """Make sure that a dataset which was not found is missing, and not the whole service.
+
+        Raises:
+            LiveSystemError: the project's datasets cannot be listed.
+        """
+        with self._explained(f"datasets of {self.environment.project}"):
+            try:
+                list(self._bigquery.list_datasets(max_results=1, retry=self._retry, timeout=CALL_SECONDS))
+            except NotFound as error:
+                raise LiveSystemError(
+                    f"datasets of {self.environment.project}: 404 {error.message}: look whether the project of "
+                    f"{self.environment.file} is right, and what answers in BigQuery's place"
+                ) from None
+
+    def table_labels(self) -> dict[str, dict[str, str]]:
+        """The tables and views of the dataset with their labels; none where there is no dataset."""
+        with self._explained(f"tables of {self._dataset}"):
+            try:
+                tables = self._bigquery.list_tables(self._dataset, retry=self._retry, timeout=CALL_SECONDS)
+                return {table.table_id: dict(table.labels) for table in tables}
+            except NotFound:
+                return {}
+
+    def routine_names(self) -> set[str]:
+        """Names of the routines of the dataset; empty where there is no dataset."""
+        with self._explained(f"routines of {self._dataset}"):
+            try:
+                routines = self._bigquery.list_routines(self._dataset, retry=self._retry, timeout=CALL_SECONDS)
+                return {routine.reference.routine_id for routine in routines}
+            except NotFound:
+                return set()
+
+    def table(self, name: str) -> dict[str, Any] | None:
+        """A table's or view's API resource, or None where there is none."""
+        return self._found(self._bigquery.get_table, f"{self._dataset}.{name}")
+
+    def routine(self, name: str) -> dict[str, Any] | None:
+        """A routine's API resource, or None where there is none."""
+        return self._found(self._bigquery.get_routine, f"{self._dataset}.{name}")
+
+    def query(
+        self, about: str, sql: str, parameters: Iterable[bigquery.query._AbstractQueryParameter] = ()
+    ) -> list[Any]:
+        """The rows of a query; it reads a bounded number of bytes and nothing from the cache.
+
+        Args:
+            about: the object that the query asks about, for the message when it fails.
+            sql: the query.
+            parameters: its parameters.
+
+        Raises:
+            RequestRefusedError: the query fails.
+        """
+        return self._run(about, sql, parameters)[0]
+
+    def _run(
+        self, about: str, sql: str, parameters: Iterable[bigquery.query._AbstractQueryParameter]
+    ) -> tuple[list[Any], int]:
+        config = bigquery.QueryJobConfig(
+            query_parameters=list(parameters), maximum_bytes_billed=MAXIMUM_BYTES, use_query_cache=False
+        )
+        with self._explained(f"query of {about}"):
+            rows = self._bigquery.query_and_wait(
+                sql,
+                job_config=config,
+                api_timeout=CALL_SECONDS,
+                wait_timeout=QUERY_SECONDS,
+                retry=self._retry,
+                job_retry=NO_RETRY,
+            )
+            found, read = list(rows), rows.total_bytes_processed or 0
+            self.usage.add(read)
+            return found, read
+
+    def read_by(self, about: str, sql: str) -> int:
+        """Run a query and say how many bytes it has read.
+
+        Raises:
+            RequestRefusedError: the query fails.
+        """
+        return self._run(about, sql, ())[1]
+
+    def dry_run(self, about: str, sql: str) -> DryRun:
+        """What a statement would read, without running it.
+
+        Raises:
+            RequestRefusedError: the statement is not valid, or names what is not there.
+            NotPermittedError: the caller may not run it.
+        """
+        config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
+        with self._explained(f"dry run of {about}"):
+            try:
+                job = self._bigquery.query(
+                    sql, job_config=config, retry=self._retry, timeout=CALL_SECONDS, job_retry=NO_RETRY
+                )
+            except (BadRequest, Forbidden, NotFound) as error:
+                reason = next((each["message"] for each in error.errors if each.get("message")), error.message)
+                refused = NotPermittedError if isinstance(error, Forbidden) else RequestRefusedError
+                raise refused(_one_line(f"dry run of {about}: {error.code} {reason}")) from None
+            tables = (f"{table.project}.{table.dataset_id}.{table.table_id}" for table in job.referenced_tables)
+            read, names = int(job.total_bytes_processed or 0), frozenset(tables)
+            return DryRun(read, max(int(job.total_bytes_billed or 0), bytes_billed(read, len(names))), names)
+
+    def transfer_configs(self) -> list[dict[str, Any]]:
+        """The scheduled queries of the project in the environment's location, as the transfer service lists them."""
+        parent = f"projects/{self.environment.project}/locations/{self.environment.location.lower()}"
+        path = f"{parent}/transferConfigs?dataSourceIds=scheduled_query"
+        return self._listed("bigquerydatatransfer", path, "transferConfigs")
+
+    def transfer_runs(self, config: str) -> list[dict[str, Any]]:
+        """The runs of a transfer config that the service still knows, the newest first."""
+        runs = self._listed("bigquerydatatransfer", f"{config}/runs?pageSize=100", "transferRuns")
+        return sorted(runs, key=lambda run: str(run.get("runTime", "")), reverse=True)
+
+    def service_accounts(self) -> dict[str, str]:
+        """The project's service accounts: resource names by e-mail address."""
+        path = f"projects/{self.environment.project}/serviceAccounts?pageSize=100"
+        return {account["email"]: account["name"] for account in self._listed("iam", path, "accounts")}
+
+    def alert_policies(self) -> list[dict[str, Any]]:
+        """The project's alert policies."""
+        return self._listed("monitoring", f"projects/{self.environment.project}/alertPolicies", "alertPolicies", "v3")
+
+    def notification_channels(self) -> list[dict[str, Any]]:
+        """The project's notification channels."""
+        path = f"projects/{self.environment.project}/notificationChannels"
+        return self._listed("monitoring", path, "notificationChannels", "v3")
+
+    def monitoring(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Call the Cloud Monitoring API; ``path`` comes after the version."""
+        return self._call("monitoring", method, path, body, "v3")
+
+    def project_policy(self) -> dict[str, Any]:
+        """The project's IAM policy, with conditions."""
+        path = f"projects/{self.environment.project}:getIamPolicy"
+        body = {"options": {"requestedPolicyVersion": 3}}
+        with _never_missing():
+            return self.resource_manager("POST", path, body)
+
+    def granted_permissions(self, permissions: Iterable[str]) -> set[str]:
+        """Those of the permissions that the caller has on the project."""
+        path = f"projects/{self.environment.project}:testIamPermissions"
+        with _never_missing():
+            answer = self.resource_manager("POST", path, {"permissions": sorted(permissions)})
+        return set(answer.get("permissions", []))
+
+    def enabled_services(self) -> set[str]:
+        """The APIs that are enabled in the project, such as ``bigquery.googleapis.com``."""
+        path = f"projects/{self.environment.project_number}/services?filter=state:ENABLED&pageSize=200"
+        services = self._listed("serviceusage", path, "services")
+        return {str(service["config"]["name"]) for service in services}
+
+    def query_quota_mebibytes(self) -> int | None:
+        """The MiB that the project's queries may read in a day; None where that is not limited."""
+        metric = "bigquery.googleapis.com%2Fquota%2Fquery%2Fusage"
+        path = f"projects/{self.environment.project_number}/services/bigquery.googleapis.com/consumerQuotaMetrics"
+        with _never_missing():
+            answer = self._call("serviceusage", "GET", f"{path}/{metric}", None, version="v1beta1")
+        buckets = [
+            int(bucket["effectiveLimit"])
+            for limit in answer.get("consumerQuotaLimits", [])
+            if limit.get("unit", "").startswith("1/d/")
+            for bucket in limit.get("quotaBuckets", [])
+            if not bucket.get("dimensions")
+        ]
+        limits = [limit for limit in buckets if limit >= 0]  # -1: no limit
+        return min(limits, default=None)
+
+    def _listed(self, service: str, path: str, key: str, version: str = "v1") -> list[dict[str, Any]]:
+        """Every resource of a list, page by page."""
+        with _never_missing():
+            page = self._call(service, "GET", path, None, version)
+            resources: list[dict[str, Any]] = page.get(key, [])
+            while token := page.get("nextPageToken"):
+                page = self._call(
+                    service, "GET", f"{path}{'&' if '?' in path else '?'}pageToken={token}", None, version
+                )
+                resources += page.get(key, [])
+        return resources
+
+    def data_transfer(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Call the Data Transfer API; ``path`` comes after the version, e.g. a config's name."""
+        return self._call("bigquerydatatransfer", method, path, body)
+
+    def iam(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Call the IAM API; ``path`` comes after the version."""
+        return self._call("iam", method, path, body)
+
+    def bucket_exists(self, bucket: str) -> bool:
+        """Whether a bucket of Cloud Storage stands."""
+        try:
+            self._call("storage", "GET", f"b/{bucket}", None)
+        except RequestRefusedError:
+            return False
+        return True
+
+    def stored_json(self, bucket: str, name: str) -> dict[str, Any] | None:
+        """The JSON that an object of Cloud Storage holds, or None where the bucket or the object does not stand."""
+        try:
+            return self._call("storage", "GET", f"b/{bucket}/o/{quote(name, safe='')}?alt=media", None)
+        except RequestRefusedError:
+            return None
+
+    def service_usage(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, version: str = "v1"
+    ) -> dict[str, Any]:
+        """Call the Service Usage API; ``path`` comes after the version."""
+        return self._call("serviceusage", method, path, body, version)
+
+    def resource_manager(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Call the Resource Manager API; ``path`` comes after the version."""
+        return self._call("cloudresourcemanager", method, path, body)
+
+    def _call(
+        self, service: str, method: str, path: str, body: Mapping[str, Any] | None, version: str = "v1"
+    ) -> dict[str, Any]:
+        endpoint = self.environment.endpoint
+        google = f"https://{service}.googleapis.com" + ("/storage" if service == "storage" else "")
+        base = f"{endpoint}/{service}/{version}" if endpoint else f"{google}/{version}"
+        with self._explained(f"{service} {path}"):
+            response = self._session.request(method, f"{base}/{path}", json=body, timeout=CALL_SECONDS)  # type: ignore[no-untyped-call]
+            if response.status_code == FORBIDDEN:
+                raise NotPermittedError(_one_line(f"{service} {path}: 403 {_message(response)}"))
+            if not response.ok:
+                raise _refusal(response.status_code, f"{service} {path}: {response.status_code} {_message(response)}")
+            answer: dict[str, Any] = response.json() if response.content else {}
+            return answer
+
+    def _found(self, get: Callable[..., Any], name: str) -> dict[str, Any] | None:
+        with self._explained(name):
+            try:
+                resource: dict[str, Any] = get(name, retry=self._retry, timeout=CALL_SECONDS).to_api_repr()
+            except NotFound:
+                return None
+            return resource
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        """Turn whatever the clients raise into one of this module's errors."""
+        try:
+            yield
+        except GoogleAPICallError as error:
+            message = f"{what}: {error.code or 'no'} {error.message or type(error).__name__}"
+            raise _refusal(int(error.code or 0), message) from None
+        except GoogleAuthError as error:
+            raise LiveSystemError(f"{what}: Google credentials are not accepted: {error}. {SIGN_IN}") from None
+        except (requests.RequestException, RetryError, TimeoutError, OSError) as error:
+            raise LiveSystemError(self._unreachable(error)) from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LiveSystemError(f"{what}: the answer is not readable: {type(error).__name__}: {error}") from None
+
+    def _unreachable(self, error: Exception) -> str:
+        slow = isinstance(error, requests.Timeout | TimeoutError)
+        problem = "gives no answer in time" if slow else f"does not answer ({type(error).__name__})"
+        if self.environment.endpoint:
+            return f"{self.environment.endpoint} {problem}: start it with `make up` (or `python -m local up`)"
+        return f"Google's API {problem}: look at the network, then run this again"
+
+
+SIGN_IN = "Run `gcloud auth application-default login`, or name a key file in GOOGLE_APPLICATION_CREDENTIALS."
+
+
+def _google_credentials() -> Any:
+    try:
+        credentials, _ = google.auth.default(scopes=[SCOPE])
+    except (DefaultCredentialsError, OSError, ValueError) as error:
+        raise LiveSystemError(f"no Google credentials: {str(error).splitlines()[0]} {SIGN_IN}") from None
+    return credentials
+
+
+def _refusal(status: int, message: str) -> LiveSystemError:
+    return (RequestRefusedError if status in REFUSALS else LiveSystemError)(_one_line(message))
+
+
+def _one_line(message: str) -> str:
+    return " ".join("".join(character for character in message if character.isprintable() or character == "\n").split())
+
+
+@contextmanager
+def _never_missing() -> Iterator[None]:
+    """For what every project has: a service that refuses it does not work."""
+    try:
+        yield
+    except RequestRefusedError as error:
+        raise LiveSystemError(str(error)) from None
+
+
+def _message(response: requests.Response) -> str:
+    try:
+        message: str = response.json()["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        return response.reason or "no message"
+    return message

