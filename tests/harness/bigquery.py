@@ -1,4 +1,7 @@
-"""The embedded BigQuery in a process of its own, for tests: one data folder, one free port."""
+"""The embedded BigQuery alone in a process of its own: one data folder, no control plane.
+
+``python -m tests.harness.bigquery serve`` is that process, PREPARE is Python that it runs before it answers.
+"""
 
 from __future__ import annotations
 
@@ -6,67 +9,37 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
-import time
-import urllib.error
-import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from google.api_core.client_options import ClientOptions
-from google.auth.credentials import AnonymousCredentials
-from google.cloud import bigquery
+import uvicorn
+
+from local.bigquery import DataFolderError, create_bigquery_app
+from local.process import READY_LINE
+from tests.harness.embedded import connect
+from tests.harness.launcher import launch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from google.cloud import bigquery
 
 PROJECT, DATASET = "eros-local", "brain"
-SERVE = """
-import sys
-from pathlib import Path
-import uvicorn
-from local.bigquery import DataFolderError, create_bigquery_app
-try:
-    app = create_bigquery_app(Path(sys.argv[1]), "eros-local")
-except DataFolderError as error:
-    sys.exit(str(error))
-exec(sys.argv[3])
-uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[2]), log_level="warning")
-"""
+PREPARE = "PREPARE"
 
 
 class Server:
-    """A running server and a client for it; ``prepare`` is Python that it runs before it answers."""
+    """A running server and a client for it; ``prepare`` is Python that it runs before it answers.
+
+    Raises:
+        NotStartedError: it ended before it answered; with what it said.
+    """
 
     def __init__(self, data: Path, prepare: str = "") -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.endpoint = f"http://127.0.0.1:{self.port}"
-        self.said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(data), str(self.port), prepare], stderr=self.said
-        )
-        self.client = bigquery.Client(
-            PROJECT,
-            AnonymousCredentials(),  # type: ignore[no-untyped-call]
-            client_options=ClientOptions(api_endpoint=self.endpoint),
-        )
-
-    def wait_until_ready(self) -> None:
-        """Wait until it answers; fail with its message when it ends before."""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                self.said.seek(0)
-                raise AssertionError(self.said.read().decode())
-            with contextlib.suppress(urllib.error.URLError, ConnectionError):
-                urllib.request.urlopen(f"{self.endpoint}/bigquery/v2/projects", timeout=5).close()  # noqa: S310 - http on this machine
-                return
-            time.sleep(0.05)
-        raise AssertionError("the server did not answer within a minute")
+        self.launched = launch(data, "tests.harness.bigquery", {PREPARE: prepare})
+        self.process, self.endpoint = self.launched.process, self.launched.endpoint
+        self.client = connect(self.endpoint, PROJECT)
 
     def rows(self, sql: str, config: bigquery.QueryJobConfig | None = None) -> list[tuple[object, ...]]:
         """The rows of a query or of the last SELECT of a script."""
@@ -76,9 +49,7 @@ class Server:
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End the process."""
-        os.kill(self.process.pid, how)
-        self.process.wait(30)
-        self.said.close()
+        self.launched.end(how)
 
 
 @contextlib.contextmanager
@@ -86,9 +57,25 @@ def serving(data: Path, prepare: str = "") -> Iterator[Server]:
     """A server on a data folder, with the dataset in it."""
     server = Server(data, prepare)
     try:
-        server.wait_until_ready()
         server.client.create_dataset(DATASET, exists_ok=True)
         yield server
     finally:
-        if server.process.poll() is None:
-            server.stop()
+        server.stop()
+
+
+def main(data: Path) -> None:
+    """Serve a data folder on a free port, and say so as ``local serve`` does."""
+    try:
+        app = create_bigquery_app(data, PROJECT)
+    except DataFolderError as error:
+        sys.exit(str(error))
+    exec(os.environ.get(PREPARE, ""))  # noqa: S102 - what a test prepares in the server's process
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(128)
+        print(f"{READY_LINE}http://127.0.0.1:{listener.getsockname()[1]}", flush=True)  # noqa: T201 - for the launcher
+        uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning")).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[-1]))

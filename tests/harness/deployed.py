@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from google.auth.credentials import AnonymousCredentials
-from google.cloud import bigquery
-
-from catalog import Catalog, Column, Routine, ScheduledQuery, Table, View, deployment_order, load_catalog, retarget
+from catalog import Column, Routine, ScheduledQuery, Table, View, deployment_order
 from catalog.model import RoutineKind
 from declared.alerts import AUTO_CLOSE, NOTIFICATION_PERIOD, alerts_of, channel_name, user_labels
 from declared.environment import DATASET_DESCRIPTION, Environment
@@ -23,11 +16,13 @@ from declared.roles import AUDIT_LOGS, AUDITED_SERVICE, TOKEN_MINTER
 from declared.schedules import SCHEDULES, last_run_time
 from google.client import NO_RETRY, GoogleApi
 from local.sample_data import Size, seed
+from tests.harness.embedded import Embedded
+from tests.harness.launcher import launched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 ROUTINE_TYPES = {
     RoutineKind.FUNCTION: "SCALAR_FUNCTION",
     RoutineKind.TABLE_FUNCTION: "TABLE_VALUED_FUNCTION",
@@ -36,19 +31,12 @@ ROUTINE_TYPES = {
 LEGACY_NAMES = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}
 
 
-class Deployed:
-    """A deployed system: its environment, and what somebody would change in it by hand."""
+class Deployed(Embedded):
+    """A deployed system, and what somebody would change in it by hand."""
 
     def __init__(self, environment: Environment) -> None:
-        self.environment = environment
-        self.catalog: Catalog = retarget(load_catalog(), environment.project, environment.dataset)
+        super().__init__(environment)
         self.api = GoogleApi(environment)
-        self.client = bigquery.Client(
-            project=environment.project,
-            credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
-            client_options={"api_endpoint": environment.endpoint},
-        )
-        self.dataset = f"{environment.project}.{environment.dataset}"
 
     def rest(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Call BigQuery's REST API below the dataset."""
@@ -246,21 +234,8 @@ def _field(column: Any) -> dict[str, Any]:
 @contextmanager
 def embedded_environment(folder: Path) -> Iterator[Environment]:
     """The environment of an embedded server of its own, with nothing in it; the server ends with the context."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "local", "serve", "--port", "0", "--data", str(folder)],
-        cwd=REPOSITORY,
-        env={**os.environ, "EROS_ENV": "local"},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
-        try:
-            assert server.stdout is not None
-            announced = server.stdout.readline()
-            assert "http://" in announced, "the embedded server did not start; its standard error says why"
-            endpoint = announced[announced.index("http://") :].strip()
-            yield load_environment("local").model_copy(update={"endpoint": endpoint})
-        finally:
-            server.terminate()
+    with launched(folder) as server:
+        yield load_environment("local").model_copy(update={"endpoint": server.endpoint})
 
 
 def deploy(environment: Environment) -> Deployed:

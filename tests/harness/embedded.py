@@ -1,13 +1,9 @@
-"""An embedded BigQuery of its own for a benchmark, with every object of the SQL files, empty."""
+"""A client of an embedded server: SQL in, rows out. Also a server of its own with every object of the SQL files."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,35 +14,45 @@ from google.cloud import bigquery
 from catalog import Catalog, deployment_order, load_catalog, retarget
 from declared.loading import load_environment
 from tests.harness.checkout import REPOSITORY
+from tests.harness.launcher import NotStartedError, launched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from declared.environment import Environment
 
-class NotStartedError(Exception):
-    """The server ended before it answered."""
+__all__ = ["Embedded", "NotStartedError", "connect", "embedded"]
 
 
-@dataclass(frozen=True)
+def connect(endpoint: str, project: str) -> bigquery.Client:
+    """Google's client, led to an embedded server."""
+    return bigquery.Client(
+        project=project,
+        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
+        client_options={"api_endpoint": endpoint},
+    )
+
+
 class Embedded:
-    """A running server; in SQL text ``{d}`` stands for the dataset."""
+    """A running server; in SQL text ``{d}`` is the environment's dataset."""
 
-    endpoint: str
-    catalog: Catalog
-    client: bigquery.Client
-    #: The server's process, and the folder of all that it keeps.
+    #: Process id and data folder, of a server that ``embedded`` started.
     pid: int
     folder: Path
 
-    @property
-    def dataset(self) -> str:
-        """Project and dataset."""
-        return f"{self.catalog.project}.{self.catalog.dataset}"
+    def __init__(self, environment: Environment) -> None:
+        """``environment`` has the server's endpoint."""
+        self.environment = environment
+        self.endpoint = str(environment.endpoint)
+        self.catalog: Catalog = retarget(load_catalog(), environment.project, environment.dataset)
+        self.client = connect(self.endpoint, environment.project)
+        self.dataset = f"{environment.project}.{environment.dataset}"
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
-        """The rows of a statement or script."""
-        return [dict(row) for row in self.job(sql).result()]
+        """The rows of a statement, or of a script's last one."""
+        text = sql.replace("{d}", self.dataset)
+        return [dict(row) for row in self.client.query_and_wait(text, job_retry=None)]  # type: ignore[arg-type]
 
     def job(self, sql: str) -> bigquery.QueryJob:
         """A finished job, whose statistics are of interest."""
@@ -54,9 +60,16 @@ class Embedded:
         job.result()
         return job
 
-    def set_clock(self, now: datetime) -> None:
-        """Stop the server's clock at an instant."""
-        httpx.put(f"{self.endpoint}/clock", json={"now": now.isoformat()}).raise_for_status()
+    def set_clock(self, now: datetime | str | None) -> None:
+        """Stop the engine's clock at an instant (with its zone), or let it run again."""
+        text = now if now is None or isinstance(now, str) else now.isoformat()
+        httpx.put(f"{self.endpoint}/clock", json={"now": text}).raise_for_status()
+
+    def create(self) -> None:
+        """Create the dataset and all objects, in deployment order."""
+        self.client.create_dataset(self.environment.dataset)
+        for item in deployment_order(self.catalog):
+            self.job(item.ddl)
 
 
 @contextmanager
@@ -69,42 +82,9 @@ def embedded(checkout: Path = REPOSITORY) -> Iterator[Embedded]:
     Raises:
         NotStartedError: the server ended before it answered.
     """
-    environment = load_environment("local")
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "local", "serve", "--port", "0", "--data", folder]
-        process = subprocess.Popen(
-            command,
-            cwd=checkout,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, "EROS_ENV": "local"},
-        )
-        try:
-            endpoint = _announced(process, checkout)
-            client = bigquery.Client(
-                environment.project,
-                AnonymousCredentials(),  # type: ignore[no-untyped-call]
-                client_options={"api_endpoint": endpoint},
-            )
-            client.create_dataset(environment.dataset)
-            catalog = retarget(load_catalog(), environment.project, environment.dataset)
-            server = Embedded(endpoint, catalog, client, process.pid, Path(folder))
-            for item in deployment_order(catalog):
-                server.job(item.ddl)
-            yield server
-        except Exception as error:
-            if (code := process.poll()) is not None:
-                error.add_note(f"The server of {checkout} has ended with {code}.")
-            raise
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def _announced(process: subprocess.Popen[str], checkout: Path) -> str:
-    """The endpoint that a server announces when it answers."""
-    ready = process.stdout.readline() if process.stdout else ""
-    if not ready:
-        raise NotStartedError(f"the server of {checkout} ended at its start: `python -m local serve --port 0` says why")
-    return ready.split()[-1]
+    with tempfile.TemporaryDirectory() as folder, launched(Path(folder), checkout=checkout) as server:
+        environment = load_environment("local").model_copy(update={"endpoint": server.endpoint})
+        one = Embedded(environment)
+        one.pid, one.folder = server.process.pid, Path(folder)
+        one.create()
+        yield one

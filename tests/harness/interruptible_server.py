@@ -1,6 +1,8 @@
-"""The embedded server, whose scripts can be told to end after so many statements, as if it were killed there.
+"""The embedded server, whose scripts can be told to end where a kill would leave something else than the one before.
 
-No handler of the script runs and no open transaction commits. The number stands in the file that CUT_OFF_FILE names.
+That is after each statement that changes what is committed, and after the first change of each transaction, of which
+nothing may remain. No handler of the script runs and no open transaction commits. The number is in the file that
+CUT_OFF_FILE names.
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ if TYPE_CHECKING:
 
 CUT_OFF_FILE = "CUT_OFF_FILE"
 MESSAGE = "cut off here"
+WRITES = {"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "CREATE", "DROP", "COMMIT"}
 
 
-def end_after_some_statements() -> None:
+def end_after_some_changes() -> None:
     """Wrap the interpreter once the differences to BigQuery are closed."""
     from local_bigquery.sql import script  # noqa: PLC0415 - reads its settings when it is imported
 
@@ -30,7 +33,13 @@ def end_after_some_statements() -> None:
     def counted(original: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(original)
         def sql(interpreter: Any, statement: Any) -> None:
+            before = interpreter.context.system.get("uncommitted", 0)
             original(interpreter, statement)
+            writes = statement.text.split(maxsplit=1)[0].upper() in WRITES
+            uncommitted = before + writes if interpreter.cursor.in_transaction else 0
+            interpreter.context.system["uncommitted"] = uncommitted
+            if not writes or uncommitted > 1:
+                return
             file = Path(os.environ[CUT_OFF_FILE])
             left = int(file.read_text()) if file.exists() else 0
             if left:
@@ -49,7 +58,7 @@ def main() -> None:
 
     def close_and_wrap() -> None:
         close_differences()
-        end_after_some_statements()
+        end_after_some_changes()
 
     engine.close_differences = close_and_wrap
     app()

@@ -6,24 +6,22 @@ import contextlib
 import os
 import re
 import subprocess
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from local.process import READY_LINE
 from local.provider import mapping
 from local.provider.plugin import planned
 from local.provider.resources import load
 from local.provider.rest import Session, local_endpoints
 from local.provider.values import UNKNOWN, conform
+from tests.harness.launcher import launched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from local.provider.planning import Change
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 PROJECT = "eros-local"
 PROVIDER, RESOURCES = load()
 
@@ -51,16 +49,8 @@ def run_terraform(folder: Path, variables: dict[str, str], *arguments: str) -> s
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[str]:
     """Serve an embedded environment of its own; gives its base address."""
-    command = [sys.executable, "-m", "local", "serve", "--port", "0", "--data", str(folder)]
-    environment = {**os.environ, "EROS_ENV": "local"}
-    with subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            line = process.stdout.readline()
-            assert line.startswith(READY_LINE), f"the server did not start: {line}"
-            yield line.removeprefix(READY_LINE).strip()
-        finally:
-            process.terminate()
+    with launched(folder) as server:
+        yield server.endpoint
 
 
 @dataclass(frozen=True)

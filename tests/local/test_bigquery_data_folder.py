@@ -17,7 +17,7 @@ TABLE = f"`{PROJECT}.{DATASET}.kept`"
 
 def test_folder_in_use(tmp_path: Path) -> None:
     with serving(tmp_path), pytest.raises(AssertionError, match="another process has the data open") as refused:
-        Server(tmp_path).wait_until_ready()
+        Server(tmp_path)
     assert "Traceback" not in str(refused.value)
 
 
@@ -30,7 +30,7 @@ def test_damaged_file_is_left_alone(tmp_path: Path, name: str) -> None:
     for log in tmp_path.glob(f"{name}-*"):  # SQLite would put the file right from it
         log.unlink()
     with pytest.raises(AssertionError, match=f"cannot be opened: .*{name}") as refused:
-        Server(tmp_path).wait_until_ready()
+        Server(tmp_path)
     assert "Traceback" not in str(refused.value)
     assert (tmp_path / name).read_bytes() == damaged
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.sql.conftest import Embedded
+    from tests.sql.conftest import Sandbox
 
 #: When the tests of procedures take place, a Monday.
 NOW = "2026-06-15 12:00:00-07:00"
@@ -68,7 +68,7 @@ def literal(value: object) -> str:
     return repr(value)
 
 
-def add_messages(embedded: Embedded, *messages: Message) -> None:
+def add_messages(embedded: Sandbox, *messages: Message) -> None:
     """Insert messages, numbered in their order."""
     rows = []
     for number, message in enumerate(messages):
@@ -89,7 +89,7 @@ def add_messages(embedded: Embedded, *messages: Message) -> None:
         )
 
 
-def add_captions(embedded: Embedded, *captions: Caption) -> None:
+def add_captions(embedded: Sandbox, *captions: Caption) -> None:
     """Insert captions with the key of their text."""
     rows = [
         f"({', '.join(literal(getattr(caption, field.name)) for field in fields(caption))}, "
@@ -102,7 +102,7 @@ def add_captions(embedded: Embedded, *captions: Caption) -> None:
     )
 
 
-def add_locks(embedded: Embedded, *locks: Lock) -> None:
+def add_locks(embedded: Sandbox, *locks: Lock) -> None:
     """Insert locks."""
     rows = []
     for lock in locks:
@@ -129,7 +129,7 @@ class Restriction:
     tiers: Sequence[str] = ()
 
 
-def restrict(embedded: Embedded, *restrictions: Restriction) -> None:
+def restrict(embedded: Sandbox, *restrictions: Restriction) -> None:
     """Put a view of these rows in the place of the restrictions; the fixture puts the own one back."""
     rows = [
         "SELECT "

@@ -13,7 +13,7 @@ from dateutil.easter import easter  # type: ignore[import-untyped]
 from google.api_core.exceptions import BadRequest
 
 if TYPE_CHECKING:
-    from tests.sql.conftest import Embedded
+    from tests.sql.conftest import Sandbox
 
 YEARS = range(2020, 2036)
 #: The package's names where ours are shorter.
@@ -40,7 +40,7 @@ Day = tuple[dt.date, str]
 
 
 @pytest.fixture(scope="module")
-def computed(session_server: Embedded) -> dict[int, list[tuple[dt.date, str, str, bool, float]]]:
+def computed(session_server: Sandbox) -> dict[int, list[tuple[dt.date, str, str, bool, float]]]:
     """The rows of us_holidays for each year, from one query."""
     rows = session_server.query(
         " UNION ALL ".join(
@@ -115,7 +115,7 @@ def test_known_days(computed: dict[int, list[tuple[dt.date, str, str, bool, floa
     } <= days
 
 
-def test_easter_of_two_centuries(session_server: Embedded) -> None:
+def test_easter_of_two_centuries(session_server: Sandbox) -> None:
     """The rule against Gauss's algorithm as dateutil has it; every tenth year, and those of the exceptions."""
     years = [*range(1905, 2100, 10), 1954, 1981, 2049, 2076]
     query = " UNION ALL ".join(
@@ -124,11 +124,11 @@ def test_easter_of_two_centuries(session_server: Embedded) -> None:
     assert {date for (date,) in session_server.query(query)} == {easter(year) for year in years}
 
 
-def calendar(embedded: Embedded) -> list[tuple[object, ...]]:
+def calendar(embedded: Sandbox) -> list[tuple[object, ...]]:
     return embedded.query("SELECT * FROM `{d}.holiday_calendar` ORDER BY holiday_date, holiday_name")
 
 
-def test_seed_again_changes_nothing(embedded: Embedded) -> None:
+def test_seed_again_changes_nothing(embedded: Sandbox) -> None:
     embedded.call("seed_holiday_calendar", "2025, 2028")
     once = calendar(embedded)
     assert {row[0].year for row in once} == {2025, 2026, 2027, 2028}  # type: ignore[attr-defined]
@@ -136,7 +136,7 @@ def test_seed_again_changes_nothing(embedded: Embedded) -> None:
     assert calendar(embedded) == once
 
 
-def test_ranges_that_overlap_give_each_row_once(embedded: Embedded) -> None:
+def test_ranges_that_overlap_give_each_row_once(embedded: Sandbox) -> None:
     """New Year's Day 2028 is observed on 31 December 2027, whichever range that lies in."""
     embedded.call("seed_holiday_calendar", "2027, 2027")
     assert ("2027-12-31", "New Year's Day (observed)") in {(str(row[0]), row[1]) for row in calendar(embedded)}
@@ -148,7 +148,7 @@ def test_ranges_that_overlap_give_each_row_once(embedded: Embedded) -> None:
     assert calendar(embedded) == in_parts
 
 
-def test_edited_factor_and_added_day_survive(embedded: Embedded) -> None:
+def test_edited_factor_and_added_day_survive(embedded: Sandbox) -> None:
     embedded.call("seed_holiday_calendar", "2026, 2026")
     embedded.query(
         """UPDATE `{d}.holiday_calendar` SET saturation_impact_factor = 0.123 WHERE holiday_name = 'Halloween';
@@ -159,14 +159,14 @@ def test_edited_factor_and_added_day_survive(embedded: Embedded) -> None:
     assert [row for row in calendar(embedded) if row[0].year == 2026] == edited  # type: ignore[attr-defined]
 
 
-def test_two_holidays_on_one_day_stay(embedded: Embedded) -> None:
+def test_two_holidays_on_one_day_stay(embedded: Sandbox) -> None:
     embedded.call("seed_holiday_calendar", "2026, 2026")
     names = embedded.query("SELECT holiday_name FROM `{d}.holiday_calendar` WHERE holiday_date = '2026-11-11'")
     assert {name for (name,) in names} == {"Veterans Day", "Singles' Day"}
 
 
 @pytest.mark.parametrize("years", ["2027, 2026", "NULL, 2026", "2026, NULL", "1969, 1970", "2999, 3000", "2000, 2100"])
-def test_bad_range_is_a_clear_error(embedded: Embedded, years: str) -> None:
+def test_bad_range_is_a_clear_error(embedded: Sandbox, years: str) -> None:
     first, last = years.split(", ")
     with pytest.raises(BadRequest, match=re.escape(f"got {first} to {last}")):
         embedded.call("seed_holiday_calendar", years)

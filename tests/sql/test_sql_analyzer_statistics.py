@@ -17,7 +17,7 @@ from tests.sql.rows import NOW, Caption, Message, add_captions, add_messages
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.sql.conftest import Embedded
+    from tests.sql.conftest import Sandbox
 
 CAPTIONS = (
     Caption(1, tier="budget", category="archive"),
@@ -49,7 +49,7 @@ random_messages = settings(
 )
 
 
-def load(embedded: Embedded, drawn: Sequence[Message]) -> list[Message]:
+def load(embedded: Sandbox, drawn: Sequence[Message]) -> list[Message]:
     """Put the messages in; those of the window that were sent to anybody."""
     embedded.reset()
     add_captions(embedded, *CAPTIONS)
@@ -58,8 +58,8 @@ def load(embedded: Embedded, drawn: Sequence[Message]) -> list[Message]:
     return [message for message in drawn if (message.sent or 0) > 0 and message.days_ago <= 90]
 
 
-def rows(embedded: Embedded, function: str) -> list[dict[str, Any]]:
-    text = f"SELECT * FROM `{embedded.project}.{embedded.dataset}.{function}`('page', 90)"
+def rows(embedded: Sandbox, function: str) -> list[dict[str, Any]]:
+    text = f"SELECT * FROM `{embedded.dataset}.{function}`('page', 90)"
     return [dict(row) for row in embedded.client.query_and_wait(text)]
 
 
@@ -114,7 +114,7 @@ def significant(statistic: float | None, *sides: Sequence[Any]) -> bool:
     return statistic is not None and abs(statistic) >= 1.96 and min(map(len, sides)) >= 30
 
 
-def test_wilson_interval(embedded: Embedded) -> None:
+def test_wilson_interval(embedded: Sandbox) -> None:
     """Scipy's confidence level is the one whose quantile is 1.96."""
     random = np.random.default_rng(7)
     pairs = [(int(s), int(f)) for s, f in random.integers(0, 10 ** random.integers(1, 7, (300, 2))) if s + f > 0]
@@ -132,7 +132,7 @@ def test_wilson_interval(embedded: Embedded) -> None:
 
 @given(drawn=messages)
 @random_messages
-def test_segments(embedded: Embedded, drawn: list[Message]) -> None:
+def test_segments(embedded: Sandbox, drawn: list[Message]) -> None:
     group = load(embedded, drawn)
     found = rows(embedded, "analyze_behavioral_segments")
     if not group:
@@ -161,7 +161,7 @@ def test_segments(embedded: Embedded, drawn: list[Message]) -> None:
 
 @given(drawn=messages)
 @random_messages
-def test_triggers(embedded: Embedded, drawn: list[Message]) -> None:
+def test_triggers(embedded: Sandbox, drawn: list[Message]) -> None:
     group = load(embedded, drawn)
     found = {row["psychological_trigger"]: row for row in rows(embedded, "analyze_trigger_performance")}
     assert set(found) == {TRIGGERS[m.caption] for m in group if m.caption in TRIGGERS}
@@ -190,7 +190,7 @@ def test_triggers(embedded: Embedded, drawn: list[Message]) -> None:
 
 @given(drawn=messages)
 @random_messages
-def test_days(embedded: Embedded, drawn: list[Message]) -> None:
+def test_days(embedded: Sandbox, drawn: list[Message]) -> None:
     """The days are Los Angeles', asked of the database one by one, so that the grouping is what is tested."""
     group = load(embedded, drawn)
     found = {row["day_of_week_la"]: row for row in rows(embedded, "analyze_day_patterns")}
@@ -213,7 +213,7 @@ def test_days(embedded: Embedded, drawn: list[Message]) -> None:
 
 @given(drawn=messages)
 @random_messages
-def test_categories(embedded: Embedded, drawn: list[Message]) -> None:
+def test_categories(embedded: Sandbox, drawn: list[Message]) -> None:
     group = load(embedded, drawn)
     found = {(row["content_category"], row["price_tier"]): row for row in rows(embedded, "analyze_content_categories")}
     tiers = {caption.caption: (caption.category, caption.tier) for caption in CAPTIONS}
@@ -238,7 +238,7 @@ def test_categories(embedded: Embedded, drawn: list[Message]) -> None:
     ("revenue", "tier"),
     [(4999.99, "MICRO"), (5000, "SMALL"), (25000, "MEDIUM"), (100000, "LARGE"), (499999.99, "LARGE"), (500000, "MEGA")],
 )
-def test_account_size_at_its_edges(embedded: Embedded, revenue: float, tier: str) -> None:
+def test_account_size_at_its_edges(embedded: Sandbox, revenue: float, tier: str) -> None:
     load(
         embedded,
         [Message(earnings=float(revenue), sent=300), Message(earnings=None, sent=100), Message(sent=0, earnings=0.0)],
@@ -248,7 +248,7 @@ def test_account_size_at_its_edges(embedded: Embedded, revenue: float, tier: str
     assert (size["size_tier"], size["avg_audience"], size["total_revenue_period"]) == (tier, 200, near(revenue))
 
 
-def test_time_windows_are_hours_of_los_angeles(embedded: Embedded) -> None:
+def test_time_windows_are_hours_of_los_angeles(embedded: Sandbox) -> None:
     """Ten, five and four messages; the hour before midnight on Friday is a weekday's, an hour later the weekend's."""
     at = {"2026-06-12 23:30:00-07:00": 10, "2026-06-13 00:30:00-07:00": 5, "2026-06-14 23:59:59-07:00": 4}
     load(embedded, [Message(at=instant) for instant, count in at.items() for _ in range(count)])
@@ -270,8 +270,8 @@ def days_of(values: dict[range, tuple[int, float]], page: str = "page") -> list[
     ]
 
 
-def saturation(embedded: Embedded, tier: str = "MEDIUM", page: str = "page") -> dict[str, Any]:
-    dataset = f"{embedded.project}.{embedded.dataset}"
+def saturation(embedded: Sandbox, tier: str = "MEDIUM", page: str = "page") -> dict[str, Any]:
+    dataset = embedded.dataset
     text = f"SELECT * FROM `{dataset}.calculate_saturation_score`('{page}', '{tier}')"
     ((row),) = [dict(row) for row in embedded.client.query_and_wait(text)]
     return row
@@ -296,7 +296,7 @@ STEADY = [message for _ in range(10) for message in days_of({range(1, 91): (50, 
         (34, 59.0, 1.0, "HIGH"),
     ],
 )
-def test_saturation_by_deviation(embedded: Embedded, viewed: int, emv: float, score: float, risk: str) -> None:
+def test_saturation_by_deviation(embedded: Sandbox, viewed: int, emv: float, score: float, risk: str) -> None:
     """A week under 80 % of its EMV is a run of 7 days, which adds 0.20."""
     load(embedded, [*STEADY, *days_of({BASE: (50, 100.0), WEEK: (viewed, emv)})])
     row = saturation(embedded)
@@ -312,26 +312,26 @@ def test_saturation_by_deviation(embedded: Embedded, viewed: int, emv: float, sc
 @pytest.mark.parametrize(
     ("tier", "score"), [("MICRO", 0.54), ("SMALL", 0.54), ("MEDIUM", 0.6), ("LARGE", 0.66), ("MEGA", 0.72)]
 )
-def test_saturation_takes_the_tolerance_of_the_tier(embedded: Embedded, tier: str, score: float) -> None:
+def test_saturation_takes_the_tolerance_of_the_tier(embedded: Sandbox, tier: str, score: float) -> None:
     load(embedded, [*STEADY, *days_of({BASE: (50, 100.0), WEEK: (50, 59.0)})])
     assert saturation(embedded, tier)["saturation_score"] == near(score)
 
 
 @pytest.mark.parametrize(("weak", "run"), [((1, 2, 4, 5, 6), 3), ((1, 3, 5), 1), ((2, 3, 6), 2), ((), 0)])
-def test_longest_run_of_weak_days(embedded: Embedded, weak: tuple[int, ...], run: int) -> None:
+def test_longest_run_of_weak_days(embedded: Sandbox, weak: tuple[int, ...], run: int) -> None:
     days = {range(day, day + 1): (50, 70.0 if day in weak else 100.0) for day in WEEK}
     load(embedded, [*STEADY, *days_of({BASE: (50, 100.0)} | days)])
     assert saturation(embedded)["consecutive_underperform_days"] == run
 
 
-def test_weekdays_are_compared_with_their_own(embedded: Embedded) -> None:
+def test_weekdays_are_compared_with_their_own(embedded: Sandbox) -> None:
     """A page that sells ten times as much on one weekday is not tired on the others."""
     days = {range(day, day + 1): (50, 1000.0 if day % 7 == 3 else 100.0) for day in range(1, 91)}
     load(embedded, [*STEADY, *days_of(days)])
     assert saturation(embedded)["emv_deviation"] == near(0.0)
 
 
-def test_exclusions(embedded: Embedded) -> None:
+def test_exclusions(embedded: Sandbox) -> None:
     """Headwind of the platform, three holidays in the week, too short a history: no change, whatever the score."""
     load(embedded, [*days_of({BASE: (50, 100.0), WEEK: (34, 59.0)})])
     row = saturation(embedded)

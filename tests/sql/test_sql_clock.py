@@ -11,10 +11,10 @@ import pytest
 from tests.sql.rows import NOW, Message, add_messages
 
 if TYPE_CHECKING:
-    from tests.sql.conftest import Embedded
+    from tests.sql.conftest import Sandbox
 
 
-def test_stopped_clock(embedded: Embedded) -> None:
+def test_stopped_clock(embedded: Sandbox) -> None:
     embedded.set_clock("2026-03-08T03:05:00-07:00")
     (row,) = embedded.query(
         "SELECT CURRENT_TIMESTAMP(), CAST(CURRENT_DATE('America/Los_Angeles') AS STRING), "
@@ -25,7 +25,7 @@ def test_stopped_clock(embedded: Embedded) -> None:
     assert abs(embedded.value("SELECT CURRENT_TIMESTAMP()") - datetime.now(UTC)) < timedelta(minutes=1)
 
 
-def test_stored_functions_see_it(embedded: Embedded) -> None:
+def test_stored_functions_see_it(embedded: Sandbox) -> None:
     add_messages(embedded, Message())
     windows = "SELECT COUNT(*) FROM `{d}.analyze_time_windows`('page', 90)"
     embedded.set_clock(NOW)
@@ -35,7 +35,7 @@ def test_stored_functions_see_it(embedded: Embedded) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"now": "soon"}', b'{"now": "2026-01-01T00:00:00"}', b'{"now": 5}'])
-def test_what_is_no_instant_is_refused(embedded: Embedded, body: bytes) -> None:
+def test_what_is_no_instant_is_refused(embedded: Sandbox, body: bytes) -> None:
     answer = httpx.put(f"{embedded.endpoint}/clock", content=body)
     assert answer.status_code == 400
     assert "an instant with its zone" in answer.text

@@ -22,14 +22,14 @@ from tests.sql.rows import (
 )
 
 if TYPE_CHECKING:
-    from tests.sql.conftest import Embedded
+    from tests.sql.conftest import Sandbox
 
 DAILY = "run_daily_automation"
 DAY = "DATE '2026-06-15'"
 INVALID = "(never closed"
 
 
-def runs(embedded: Embedded) -> list[tuple[Any, ...]]:
+def runs(embedded: Sandbox) -> list[tuple[Any, ...]]:
     """Status, processed, failed and error of the daily runs, in the order of their status."""
     return embedded.query(
         "SELECT job_status, creators_processed, creators_failed, error_message "
@@ -37,28 +37,28 @@ def runs(embedded: Embedded) -> list[tuple[Any, ...]]:
     )
 
 
-def queued(embedded: Embedded) -> dict[str, float | None]:
+def queued(embedded: Sandbox) -> dict[str, float | None]:
     rows = embedded.query("SELECT page_name, saturation_pct, status FROM `{d}.schedule_generation_queue` ORDER BY 1")
     assert len(rows) == len({page for page, _, _ in rows})
     assert {status for _, _, status in rows} <= {"PENDING"}
     return {page: saturation for page, saturation, _ in rows}
 
 
-def reported(embedded: Embedded) -> list[str]:
+def reported(embedded: Sandbox) -> list[str]:
     rows = embedded.query("SELECT page_name FROM `{d}.creator_performance_reports` ORDER BY 1")
     return [page for (page,) in rows]
 
 
-def failures(embedded: Embedded) -> list[str]:
+def failures(embedded: Sandbox) -> list[str]:
     rows = embedded.query("SELECT page_name FROM `{d}.creator_processing_errors` ORDER BY error_time, page_name")
     return [page for (page,) in rows]
 
 
-def alerts(embedded: Embedded) -> list[tuple[str, str]]:
+def alerts(embedded: Sandbox) -> list[tuple[str, str]]:
     return embedded.query("SELECT alert_level, alert_source FROM `{d}.automation_alerts` ORDER BY 1, 2")
 
 
-def add_creators(embedded: Embedded, *pages: str, invalid: str = "") -> None:
+def add_creators(embedded: Sandbox, *pages: str, invalid: str = "") -> None:
     """Pages with a message each and a common caption; ``invalid`` names those with an invalid pattern, by letter."""
     add_messages(embedded, *(Message(page=page) for page in pages))
     add_captions(embedded, Caption(1))
@@ -66,13 +66,13 @@ def add_creators(embedded: Embedded, *pages: str, invalid: str = "") -> None:
         restrict(embedded, *(Restriction(page=page, hard=[INVALID]) for page in pages if page in invalid))
 
 
-def test_no_day_is_a_clear_error(embedded: Embedded) -> None:
+def test_no_day_is_a_clear_error(embedded: Sandbox) -> None:
     with pytest.raises(BadRequest, match="execution_date is NULL"):
         embedded.call(DAILY, "NULL")
     assert runs(embedded) == []
 
 
-def test_no_creator_is_no_work(embedded: Embedded) -> None:
+def test_no_creator_is_no_work(embedded: Sandbox) -> None:
     """Messages of the day itself, or of more than 30 days before it, in Los Angeles, make no creator."""
     add_messages(
         embedded,
@@ -84,7 +84,7 @@ def test_no_creator_is_no_work(embedded: Embedded) -> None:
     assert queued(embedded) == {}
 
 
-def test_the_30_days_are_those_of_los_angeles(embedded: Embedded) -> None:
+def test_the_30_days_are_those_of_los_angeles(embedded: Sandbox) -> None:
     add_messages(
         embedded,
         Message(page="first", at="2026-05-16 00:00:00-07:00"),
@@ -94,7 +94,7 @@ def test_the_30_days_are_those_of_los_angeles(embedded: Embedded) -> None:
     assert list(queued(embedded)) == reported(embedded) == ["first", "last"]
 
 
-def test_saturation_counts_locked_captions_among_those_that_may_be_used(embedded: Embedded) -> None:
+def test_saturation_counts_locked_captions_among_those_that_may_be_used(embedded: Sandbox) -> None:
     """Locks before the day, without a day, inactive ones and doubles count for nothing."""
     add_messages(embedded, Message(page="page"), Message(page="other"))
     add_captions(
@@ -118,7 +118,7 @@ def test_saturation_counts_locked_captions_among_those_that_may_be_used(embedded
     assert queued(embedded) == {"other": 0.0, "page": 40.0}
 
 
-def test_restrictions_lessen_what_may_be_used(embedded: Embedded) -> None:
+def test_restrictions_lessen_what_may_be_used(embedded: Sandbox) -> None:
     add_messages(embedded, Message())
     add_captions(
         embedded,
@@ -137,7 +137,7 @@ def test_restrictions_lessen_what_may_be_used(embedded: Embedded) -> None:
 
 
 @pytest.mark.parametrize(("locked", "is_queued"), [(3, True), (4, False), (5, False)])
-def test_queued_below_80_percent(embedded: Embedded, locked: int, is_queued: bool) -> None:
+def test_queued_below_80_percent(embedded: Sandbox, locked: int, is_queued: bool) -> None:
     add_messages(embedded, Message())
     add_captions(embedded, *(Caption(i) for i in range(5)))
     add_locks(embedded, *(Lock(i) for i in range(locked)))
@@ -146,13 +146,13 @@ def test_queued_below_80_percent(embedded: Embedded, locked: int, is_queued: boo
     assert reported(embedded) == ["page"]
 
 
-def test_no_caption_at_all_is_no_usable_figure_and_queued(embedded: Embedded) -> None:
+def test_no_caption_at_all_is_no_usable_figure_and_queued(embedded: Sandbox) -> None:
     add_messages(embedded, Message())
     embedded.call(DAILY, DAY, now=NOW)
     assert queued(embedded) == {"page": None}
 
 
-def test_report_holds_every_part(embedded: Embedded) -> None:
+def test_report_holds_every_part(embedded: Sandbox) -> None:
     add_creators(embedded, "page")
     embedded.query(
         """INSERT INTO `{d}.creator_content_inventory` VALUES ('page', DATE '2026-06-01', ['archive'], 5),
@@ -190,7 +190,7 @@ def test_report_holds_every_part(embedded: Embedded) -> None:
     assert json.loads(alone[0][0]) == report
 
 
-def test_twice_is_once(embedded: Embedded) -> None:
+def test_twice_is_once(embedded: Sandbox) -> None:
     add_creators(embedded, "a", "b")
     embedded.call(DAILY, DAY, now=NOW)
     tables = ("schedule_generation_queue", "creator_performance_reports")
@@ -202,14 +202,14 @@ def test_twice_is_once(embedded: Embedded) -> None:
     assert [status for status, *_ in runs(embedded)] == ["SUCCESS", "SUCCESS"]
 
 
-def test_each_day_has_its_own_queue(embedded: Embedded) -> None:
+def test_each_day_has_its_own_queue(embedded: Sandbox) -> None:
     add_creators(embedded, "a")
     embedded.call(DAILY, DAY, now=NOW)
     embedded.call(DAILY, "DATE '2026-06-16'")
     assert embedded.value("SELECT COUNT(*) FROM `{d}.schedule_generation_queue`") == 2
 
 
-def test_one_creator_with_an_invalid_pattern_costs_only_itself(embedded: Embedded) -> None:
+def test_one_creator_with_an_invalid_pattern_costs_only_itself(embedded: Sandbox) -> None:
     add_creators(embedded, "a", "b", invalid="a")
     embedded.call(DAILY, DAY, now=NOW)
     ((status, processed, failed, error),) = runs(embedded)
@@ -221,7 +221,7 @@ def test_one_creator_with_an_invalid_pattern_costs_only_itself(embedded: Embedde
     assert alerts(embedded) == [("WARNING", DAILY)]
 
 
-def test_four_failures_a_success_and_four_more_do_not_break_the_run(embedded: Embedded) -> None:
+def test_four_failures_a_success_and_four_more_do_not_break_the_run(embedded: Sandbox) -> None:
     add_creators(embedded, *"abcdefghi", invalid="abcdfghi")
     embedded.call(DAILY, DAY, now=NOW)
     assert runs(embedded)[0][:3] == ("COMPLETED_WITH_ERRORS", 1, 8)
@@ -229,7 +229,7 @@ def test_four_failures_a_success_and_four_more_do_not_break_the_run(embedded: Em
     assert alerts(embedded) == [("WARNING", DAILY)]
 
 
-def test_five_failures_in_a_row_break_the_run(embedded: Embedded) -> None:
+def test_five_failures_in_a_row_break_the_run(embedded: Sandbox) -> None:
     add_creators(embedded, *"abcdefgh", invalid="bcdef")
     with pytest.raises(BadRequest, match="Circuit breaker triggered: 5 consecutive failures"):
         embedded.call(DAILY, DAY, now=NOW)
@@ -246,7 +246,7 @@ def test_five_failures_in_a_row_break_the_run(embedded: Embedded) -> None:
     assert list(queued(embedded)) == reported(embedded) == list("abcdefgh")
 
 
-def test_failure_of_the_sweep_ends_nothing(embedded: Embedded) -> None:
+def test_failure_of_the_sweep_ends_nothing(embedded: Sandbox) -> None:
     add_creators(embedded, "a")
     embedded.query("ALTER TABLE `{d}.lock_sweep_log` RENAME COLUMN total_locks_cleaned TO away")
     try:
@@ -259,7 +259,7 @@ def test_failure_of_the_sweep_ends_nothing(embedded: Embedded) -> None:
     assert alerts(embedded) == [("CRITICAL", "sweep_expired_caption_locks"), ("WARNING", DAILY)]
 
 
-def test_it_sweeps(embedded: Embedded) -> None:
+def test_it_sweeps(embedded: Sandbox) -> None:
     add_creators(embedded, "a")
     add_locks(embedded, Lock(1, send_in_days=-1))
     embedded.call(DAILY, DAY, now=NOW)
@@ -275,7 +275,7 @@ def test_it_sweeps(embedded: Embedded) -> None:
     ],
     ids=["young", "older than 30 minutes", "of another day"],
 )
-def test_second_run_for_the_day(embedded: Embedded, started: str, day: str, statuses: list[str]) -> None:
+def test_second_run_for_the_day(embedded: Sandbox, started: str, day: str, statuses: list[str]) -> None:
     add_creators(embedded, "a")
     embedded.query(
         "INSERT INTO `{d}.etl_job_runs` (job_id, job_name, job_start_time, job_status, execution_date) "
@@ -285,7 +285,7 @@ def test_second_run_for_the_day(embedded: Embedded, started: str, day: str, stat
     assert [status for status, *_ in runs(embedded)] == statuses
 
 
-def test_overlapping_runs_queue_each_creator_once(embedded: Embedded) -> None:
+def test_overlapping_runs_queue_each_creator_once(embedded: Sandbox) -> None:
     add_creators(embedded, *"abcdefgh")
     embedded.set_clock(NOW)
     with ThreadPoolExecutor(3) as pool:
@@ -296,31 +296,31 @@ def test_overlapping_runs_queue_each_creator_once(embedded: Embedded) -> None:
     assert set(found) <= {"SUCCESS", "SKIPPED"}
 
 
-def test_cut_off_between_any_two_statements(embedded: Embedded) -> None:
+def test_cut_off_after_any_change(embedded: Sandbox) -> None:
     """The next run, once the cut one is too old to be at work, leaves what a run that was never cut would."""
-    statements, cut_off = 0, True
+    changes, cut_off = 0, True
     while cut_off:
-        statements += 1
+        changes += 1
         embedded.reset()
         add_creators(embedded, "a", "b")
         add_locks(embedded, Lock(2, send_in_days=-1, page="a"))
         embedded.set_clock(NOW)
-        cut_off = embedded.call_cut_off(DAILY, DAY, statements)
+        cut_off = embedded.call_cut_off(DAILY, DAY, changes)
         embedded.call(DAILY, DAY, now="2026-06-15 12:31:00-07:00")
-        assert list(queued(embedded)) == reported(embedded) == ["a", "b"], f"cut off after statement {statements}"
+        assert list(queued(embedded)) == reported(embedded) == ["a", "b"], f"cut off after change {changes}"
         assert {status for status, *_ in runs(embedded)} <= {"SUCCESS", "FAILED"}
         assert embedded.value("SELECT COUNT(*) FROM `{d}.active_caption_assignments` WHERE is_active") == 0
-    assert statements > 18
+    assert changes > 18
 
 
-def test_number_of_statements_does_not_grow_with_the_creators(embedded: Embedded) -> None:
+def test_number_of_statements_does_not_grow_with_the_creators(embedded: Sandbox) -> None:
     counts = []
     for pages in ("a", "abcdefghijkl"):
         embedded.reset()
         add_creators(embedded, *pages)
         embedded.set_clock(NOW)
         embedded.named |= embedded.written_by(DAILY)
-        dataset = f"{embedded.project}.{embedded.dataset}"
+        dataset = embedded.dataset
         job = embedded.client.query(f"CALL `{dataset}.{DAILY}`({DAY})", job_retry=None)
         job.result()
         counts.append(job.num_child_jobs)
@@ -328,7 +328,7 @@ def test_number_of_statements_does_not_grow_with_the_creators(embedded: Embedded
 
 
 @pytest.mark.parametrize("day", ["2028-02-29", "2026-03-08", "2026-11-01"], ids=["leap day", "23 hours", "25 hours"])
-def test_odd_days(embedded: Embedded, day: str) -> None:
+def test_odd_days(embedded: Sandbox, day: str) -> None:
     add_messages(embedded, Message(at=f"{day} 00:00:00 America/Los_Angeles"))
     embedded.call(DAILY, f"DATE '{day}'", now=f"{day}T23:00:00-08:00")
     assert queued(embedded) == {}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.sql.conftest import Embedded
+    from tests.sql.conftest import Sandbox
 
 IGNORED = {*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), 0x180B, 0x180C, 0x180D, 0x180F, 0x20E3}
 IGNORED |= {0x200C, 0x200D, 0x2060, 0xFEFF, 0x034F}
@@ -68,7 +68,7 @@ def normalised(text: str) -> str:
     return single_blanks("".join(kept))
 
 
-def keys(embedded: Embedded, texts: list[str]) -> list[str]:
+def keys(embedded: Sandbox, texts: list[str]) -> list[str]:
     """The keys of many texts by one query."""
     literals = ", ".join("'" + "".join(f"\\U{ord(character):08x}" for character in text) + "'" for text in texts)
     rows = embedded.query(
@@ -83,7 +83,7 @@ LETTERS_AND_MARKS = st.sampled_from("aZ9éЖжßñçकिी्षमुमُّ
 MIXED_TEXT = st.text(st.one_of(EMOJI_AND_SIGNS, LETTERS_AND_MARKS, st.characters(max_codepoint=0x7E, min_codepoint=32)))
 
 
-def compare(embedded: Embedded, texts: list[str], reference: Callable[[str], str]) -> None:
+def compare(embedded: Sandbox, texts: list[str], reference: Callable[[str], str]) -> None:
     expected = [hashlib.sha256(reference(text).encode()).hexdigest() for text in texts]
     for text, key, wanted in zip(texts, keys(embedded, texts), expected, strict=True):
         assert key == wanted, (text, reference(text))
@@ -96,26 +96,26 @@ FEW_QUERIES = settings(
 
 @FEW_QUERIES
 @given(texts=st.lists(ASCII_TEXT.filter(lambda text: any(c.isalnum() for c in text)), min_size=20, max_size=40))
-def test_ascii_text_has_the_legacy_key(session_server: Embedded, texts: list[str]) -> None:
+def test_ascii_text_has_the_legacy_key(session_server: Sandbox, texts: list[str]) -> None:
     compare(session_server, texts, legacy)
 
 
 @FEW_QUERIES
 @given(texts=st.lists(MIXED_TEXT, min_size=20, max_size=40))
-def test_text_of_any_script(session_server: Embedded, texts: list[str]) -> None:
+def test_text_of_any_script(session_server: Sandbox, texts: list[str]) -> None:
     compare(session_server, texts, normalised)
 
 
 @FEW_QUERIES
 @given(texts=st.lists(MIXED_TEXT.filter(lambda text: any(is_letter(c) for c in text)), min_size=10, max_size=20))
-def test_composed_and_decomposed_forms_give_one_key(session_server: Embedded, texts: list[str]) -> None:
+def test_composed_and_decomposed_forms_give_one_key(session_server: Sandbox, texts: list[str]) -> None:
     forms = {
         form: keys(session_server, [unicodedata.normalize(form, text) for text in texts]) for form in ("NFC", "NFD")
     }
     assert forms["NFC"] == forms["NFD"]
 
 
-def test_keys_of_a_column_with_nulls(session_server: Embedded) -> None:
+def test_keys_of_a_column_with_nulls(session_server: Sandbox) -> None:
     rows = session_server.query(
         "SELECT `{d}.caption_key`(text) FROM UNNEST(['a', NULL, 'A!']) AS text WITH OFFSET AS place ORDER BY place"
     )
@@ -144,7 +144,7 @@ COUNTS = st.one_of(st.integers(0, 1000), st.integers(0, 10**12), st.sampled_from
 
 @FEW_QUERIES
 @given(pairs=st.lists(st.tuples(COUNTS, COUNTS), min_size=20, max_size=40))
-def test_bounds(session_server: Embedded, pairs: list[tuple[int, int]]) -> None:
+def test_bounds(session_server: Sandbox, pairs: list[tuple[int, int]]) -> None:
     structs = ", ".join(f"STRUCT({place} AS place, {s} AS s, {f} AS f)" for place, (s, f) in enumerate(pairs))
     rows = session_server.query(
         "SELECT b.lower_bound, b.upper_bound, b.exploration_bonus FROM ("
@@ -160,14 +160,14 @@ def test_bounds(session_server: Embedded, pairs: list[tuple[int, int]]) -> None:
     ("arguments", "same_as"),
     [("NULL, NULL", (0, 0)), ("-5, 3", (0, 3)), ("3, -5", (3, 0)), ("NULL, 7", (0, 7)), ("-1, NULL", (0, 0))],
 )
-def test_bounds_of_null_and_negative_counts(session_server: Embedded, arguments: str, same_as: tuple[int, int]) -> None:
+def test_bounds_of_null_and_negative_counts(session_server: Sandbox, arguments: str, same_as: tuple[int, int]) -> None:
     (bounds,) = session_server.query(
         f"SELECT b.lower_bound, b.upper_bound FROM (SELECT `{{d}}.wilson_score_bounds`({arguments}) AS b)"
     )
     assert bounds == pytest.approx(wilson(*same_as)[:2], abs=1e-12)
 
 
-def test_sample_at_is_linear_and_clamped(session_server: Embedded) -> None:
+def test_sample_at_is_linear_and_clamped(session_server: Sandbox) -> None:
     low, high, _ = wilson(7, 13)
     shares = [-math.inf, -0.5, 0.0, 0.25, 0.5, 1.0, 1.5, math.inf]
     literals = ", ".join(f"CAST('{share}' AS FLOAT64)" for share in shares)
@@ -178,7 +178,7 @@ def test_sample_at_is_linear_and_clamped(session_server: Embedded) -> None:
     assert [point for (point,) in rows] == pytest.approx(expected, abs=1e-12)
 
 
-def test_sample_is_uniform_over_its_interval(session_server: Embedded) -> None:
+def test_sample_is_uniform_over_its_interval(session_server: Sandbox) -> None:
     """Kolmogorov-Smirnov at a level that a sound draw fails once in a million runs."""
     rows = session_server.query(
         "SELECT `{d}.wilson_sample`(7, 13) AS draw FROM UNNEST(GENERATE_ARRAY(1, 4000)) ORDER BY draw"

@@ -10,13 +10,13 @@ from google.api_core.exceptions import BadRequest
 from catalog import load_catalog
 
 if TYPE_CHECKING:
-    from tests.sql.conftest import Embedded
+    from tests.sql.conftest import Sandbox
 
 TESTED = [item.name for item in load_catalog() if item.tests]
 
 
 @pytest.mark.parametrize("name", TESTED)
-def test_asserts_of_the_file(session_server: Embedded, name: str) -> None:
+def test_asserts_of_the_file(session_server: Sandbox, name: str) -> None:
     (tests,) = [item.tests for item in session_server.catalog if item.tests and item.name == name]
     session_server.query(tests)
 
@@ -26,6 +26,6 @@ def test_every_function_has_asserts() -> None:
     assert {*catalog.functions, *catalog.table_functions} <= set(TESTED)
 
 
-def test_an_assert_that_does_not_hold_is_an_error(session_server: Embedded) -> None:
+def test_an_assert_that_does_not_hold_is_an_error(session_server: Sandbox) -> None:
     with pytest.raises(BadRequest, match="not so"):
         session_server.query("ASSERT `{d}.caption_key`('a') = `{d}.caption_key`('b') AS 'not so'")

@@ -11,31 +11,31 @@ from google.api_core.exceptions import BadRequest
 from tests.sql.rows import NOW, Caption, Message, Restriction, add_captions, add_messages, restrict
 
 if TYPE_CHECKING:
-    from tests.sql.conftest import Embedded
+    from tests.sql.conftest import Sandbox
 
 LOCK = "lock_captions_for_creator"
 DAY = "DATE '2026-06-16'"
 
 
-def lock(embedded: Embedded, schedule: str, *, budget: int = 3, page: str = "page") -> list[tuple[Any, ...]]:
+def lock(embedded: Sandbox, schedule: str, *, budget: int = 3, page: str = "page") -> list[tuple[Any, ...]]:
     return embedded.call(LOCK, f"'{schedule}', {DAY}, '{page}', 'any', {budget}, 1, 0, 0", now=NOW)
 
 
-def locks(embedded: Embedded) -> list[tuple[str, int]]:
+def locks(embedded: Sandbox) -> list[tuple[str, int]]:
     """Schedule and caption of every active lock."""
     return embedded.query(
         "SELECT schedule_id, caption_id FROM `{d}.active_caption_assignments` WHERE is_active ORDER BY 1, 2"
     )
 
 
-def add_pool(embedded: Embedded, captions: int = 30) -> None:
+def add_pool(embedded: Sandbox, captions: int = 30) -> None:
     add_captions(
         embedded, *(Caption(i, text=f"New today {i}", category=f"kind {i % 4}") for i in range(captions)),
         Caption(90, tier="mid"),
     )  # fmt: skip
 
 
-def test_what_it_returns_is_locked(embedded: Embedded) -> None:
+def test_what_it_returns_is_locked(embedded: Sandbox) -> None:
     add_pool(embedded)
     rows = lock(embedded, "monday")
     assert locks(embedded) == [("monday", caption) for caption in sorted(row[0] for row in rows)]
@@ -47,7 +47,7 @@ def test_what_it_returns_is_locked(embedded: Embedded) -> None:
     assert embedded.value("SELECT COUNT(DISTINCT assignment_key) FROM `{d}.active_caption_assignments`") == 4
 
 
-def test_the_same_schedule_gets_the_same_rows(embedded: Embedded) -> None:
+def test_the_same_schedule_gets_the_same_rows(embedded: Sandbox) -> None:
     add_pool(embedded)
     first = lock(embedded, "monday")
     assert lock(embedded, "monday") == first
@@ -55,19 +55,19 @@ def test_the_same_schedule_gets_the_same_rows(embedded: Embedded) -> None:
     assert len(locks(embedded)) == 4
 
 
-def test_another_schedule_gets_other_captions_until_there_are_none(embedded: Embedded) -> None:
+def test_another_schedule_gets_other_captions_until_there_are_none(embedded: Sandbox) -> None:
     add_pool(embedded, 5)
     counts = [len(lock(embedded, schedule)) for schedule in ("monday", "tuesday", "wednesday")]
     assert counts == [4, 2, 0]
     assert len({caption for _, caption in locks(embedded)}) == 6
 
 
-def test_creators_do_not_share_locks(embedded: Embedded) -> None:
+def test_creators_do_not_share_locks(embedded: Sandbox) -> None:
     add_pool(embedded, 3)
     assert len(lock(embedded, "monday")) == len(lock(embedded, "monday", page="another")) == 4
 
 
-def test_draws_can_be_replayed_from_the_schedule(embedded: Embedded) -> None:
+def test_draws_can_be_replayed_from_the_schedule(embedded: Sandbox) -> None:
     """wilson_sample_at with the 53 lowest bits of the fingerprint of schedule, page and caption."""
     add_pool(embedded)
     drawn = {row[0]: row[6]["thompson_score"] for row in lock(embedded, "monday")}
@@ -76,7 +76,7 @@ def test_draws_can_be_replayed_from_the_schedule(embedded: Embedded) -> None:
         assert embedded.value(f"SELECT `{{d}}.wilson_sample_at`(1, 1, {share})") == pytest.approx(score, abs=1e-12)
 
 
-def test_locks_count_in_the_weekly_budgets_of_the_next_schedule(embedded: Embedded) -> None:
+def test_locks_count_in_the_weekly_budgets_of_the_next_schedule(embedded: Sandbox) -> None:
     add_captions(embedded, *(Caption(i, urgent=True, category=f"kind {i}") for i in range(12)))
     assert [len(lock(embedded, schedule)) for schedule in ("monday", "tuesday", "wednesday")] == [3, 2, 0]
 
@@ -91,14 +91,14 @@ def test_locks_count_in_the_weekly_budgets_of_the_next_schedule(embedded: Embedd
         (f"'s', {DAY}, 'page', 'any', 1, -1, 1, 1", "mid -1"),
     ],
 )
-def test_bad_arguments_lock_nothing(embedded: Embedded, arguments: str, message: str) -> None:
+def test_bad_arguments_lock_nothing(embedded: Sandbox, arguments: str, message: str) -> None:
     add_pool(embedded)
     with pytest.raises(BadRequest, match=f"{LOCK}: .*{message}"):
         embedded.call(LOCK, arguments, now=NOW)
     assert locks(embedded) == []
 
 
-def test_an_invalid_pattern_locks_nothing(embedded: Embedded) -> None:
+def test_an_invalid_pattern_locks_nothing(embedded: Sandbox) -> None:
     add_pool(embedded)
     restrict(embedded, Restriction(hard=["(a"]))
     with pytest.raises(BadRequest, match=r"no caption was locked .* creator page .*hard pattern .*\(a"):
@@ -107,7 +107,7 @@ def test_an_invalid_pattern_locks_nothing(embedded: Embedded) -> None:
 
 
 @pytest.mark.parametrize("callers", [2, 8])
-def test_callers_at_once_never_get_the_same_caption(embedded: Embedded, callers: int) -> None:
+def test_callers_at_once_never_get_the_same_caption(embedded: Sandbox, callers: int) -> None:
     """Whoever loses every race ends with a clear error, and has locked nothing."""
     add_pool(embedded, 40)
     embedded.set_clock(NOW)
@@ -130,23 +130,23 @@ def test_callers_at_once_never_get_the_same_caption(embedded: Embedded, callers:
     assert sum(len(result) == 3 for result in results) >= min(callers, 5)
 
 
-def test_cut_off_between_any_two_statements(embedded: Embedded) -> None:
+def test_cut_off_after_any_change(embedded: Sandbox) -> None:
     """The next call for the schedule locks what the cut one did not, once."""
-    statements, cut_off = 0, True
+    changes, cut_off = 0, True
     while cut_off:
-        statements += 1
+        changes += 1
         embedded.reset()
         add_pool(embedded, 8)
         embedded.set_clock(NOW)
         arguments = f"'monday', {DAY}, 'page', 'any', 3, 1, 0, 0"
-        cut_off = embedded.call_cut_off(LOCK, arguments, statements)
+        cut_off = embedded.call_cut_off(LOCK, arguments, changes)
         rows = embedded.call(LOCK, arguments)
-        assert len(rows) == 4, f"cut off after statement {statements}"
+        assert len(rows) == 4, f"cut off after change {changes}"
         assert locks(embedded) == [("monday", caption) for caption in sorted(row[0] for row in rows)]
-    assert statements > 5
+    assert changes > 3
 
 
-def test_a_caption_that_was_sent_since_is_still_the_schedules(embedded: Embedded) -> None:
+def test_a_caption_that_was_sent_since_is_still_the_schedules(embedded: Sandbox) -> None:
     add_pool(embedded)
     first = [row[0] for row in lock(embedded, "monday")]
     add_messages(embedded, *(Message(caption=caption, days_ago=0.1) for caption in first))

@@ -11,13 +11,13 @@ from google.api_core.exceptions import BadRequest
 from tests.sql.rows import NOW, Caption, Message, add_captions, add_messages
 
 if TYPE_CHECKING:
-    from tests.sql.conftest import Embedded
+    from tests.sql.conftest import Sandbox
 
 UPDATE = "update_caption_performance"
 LATER = "2026-06-15 18:00:00-07:00"
 
 
-def computed(embedded: Embedded, columns: str = "successes, failures") -> dict[tuple[str, int], Any]:
+def computed(embedded: Sandbox, columns: str = "successes, failures") -> dict[tuple[str, int], Any]:
     """The columns that caption_performance gives at NOW, by page and caption."""
     rows = embedded.query(
         f"SELECT page_name, caption_id, {columns} FROM `{{d}}.caption_performance`(TIMESTAMP '{NOW}')"
@@ -25,16 +25,16 @@ def computed(embedded: Embedded, columns: str = "successes, failures") -> dict[t
     return {(page, caption): tuple(values) for page, caption, *values in rows}
 
 
-def stats(embedded: Embedded) -> list[tuple[Any, ...]]:
+def stats(embedded: Sandbox) -> list[tuple[Any, ...]]:
     return embedded.query("SELECT * FROM `{d}.caption_bandit_stats` ORDER BY page_name, caption_id, last_updated")
 
 
-def statuses(embedded: Embedded) -> list[str]:
+def statuses(embedded: Sandbox) -> list[str]:
     query = f"SELECT job_status FROM `{{d}}.etl_job_runs` WHERE job_name = '{UPDATE}' ORDER BY job_status"
     return [status for (status,) in embedded.query(query)]
 
 
-def test_above_the_median_is_a_success_and_at_the_median_a_failure(embedded: Embedded) -> None:
+def test_above_the_median_is_a_success_and_at_the_median_a_failure(embedded: Sandbox) -> None:
     """EMVs 1, 5 and 9: the median is 5, exactly at which caption 2 stands."""
     add_messages(embedded, *(Message(caption=i, earnings=e) for i, e in ((1, 10.0), (2, 50.0), (3, 90.0))))
     assert computed(embedded, "successes, failures, avg_emv") == {
@@ -44,14 +44,14 @@ def test_above_the_median_is_a_success_and_at_the_median_a_failure(embedded: Emb
     }
 
 
-def test_median_of_an_even_number_lies_between_the_middle_two(embedded: Embedded) -> None:
+def test_median_of_an_even_number_lies_between_the_middle_two(embedded: Sandbox) -> None:
     add_messages(embedded, *(Message(caption=i, earnings=e) for i, e in ((1, 10.0), (2, 40.0), (3, 60.0), (4, 90.0))))
     assert {key[1]: value for key, value in computed(embedded).items()} == {
         1: (1, 2), 2: (1, 2), 3: (2, 1), 4: (2, 1)
     }  # fmt: skip
 
 
-def test_each_page_has_its_own_median(embedded: Embedded) -> None:
+def test_each_page_has_its_own_median(embedded: Sandbox) -> None:
     add_messages(
         embedded,
         *(Message(page="small", caption=i, earnings=e) for i, e in ((1, 1.0), (2, 2.0), (3, 3.0))),
@@ -62,14 +62,14 @@ def test_each_page_has_its_own_median(embedded: Embedded) -> None:
     assert found["small", 1] == found["large", 1] == (1, 2)
 
 
-def test_page_with_one_message(embedded: Embedded) -> None:
+def test_page_with_one_message(embedded: Sandbox) -> None:
     add_messages(embedded, Message())
     assert computed(embedded, "successes, failures, total_observations, performance_percentile") == {
         ("page", 1): (1, 2, 1, 0)
     }
 
 
-def test_the_median_is_that_of_30_days_the_counts_of_90(embedded: Embedded) -> None:
+def test_the_median_is_that_of_30_days_the_counts_of_90(embedded: Sandbox) -> None:
     """The old, rich messages do not raise the bar; what is older than 90 days counts for nothing."""
     add_messages(
         embedded,
@@ -82,12 +82,12 @@ def test_the_median_is_that_of_30_days_the_counts_of_90(embedded: Embedded) -> N
     assert computed(embedded) == {("page", 1): (4, 1), ("page", 2): (1, 3), ("page", 3): (2, 1)}
 
 
-def test_page_without_a_message_in_30_days_has_failures_only(embedded: Embedded) -> None:
+def test_page_without_a_message_in_30_days_has_failures_only(embedded: Sandbox) -> None:
     add_messages(embedded, Message(days_ago=31), Message(days_ago=32, earnings=900.0))
     assert computed(embedded) == {("page", 1): (1, 3)}
 
 
-def test_null_and_zero_views_do_not_count_and_unknown_purchases_are_none(embedded: Embedded) -> None:
+def test_null_and_zero_views_do_not_count_and_unknown_purchases_are_none(embedded: Sandbox) -> None:
     add_messages(
         embedded,
         Message(caption=1, viewed=None),
@@ -103,7 +103,7 @@ def test_null_and_zero_views_do_not_count_and_unknown_purchases_are_none(embedde
     }
 
 
-def test_figures_of_a_caption(embedded: Embedded) -> None:
+def test_figures_of_a_caption(embedded: Sandbox) -> None:
     add_messages(
         embedded,
         Message(days_ago=3, sent=200, viewed=100, purchased=10.0, earnings=100.0),
@@ -117,7 +117,7 @@ def test_figures_of_a_caption(embedded: Embedded) -> None:
     assert found[5].isoformat() == "2026-06-14T19:00:00+00:00"
 
 
-def test_interval_and_bonus_are_those_of_wilson(embedded: Embedded) -> None:
+def test_interval_and_bonus_are_those_of_wilson(embedded: Sandbox) -> None:
     add_messages(embedded, *(Message(caption=i, earnings=e) for i, e in ((1, 1.0), (2, 2.0), (2, 3.0))))
     assert embedded.value(
         f"""SELECT LOGICAL_AND(
@@ -128,14 +128,14 @@ def test_interval_and_bonus_are_those_of_wilson(embedded: Embedded) -> None:
     )
 
 
-def test_percentile_is_the_percent_rank_and_ties_share_it(embedded: Embedded) -> None:
+def test_percentile_is_the_percent_rank_and_ties_share_it(embedded: Sandbox) -> None:
     earnings = (10.0, 20.0, 20.0, 40.0)
     add_messages(embedded, *(Message(caption=i, earnings=e) for i, e in enumerate(earnings)))
     found = computed(embedded, "performance_percentile")
     assert [found["page", i] for i in range(4)] == [(0,), (33,), (33,), (100,)]
 
 
-def test_messages_without_a_caption_are_matched_by_the_key_of_their_text(embedded: Embedded) -> None:
+def test_messages_without_a_caption_are_matched_by_the_key_of_their_text(embedded: Sandbox) -> None:
     """By punctuation and case apart; not when two captions have the key, nor when none has."""
     add_captions(
         embedded,
@@ -157,7 +157,7 @@ def test_messages_without_a_caption_are_matched_by_the_key_of_their_text(embedde
     assert {key[1] for key in computed(embedded)} == {3, 7, 10}
 
 
-def test_message_at_29_february_and_on_both_dst_days_count_once(embedded: Embedded) -> None:
+def test_message_at_29_february_and_on_both_dst_days_count_once(embedded: Sandbox) -> None:
     at = ("2028-02-29 23:59:59-08:00", "2028-03-12 03:00:00-07:00", "2028-03-12 01:59:59-08:00")
     add_messages(embedded, *(Message(at=instant) for instant in at))
     rows = embedded.query(
@@ -171,7 +171,7 @@ def test_message_at_29_february_and_on_both_dst_days_count_once(embedded: Embedd
     assert rows == [(2,)]
 
 
-def test_twice_is_once(embedded: Embedded) -> None:
+def test_twice_is_once(embedded: Sandbox) -> None:
     add_messages(embedded, *(Message(caption=i, earnings=i / 3) for i in range(30)))
     embedded.call(UPDATE, now=NOW)
     after_one = stats(embedded)
@@ -181,7 +181,7 @@ def test_twice_is_once(embedded: Embedded) -> None:
     assert statuses(embedded) == ["SUCCESS", "SUCCESS"]
 
 
-def test_late_purchases_change_the_outcome_and_only_the_rows_that_they_touch(embedded: Embedded) -> None:
+def test_late_purchases_change_the_outcome_and_only_the_rows_that_they_touch(embedded: Sandbox) -> None:
     add_messages(embedded, *(Message(caption=i, earnings=e) for i, e in ((1, 10.0), (2, 50.0), (3, 90.0))))
     embedded.call(UPDATE, now=NOW)
     embedded.query("UPDATE `{d}.mass_messages` SET purchased_count = 50, earnings = 500 WHERE caption_id = 1")
@@ -196,7 +196,7 @@ def test_late_purchases_change_the_outcome_and_only_the_rows_that_they_touch(emb
     assert embedded.query(touched) == [(2,)]
 
 
-def test_rows_near_the_end_of_their_partition_are_written_again(embedded: Embedded) -> None:
+def test_rows_near_the_end_of_their_partition_are_written_again(embedded: Sandbox) -> None:
     """Unchanged, 60 days old: written, so that it does not expire; 59 days old: left alone."""
     add_messages(embedded, Message(caption=1), Message(caption=2))
     embedded.call(UPDATE, now=NOW)
@@ -208,7 +208,7 @@ def test_rows_near_the_end_of_their_partition_are_written_again(embedded: Embedd
     assert embedded.query(fresh) == [(1,)]
 
 
-def test_rows_without_a_message_are_left_and_older_doubles_go(embedded: Embedded) -> None:
+def test_rows_without_a_message_are_left_and_older_doubles_go(embedded: Sandbox) -> None:
     add_messages(embedded, Message(caption=1))
     embedded.query(
         """INSERT INTO `{d}.caption_bandit_stats` (caption_id, page_name, successes, last_updated) VALUES
@@ -220,13 +220,13 @@ def test_rows_without_a_message_are_left_and_older_doubles_go(embedded: Embedded
     assert found == [(1, 1), (9, 7)]
 
 
-def test_no_messages_is_no_error(embedded: Embedded) -> None:
+def test_no_messages_is_no_error(embedded: Sandbox) -> None:
     embedded.call(UPDATE, now=NOW)
     assert statuses(embedded) == ["COMPLETED_NO_WORK"]
     assert embedded.query("SELECT alert_level FROM `{d}.automation_alerts`") == []
 
 
-def test_a_young_run_is_in_the_way_and_an_old_one_is_closed(embedded: Embedded) -> None:
+def test_a_young_run_is_in_the_way_and_an_old_one_is_closed(embedded: Sandbox) -> None:
     add_messages(embedded, Message())
     row = "INSERT INTO `{d}.etl_job_runs` (job_id, job_name, job_start_time, job_status, execution_date) VALUES "
     embedded.query(row + f"('a', '{UPDATE}', TIMESTAMP '2026-06-15 11:51:00-07:00', 'RUNNING', DATE '2026-06-15')")
@@ -237,7 +237,7 @@ def test_a_young_run_is_in_the_way_and_an_old_one_is_closed(embedded: Embedded) 
     assert len(stats(embedded)) == 1
 
 
-def test_overlapping_runs_write_each_row_once(embedded: Embedded) -> None:
+def test_overlapping_runs_write_each_row_once(embedded: Sandbox) -> None:
     add_messages(embedded, *(Message(caption=i) for i in range(50)))
     embedded.set_clock(NOW)
     with ThreadPoolExecutor(3) as pool:
@@ -247,7 +247,7 @@ def test_overlapping_runs_write_each_row_once(embedded: Embedded) -> None:
     assert set(statuses(embedded)) <= {"SUCCESS", "SKIPPED"}
 
 
-def test_error_is_recorded_and_raised_again(embedded: Embedded) -> None:
+def test_error_is_recorded_and_raised_again(embedded: Sandbox) -> None:
     add_messages(embedded, Message())
     embedded.query("ALTER TABLE `{d}.caption_bank` RENAME COLUMN caption_key TO away")
     try:
@@ -261,21 +261,21 @@ def test_error_is_recorded_and_raised_again(embedded: Embedded) -> None:
     assert len(stats(embedded)) == 1
 
 
-def test_cut_off_between_any_two_statements(embedded: Embedded) -> None:
+def test_cut_off_after_any_change(embedded: Sandbox) -> None:
     """Whatever the cut left, a run after the lease has expired leaves the same statistics as one that was never cut."""
-    statements, cut_off = 0, True
+    changes, cut_off = 0, True
     while cut_off:
-        statements += 1
+        changes += 1
         embedded.reset()
         add_messages(embedded, Message(caption=1), Message(caption=2, earnings=90.0))
         embedded.set_clock(NOW)
-        cut_off = embedded.call_cut_off(UPDATE, "", statements)
+        cut_off = embedded.call_cut_off(UPDATE, "", changes)
         embedded.call(UPDATE, now=LATER)
         found = embedded.query(
             "SELECT caption_id, successes, failures, "
             "(SELECT COUNTIF(job_status = 'RUNNING') FROM `{d}.etl_job_runs`) "
             "FROM `{d}.caption_bandit_stats` ORDER BY caption_id"
         )
-        assert found == [(1, 1, 2, 0), (2, 2, 1, 0)], f"cut off after statement {statements}"
+        assert found == [(1, 1, 2, 0), (2, 2, 1, 0)], f"cut off after change {changes}"
         assert statuses(embedded).count("SUCCESS") >= 1
-    assert statements > 8
+    assert changes > 8

@@ -23,23 +23,23 @@ from tests.sql.rows import (
 )
 
 if TYPE_CHECKING:
-    from tests.sql.conftest import Embedded
+    from tests.sql.conftest import Sandbox
 
 SELECT = "select_captions_for_creator"
 TIERS = ("budget", "mid", "premium", "bump")
 
 
-def select(embedded: Embedded, *wanted: int, segment: str = "any") -> list[tuple[Any, ...]]:
+def select(embedded: Sandbox, *wanted: int, segment: str = "any") -> list[tuple[Any, ...]]:
     """The rows of a selection at NOW: so many of each tier, 0 of those not named."""
     counts = ", ".join(str(number) for number in (*wanted, 0, 0, 0, 0)[:4])
     return embedded.call(SELECT, f"'page', '{segment}', {counts}", now=NOW)
 
 
-def chosen(embedded: Embedded, *wanted: int) -> list[int]:
+def chosen(embedded: Sandbox, *wanted: int) -> list[int]:
     return sorted(row[0] for row in select(embedded, *wanted))
 
 
-def scored(embedded: Embedded, segment: str = "any") -> dict[int, dict[str, Any]]:
+def scored(embedded: Sandbox, segment: str = "any") -> dict[int, dict[str, Any]]:
     """The score of each candidate and its parts, by caption, for one key of the draw."""
     embedded.set_clock(NOW)
     rows = embedded.query(
@@ -52,10 +52,10 @@ def scored(embedded: Embedded, segment: str = "any") -> dict[int, dict[str, Any]
     }
 
 
-def test_rows_are_the_contracts_and_best_come_first(embedded: Embedded) -> None:
+def test_rows_are_the_contracts_and_best_come_first(embedded: Sandbox) -> None:
     add_captions(embedded, *(Caption(i, tier=TIERS[i % 4], text=f"New today {i}") for i in range(40)))
     embedded.set_clock(NOW)
-    dataset = f"{embedded.project}.{embedded.dataset}"
+    dataset = embedded.dataset
     rows = embedded.client.query_and_wait(f"CALL `{dataset}.{SELECT}`('page', 'any', 3, 2, 1, 4)")
     names = ["caption_id", "caption_text", "price_tier", "content_category", "has_urgency", "final_score", "debug_info"]
     assert [field.name for field in rows.schema] == names
@@ -83,19 +83,19 @@ def test_rows_are_the_contracts_and_best_come_first(embedded: Embedded) -> None:
         ("'page', 'any', 1, 1, -2, 1", "premium -2"),
     ],
 )
-def test_bad_arguments_are_clear_errors(embedded: Embedded, arguments: str, message: str) -> None:
+def test_bad_arguments_are_clear_errors(embedded: Sandbox, arguments: str, message: str) -> None:
     with pytest.raises(BadRequest, match=f"{SELECT}: .*{message}"):
         embedded.call(SELECT, arguments)
 
 
-def test_nothing_wanted_and_an_unknown_creator(embedded: Embedded) -> None:
+def test_nothing_wanted_and_an_unknown_creator(embedded: Sandbox) -> None:
     """A creator without a message may use what is for every page."""
     add_captions(embedded, Caption(1), Caption(2, page="another"))
     assert select(embedded, 0) == []
     assert chosen(embedded, 5) == [1]
 
 
-def test_candidates(embedded: Embedded) -> None:
+def test_candidates(embedded: Sandbox) -> None:
     add_captions(
         embedded,
         Caption(1),
@@ -129,7 +129,7 @@ def test_candidates(embedded: Embedded) -> None:
     ids=str,
 )
 def test_used_in_the_last_7_days_or_locked_for_days_to_come(
-    embedded: Embedded, use: Message | Lock, is_free: bool
+    embedded: Sandbox, use: Message | Lock, is_free: bool
 ) -> None:
     add_captions(embedded, Caption(1, text="New today"))
     if isinstance(use, Message):
@@ -139,7 +139,7 @@ def test_used_in_the_last_7_days_or_locked_for_days_to_come(
     assert bool(chosen(embedded, 1)) is is_free
 
 
-def test_all_restriction_rows_hold_together(embedded: Embedded) -> None:
+def test_all_restriction_rows_hold_together(embedded: Sandbox) -> None:
     add_captions(
         embedded,
         Caption(1, text="Last chance: 20 % off"),
@@ -157,7 +157,7 @@ def test_all_restriction_rows_hold_together(embedded: Embedded) -> None:
     assert chosen(embedded, 9, 9, 9, 9) == [4]
 
 
-def test_an_invalid_pattern_names_creator_and_pattern_and_stops_nobody_else(embedded: Embedded) -> None:
+def test_an_invalid_pattern_names_creator_and_pattern_and_stops_nobody_else(embedded: Sandbox) -> None:
     add_captions(embedded, Caption(1))
     restrict(embedded, Restriction(page="another", hard=["(a"]), Restriction(hard=["fine"]))
     assert chosen(embedded, 1) == [1]
@@ -167,7 +167,7 @@ def test_an_invalid_pattern_names_creator_and_pattern_and_stops_nobody_else(embe
             select(embedded, 1)
 
 
-def test_score_is_the_sum_of_its_parts(embedded: Embedded) -> None:
+def test_score_is_the_sum_of_its_parts(embedded: Sandbox) -> None:
     add_captions(embedded, *(Caption(i, text=f"New today {i}", revenue=10.0 * i) for i in range(12)))
     embedded.query(
         "INSERT INTO `{d}.caption_bandit_stats` (caption_id, page_name, successes, failures, avg_emv, last_updated) "
@@ -186,7 +186,7 @@ def test_score_is_the_sum_of_its_parts(embedded: Embedded) -> None:
     assert (found[3]["successes"], found[3]["failures"]) == (1, 1)
 
 
-def test_draws_are_fresh_for_each_call_and_the_same_for_the_same_key(embedded: Embedded) -> None:
+def test_draws_are_fresh_for_each_call_and_the_same_for_the_same_key(embedded: Sandbox) -> None:
     add_captions(embedded, *(Caption(i, text=f"New today {i}") for i in range(5)))
     first, second = ({row[0]: row[6]["thompson_score"] for row in select(embedded, 5)} for _ in range(2))
     assert all(first[caption] != second[caption] for caption in first)
@@ -203,7 +203,7 @@ def test_draws_are_fresh_for_each_call_and_the_same_for_the_same_key(embedded: E
         (None, (1.0, 1.0, 1.0, 1.0)),
     ],
 )
-def test_segments(embedded: Embedded, segment: str | None, multipliers: tuple[float, ...]) -> None:
+def test_segments(embedded: Sandbox, segment: str | None, multipliers: tuple[float, ...]) -> None:
     add_captions(embedded, *(Caption(i, tier=tier) for i, tier in enumerate(TIERS)))
     found = scored(embedded, segment)  # type: ignore[arg-type]
     assert tuple(found[i]["segment_multiplier"] for i in range(4)) == multipliers
@@ -213,7 +213,7 @@ def test_segments(embedded: Embedded, segment: str | None, multipliers: tuple[fl
     ]
 
 
-def test_soft_pattern_costs_once(embedded: Embedded) -> None:
+def test_soft_pattern_costs_once(embedded: Sandbox) -> None:
     add_captions(embedded, Caption(1, text="Last chance tonight"), Caption(2, text="Thank you"))
     free = scored(embedded)
     restrict(embedded, Restriction(soft=["chance", "tonight"]))
@@ -222,7 +222,7 @@ def test_soft_pattern_costs_once(embedded: Embedded) -> None:
     assert found[2]["final"] == free[2]["final"]
 
 
-def test_diversity_looks_at_the_newest_uses(embedded: Embedded) -> None:
+def test_diversity_looks_at_the_newest_uses(embedded: Sandbox) -> None:
     """Category among 5, tier among 7, urgency among 3; a lock's use is when it was made."""
     add_captions(
         embedded,
@@ -247,7 +247,7 @@ def test_diversity_looks_at_the_newest_uses(embedded: Embedded) -> None:
 
 
 @pytest.mark.parametrize(("uses", "penalty"), [(11, 0.0), (12, -0.15), (15, -0.15), (16, -0.3), (19, -0.3)])
-def test_penalty_by_uses_of_the_category(embedded: Embedded, uses: int, penalty: float) -> None:
+def test_penalty_by_uses_of_the_category(embedded: Sandbox, uses: int, penalty: float) -> None:
     add_captions(embedded, *(Caption(i) for i in range(1, 30)), Caption(99), Caption(98, category="archive"))
     add_messages(embedded, *(Message(caption=i, days_ago=6.5) for i in range(1, uses + 1)))
     add_messages(embedded, *(Message(caption=i, days_ago=7.5) for i in range(20, 30)))
@@ -257,7 +257,7 @@ def test_penalty_by_uses_of_the_category(embedded: Embedded, uses: int, penalty:
 
 
 @pytest.mark.parametrize(("uses", "penalty"), [(3, 0.0), (4, -0.5), (5, -0.5)])
-def test_penalty_by_urgent_uses(embedded: Embedded, uses: int, penalty: float) -> None:
+def test_penalty_by_urgent_uses(embedded: Sandbox, uses: int, penalty: float) -> None:
     add_captions(
         embedded,
         *(Caption(i, urgent=True, category=f"kind {i}") for i in range(1, 7)),
@@ -269,7 +269,7 @@ def test_penalty_by_urgent_uses(embedded: Embedded, uses: int, penalty: float) -
     assert (found[90]["budget_penalty"], found[91]["budget_penalty"]) == (penalty, 0.0)
 
 
-def test_a_use_that_was_locked_and_sent_counts_once(embedded: Embedded) -> None:
+def test_a_use_that_was_locked_and_sent_counts_once(embedded: Sandbox) -> None:
     add_captions(embedded, Caption(1, urgent=True), Caption(2, urgent=True))
     add_locks(embedded, Lock(1, send_in_days=-1, assigned_days_ago=2, active=False))
     add_messages(embedded, Message(caption=1, days_ago=1.1), Message(caption=2, days_ago=2), Message(caption=2))
@@ -277,7 +277,7 @@ def test_a_use_that_was_locked_and_sent_counts_once(embedded: Embedded) -> None:
 
 
 @pytest.mark.parametrize(("used", "urgent_rows"), [(0, 5), (3, 2), (5, 0), (8, 0)])
-def test_urgent_budget_holds_and_takes_no_place(embedded: Embedded, used: int, urgent_rows: int) -> None:
+def test_urgent_budget_holds_and_takes_no_place(embedded: Sandbox, used: int, urgent_rows: int) -> None:
     """Urgent captions score best, and still no tier comes back short."""
     add_captions(
         embedded,
@@ -292,7 +292,7 @@ def test_urgent_budget_holds_and_takes_no_place(embedded: Embedded, used: int, u
 
 
 @pytest.mark.parametrize(("used", "places"), [(0, 20), (5, 15), (19, 1), (20, 0), (25, 0)])
-def test_category_budget_holds_and_takes_no_place(embedded: Embedded, used: int, places: int) -> None:
+def test_category_budget_holds_and_takes_no_place(embedded: Sandbox, used: int, places: int) -> None:
     add_captions(
         embedded,
         *(Caption(i, category="archive", revenue=100.0) for i in range(1, 60)),
@@ -305,12 +305,12 @@ def test_category_budget_holds_and_takes_no_place(embedded: Embedded, used: int,
     assert sum(row[3] == "archive" for row in rows) <= places
 
 
-def test_pool_smaller_than_the_request(embedded: Embedded) -> None:
+def test_pool_smaller_than_the_request(embedded: Sandbox) -> None:
     add_captions(embedded, Caption(1), Caption(2), Caption(3, tier="bump"))
     assert chosen(embedded, 9, 9, 9, 9) == [1, 2, 3]
 
 
-def test_a_tier_that_cannot_do_without_a_budget_has_its_places_first(embedded: Embedded) -> None:
+def test_a_tier_that_cannot_do_without_a_budget_has_its_places_first(embedded: Sandbox) -> None:
     """Premium holds urgent captions only, and bump only archive; richer tiers have others to give instead."""
     add_captions(
         embedded,
@@ -332,7 +332,7 @@ def test_a_tier_that_cannot_do_without_a_budget_has_its_places_first(embedded: E
 )
 @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_budgets_hold_whatever_the_pool(
-    embedded: Embedded, pool: list[tuple[str, str, bool]], wanted: tuple[int, ...], used: tuple[int, int]
+    embedded: Sandbox, pool: list[tuple[str, str, bool]], wanted: tuple[int, ...], used: tuple[int, int]
 ) -> None:
     """Never more than asked for or than a budget allows; never fewer of a tier than if it were asked for alone."""
     embedded.reset()

@@ -9,31 +9,31 @@ import pytest
 from google.api_core.exceptions import BadRequest
 
 if TYPE_CHECKING:
-    from tests.sql.conftest import Embedded
+    from tests.sql.conftest import Sandbox
 
 SWEEP = "sweep_expired_caption_locks"
 NOON = "2026-06-15 12:00:00-07:00"
 LOCKS = "`{d}.active_caption_assignments` (page_name, caption_id, scheduled_send_date, assigned_at, is_active)"
 
 
-def add_locks(embedded: Embedded, *rows: str) -> None:
+def add_locks(embedded: Sandbox, *rows: str) -> None:
     """Rows are SQL: caption_id, scheduled_send_date, assigned_at, is_active."""
     embedded.query(f"INSERT INTO {LOCKS} VALUES " + ", ".join(f"('page', {row})" for row in rows))
 
 
-def add_many(embedded: Embedded, count: int, date: str) -> None:
+def add_many(embedded: Sandbox, count: int, date: str) -> None:
     embedded.query(
         f"INSERT INTO {LOCKS} SELECT 'page', number, DATE '{date}', TIMESTAMP '2026-06-01 00:00:00+00', TRUE "
         f"FROM UNNEST(GENERATE_ARRAY(1, {count})) AS number"
     )
 
 
-def active(embedded: Embedded) -> list[int]:
+def active(embedded: Sandbox) -> list[int]:
     rows = embedded.query("SELECT caption_id FROM `{d}.active_caption_assignments` WHERE is_active ORDER BY caption_id")
     return [caption for (caption,) in rows]
 
 
-def logged(embedded: Embedded) -> list[tuple[int, int, int]]:
+def logged(embedded: Sandbox) -> list[tuple[int, int, int]]:
     """Stale, past date and total of each sweep, oldest first."""
     return embedded.query(
         "SELECT locks_expired_stale, locks_expired_past_date, total_locks_cleaned "
@@ -41,21 +41,21 @@ def logged(embedded: Embedded) -> list[tuple[int, int, int]]:
     )
 
 
-def alerts(embedded: Embedded) -> list[tuple[str, str]]:
+def alerts(embedded: Sandbox) -> list[tuple[str, str]]:
     return embedded.query("SELECT alert_level, alert_message FROM `{d}.automation_alerts` ORDER BY alert_level")
 
 
-def statuses(embedded: Embedded) -> list[str]:
+def statuses(embedded: Sandbox) -> list[str]:
     return [status for (status,) in embedded.query("SELECT job_status FROM `{d}.etl_job_runs` ORDER BY job_status")]
 
 
-def hold_lease(embedded: Embedded, expires: str) -> None:
+def hold_lease(embedded: Sandbox, expires: str) -> None:
     embedded.query(
         f"INSERT INTO `{{d}}.leases` VALUES ('{SWEEP}', 'another run', TIMESTAMP '{NOON}', TIMESTAMP '{expires}')"
     )
 
 
-def test_locks_by_their_scheduled_day(embedded: Embedded) -> None:
+def test_locks_by_their_scheduled_day(embedded: Sandbox) -> None:
     """Past date from 1 to 7 days ago, stale from 8; today and later stay."""
     long_ago = "TIMESTAMP '2026-01-01 00:00:00+00'"
     days = ["2026-06-16", "2026-06-15", "2026-06-14", "2026-06-08", "2026-06-07", "2025-06-15"]
@@ -65,7 +65,7 @@ def test_locks_by_their_scheduled_day(embedded: Embedded) -> None:
     assert logged(embedded) == [(2, 2, 4)]
 
 
-def test_locks_without_a_scheduled_day(embedded: Embedded) -> None:
+def test_locks_without_a_scheduled_day(embedded: Sandbox) -> None:
     """Stale 7 days after their assignment, to the second; without that either, nothing says that they expired."""
     add_locks(
         embedded,
@@ -78,14 +78,14 @@ def test_locks_without_a_scheduled_day(embedded: Embedded) -> None:
     assert logged(embedded) == [(1, 0, 1)]
 
 
-def test_inactive_locks_are_left_alone(embedded: Embedded) -> None:
+def test_inactive_locks_are_left_alone(embedded: Sandbox) -> None:
     add_locks(embedded, "1, DATE '2026-01-01', NULL, FALSE", "2, DATE '2026-01-01', NULL, NULL")
     embedded.call(SWEEP, now=NOON)
     assert logged(embedded) == [(0, 0, 0)]
     assert embedded.query("SELECT caption_id FROM `{d}.active_caption_assignments` WHERE is_active IS NULL") == [(2,)]
 
 
-def test_no_lock_at_all(embedded: Embedded) -> None:
+def test_no_lock_at_all(embedded: Sandbox) -> None:
     embedded.call(SWEEP)
     assert logged(embedded) == [(0, 0, 0)]
     assert alerts(embedded) == []
@@ -105,7 +105,7 @@ def test_no_lock_at_all(embedded: Embedded) -> None:
     ids=["summer", "winter", "into the 23-hour day", "out of it", "into the 25-hour day", "out of it again"],
 )
 def test_a_day_ends_at_midnight_in_los_angeles(
-    embedded: Embedded, before_midnight: str, after_midnight: str, day: str
+    embedded: Sandbox, before_midnight: str, after_midnight: str, day: str
 ) -> None:
     add_locks(embedded, f"1, DATE '{day}', NULL, TRUE")
     embedded.call(SWEEP, now=before_midnight)
@@ -114,7 +114,7 @@ def test_a_day_ends_at_midnight_in_los_angeles(
     assert active(embedded) == []
 
 
-def test_run_twice(embedded: Embedded) -> None:
+def test_run_twice(embedded: Sandbox) -> None:
     add_locks(embedded, "1, DATE '2026-06-14', NULL, TRUE", "2, DATE '2026-06-20', NULL, TRUE")
     embedded.call(SWEEP, now=NOON)
     after_one = embedded.query("SELECT * FROM `{d}.active_caption_assignments` ORDER BY caption_id")
@@ -124,7 +124,7 @@ def test_run_twice(embedded: Embedded) -> None:
     assert statuses(embedded) == ["SUCCESS", "SUCCESS"]
 
 
-def test_nothing_but_is_active_changes(embedded: Embedded) -> None:
+def test_nothing_but_is_active_changes(embedded: Sandbox) -> None:
     kept = "* EXCEPT (is_active)"
     add_locks(embedded, "1, DATE '2026-06-14', TIMESTAMP '2026-06-01 00:00:00+00', TRUE")
     before = embedded.query(f"SELECT {kept} FROM `{{d}}.active_caption_assignments`")
@@ -132,7 +132,7 @@ def test_nothing_but_is_active_changes(embedded: Embedded) -> None:
     assert embedded.query(f"SELECT {kept} FROM `{{d}}.active_caption_assignments`") == before
 
 
-def test_the_run_is_recorded(embedded: Embedded) -> None:
+def test_the_run_is_recorded(embedded: Sandbox) -> None:
     embedded.call(SWEEP, now="2026-06-15 23:30:00-07:00")
     ((name, status, date, error, duration, ended),) = embedded.query(
         "SELECT job_name, job_status, execution_date, error_message, job_duration_seconds, job_end_time IS NOT NULL "
@@ -146,7 +146,7 @@ def test_the_run_is_recorded(embedded: Embedded) -> None:
 @pytest.mark.parametrize(
     ("due", "levels"), [(1000, []), (1001, ["WARNING"])], ids=["1,000 cleaned", "more than 1,000 cleaned"]
 )
-def test_alert_on_many_cleaned(embedded: Embedded, due: int, levels: list[str]) -> None:
+def test_alert_on_many_cleaned(embedded: Sandbox, due: int, levels: list[str]) -> None:
     add_many(embedded, due, "2026-06-14")
     embedded.call(SWEEP, now=NOON)
     assert [level for level, _ in alerts(embedded)] == levels
@@ -158,7 +158,7 @@ def test_alert_on_many_cleaned(embedded: Embedded, due: int, levels: list[str]) 
     ("staying", "levels"),
     [(5000, []), (5001, ["WARNING"]), (10000, ["WARNING"]), (10001, ["CRITICAL"])],
 )
-def test_alert_on_many_that_stay(embedded: Embedded, staying: int, levels: list[str]) -> None:
+def test_alert_on_many_that_stay(embedded: Sandbox, staying: int, levels: list[str]) -> None:
     """Only what stays counts, not what this sweep let go."""
     add_many(embedded, staying, "2026-06-15")
     add_many(embedded, 1000, "2026-06-14")
@@ -169,14 +169,14 @@ def test_alert_on_many_that_stay(embedded: Embedded, staying: int, levels: list[
     assert acknowledged == [(False, SWEEP)] * len(levels)
 
 
-def test_both_alerts_at_once(embedded: Embedded) -> None:
+def test_both_alerts_at_once(embedded: Sandbox) -> None:
     add_many(embedded, 10001, "2026-06-15")
     add_many(embedded, 1001, "2026-06-14")
     embedded.call(SWEEP, now=NOON)
     assert [level for level, _ in alerts(embedded)] == ["CRITICAL", "WARNING"]
 
 
-def test_held_lease(embedded: Embedded) -> None:
+def test_held_lease(embedded: Sandbox) -> None:
     """While another run holds it nothing is swept, and the lease stays with its holder."""
     add_locks(embedded, "1, DATE '2026-06-14', NULL, TRUE")
     hold_lease(embedded, "2026-06-15 12:00:01-07:00")
@@ -188,7 +188,7 @@ def test_held_lease(embedded: Embedded) -> None:
     assert embedded.value("SELECT holder FROM `{d}.leases`") == "another run"
 
 
-def test_expired_lease(embedded: Embedded) -> None:
+def test_expired_lease(embedded: Sandbox) -> None:
     add_locks(embedded, "1, DATE '2026-06-14', NULL, TRUE")
     hold_lease(embedded, NOON)
     embedded.call(SWEEP, now=NOON)
@@ -196,7 +196,7 @@ def test_expired_lease(embedded: Embedded) -> None:
     assert embedded.query("SELECT holder, expires_at FROM `{d}.leases`") == [(None, None)]
 
 
-def test_lease_of_which_two_rows_stand(embedded: Embedded) -> None:
+def test_lease_of_which_two_rows_stand(embedded: Sandbox) -> None:
     """Two first runs at once may both insert the row: it is held when either is."""
     embedded.query(f"INSERT INTO `{{d}}.leases` (lease_name) VALUES ('{SWEEP}')")
     hold_lease(embedded, "2026-06-15 12:00:01-07:00")
@@ -204,14 +204,14 @@ def test_lease_of_which_two_rows_stand(embedded: Embedded) -> None:
     assert statuses(embedded) == ["SKIPPED"]
 
 
-def test_leases_of_others_are_left_alone(embedded: Embedded) -> None:
+def test_leases_of_others_are_left_alone(embedded: Sandbox) -> None:
     embedded.query(f"INSERT INTO `{{d}}.leases` VALUES ('another', 'x', TIMESTAMP '{NOON}', TIMESTAMP '2099-01-01')")
     embedded.call(SWEEP, now=NOON)
     assert statuses(embedded) == ["SUCCESS"]
     assert embedded.query("SELECT lease_name, holder FROM `{d}.leases` ORDER BY 1") == [("another", "x"), (SWEEP, None)]
 
 
-def test_many_at_once(embedded: Embedded) -> None:
+def test_many_at_once(embedded: Sandbox) -> None:
     """Whatever meets: each lock is counted once, and no run fails or stays open."""
     add_many(embedded, 500, "2020-01-01")
     embedded.query(f"INSERT INTO `{{d}}.leases` (lease_name) VALUES ('{SWEEP}')")
@@ -239,7 +239,7 @@ def test_many_at_once(embedded: Embedded) -> None:
     ],
     ids=["in the middle of the sweep", "before it"],
 )
-def test_error_is_recorded_and_raised_again(embedded: Embedded, broken: str, mended: str, named: str) -> None:
+def test_error_is_recorded_and_raised_again(embedded: Sandbox, broken: str, mended: str, named: str) -> None:
     """Nothing stays half done, and the next run is well again."""
     add_locks(embedded, "1, DATE '2026-06-14', NULL, TRUE")
     embedded.query(broken)
@@ -264,7 +264,7 @@ def test_error_is_recorded_and_raised_again(embedded: Embedded, broken: str, men
     assert active(embedded) == []
 
 
-def test_rows_of_runs_that_were_cut_off_are_closed(embedded: Embedded) -> None:
+def test_rows_of_runs_that_were_cut_off_are_closed(embedded: Sandbox) -> None:
     """A run that may still be at work is left alone."""
     embedded.query(
         f"""INSERT INTO `{{d}}.etl_job_runs` (job_id, job_name, job_start_time, job_status) VALUES
@@ -277,15 +277,15 @@ def test_rows_of_runs_that_were_cut_off_are_closed(embedded: Embedded) -> None:
     assert dict(found) == {"lost": "FAILED", "at work": "RUNNING", "another": "RUNNING"}
 
 
-def test_cut_off_between_any_two_statements(embedded: Embedded) -> None:
+def test_cut_off_after_any_change(embedded: Sandbox) -> None:
     """The next run, after the lease has expired, puts it right: nothing is lost or counted twice."""
-    statements = 0
+    changes = 0
     cut_off = True
     while cut_off:
-        statements += 1
+        changes += 1
         embedded.reset()
         add_locks(embedded, "1, DATE '2020-01-01', NULL, TRUE", "2, DATE '2099-01-01', NULL, TRUE")
-        cut_off = embedded.call_cut_off(SWEEP, "", statements)
+        cut_off = embedded.call_cut_off(SWEEP, "", changes)
         embedded.call(SWEEP, now="2099-01-01 12:00:00-08:00")
         (found,) = embedded.query(
             """SELECT
@@ -295,5 +295,5 @@ def test_cut_off_between_any_two_statements(embedded: Embedded) -> None:
               (SELECT COUNTIF(job_status = 'SUCCESS') > 0 FROM `{d}.etl_job_runs`),
               (SELECT COUNT(holder) FROM `{d}.leases`)"""
         )
-        assert found == ("2", 1, 0, True, 0), f"cut off after statement {statements}"
-    assert statements > 12
+        assert found == ("2", 1, 0, True, 0), f"cut off after change {changes}"
+    assert changes > 9

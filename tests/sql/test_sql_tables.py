@@ -11,7 +11,7 @@ from catalog import load_catalog
 
 if TYPE_CHECKING:
     from catalog.model import Column
-    from tests.sql.conftest import Embedded
+    from tests.sql.conftest import Sandbox
 
 TABLES = load_catalog().tables
 #: From the specification: columns with their types ('!' where required), partition, expiry in days, clustering.
@@ -139,7 +139,7 @@ def insert(name: str, without: set[str]) -> str:
 
 
 @pytest.mark.parametrize("name", SPECIFIED)
-def test_required_columns_take_no_null_and_the_others_do(embedded: Embedded, name: str) -> None:
+def test_required_columns_take_no_null_and_the_others_do(embedded: Sandbox, name: str) -> None:
     required = {column.name for column in TABLES[name].columns if column.required}
     for column in required:
         with pytest.raises(BadRequest, match=r"(?i)null"):
@@ -148,7 +148,7 @@ def test_required_columns_take_no_null_and_the_others_do(embedded: Embedded, nam
     assert embedded.value(f"SELECT COUNT(*) FROM `{{d}}.{name}`") == 1
 
 
-def test_an_alert_is_not_acknowledged_by_default(embedded: Embedded) -> None:
+def test_an_alert_is_not_acknowledged_by_default(embedded: Sandbox) -> None:
     embedded.query(
         "INSERT INTO `{d}.automation_alerts` (alert_id, alert_time, alert_level, alert_source) "
         "VALUES ('a', CURRENT_TIMESTAMP(), 'INFO', 'test')"
