@@ -1,14 +1,25 @@
-"""A copy of this checkout with an embedded environment of its own, so that tests and benchmarks disturb nobody's."""
+"""A copy of this checkout with an embedded environment of its own, and what can be done in it."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import socket
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import httpx
+
+from declared.loading import load_environment
+from local.sample_data import Size, seed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+#: Enough for every procedure to have work.
+SMALL = Size(creators=6, days=60, messages=3_000, captions=300)
 
 
 def free_port() -> int:
@@ -44,3 +55,69 @@ def copy_checkout(target: Path) -> Path:
     text = settings.read_text(encoding="utf-8")
     settings.write_text(re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{free_port()}", text), encoding="utf-8")
     return target
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the repository and what can be done in it."""
+
+    folder: Path
+
+    def run(self, *command: str, expect: int = 0) -> str:
+        """Run a command there; its output, both streams together."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**os.environ, "EROS_ENV": "local", "COLUMNS": "160"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == expect, f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}"
+        return done.stdout
+
+    def make(self, target: str, *variables: str, expect: int = 0) -> str:
+        """Run a make target; a failing recipe is make's exit code 2."""
+        return self.run("make", "-s", target, *variables, expect=expect)
+
+    def python(self, *arguments: str, expect: int = 0) -> str:
+        """Run a module of the repository."""
+        return self.run(".venv/bin/python", "-m", *arguments, expect=expect)
+
+    def status(self) -> dict[str, Any]:
+        """What ``python -m local status`` says."""
+        answer: dict[str, Any] = json.loads(self.python("local", "status", "--format", "json"))
+        return answer
+
+    def bigquery(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Call BigQuery's REST API by hand, as somebody who bypasses Terraform would."""
+        return self.api(f"bigquery/v2/{path}", method, json=body)
+
+    def query(self, sql: str) -> list[list[Any]]:
+        """The rows of a query."""
+        answer = self.bigquery("POST", "projects/eros-local/queries", {"query": sql, "useLegacySql": False})
+        return [[cell["v"] for cell in row["f"]] for row in answer.get("rows", [])]
+
+    @property
+    def state(self) -> Path:
+        """The folder of Terraform's state files."""
+        return self.folder / ".local" / "state"
+
+    @property
+    def endpoint(self) -> str:
+        """The address of the server that is up."""
+        record = (self.folder / ".local" / "server.json").read_text(encoding="utf-8")
+        return str(json.loads(record)["endpoint"])
+
+    def api(self, path: str, method: str = "GET", **request: Any) -> dict[str, Any]:
+        """Call an API of the server that is up, whatever the environment."""
+        response = httpx.request(method, f"{self.endpoint}/{path}", timeout=30, **request)
+        assert response.is_success, response.text
+        answer: dict[str, Any] = response.json() if response.content else {}
+        return answer
+
+    def seed(self, environment: str = "local") -> None:
+        """Create the external tables with a small agency's data, in place of the 100,000 messages of a deployment."""
+        seed(load_environment(environment).model_copy(update={"endpoint": self.endpoint}), SMALL)

@@ -1,0 +1,44 @@
+"""The life of a deployment with what takes long: all the sample data, a second kill, two previews side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lifecycle.existing import deploy_with_server_killed, existing, table
+from tests.lifecycle.jobs import verified
+
+if TYPE_CHECKING:
+    from tests.harness.checkout import Checkout
+
+pytestmark = [pytest.mark.cdktf, pytest.mark.long]
+
+
+def test_a_first_deploy_comes_with_a_whole_agency_s_data(checkout: Checkout) -> None:
+    printed = checkout.make("deploy")
+    assert checkout.query(f"SELECT COUNT(*) FROM `{table('mass_messages')}`") == [["100000"]]
+    for part in ("run_daily_automation", "Queue: 99 creators", "Reports: 100 creators", "Captions for creator_"):
+        assert part in printed
+    verified(checkout)
+
+
+def test_two_previews_exist_side_by_side(checkout: Checkout) -> None:
+    alone = existing(checkout)
+    for number in (7, 8):
+        checkout.make("preview-up", f"NUMBER={number}")
+    together = existing(checkout)
+    assert {"eros_scheduling_brain_pr7", "eros_scheduling_brain_pr8"} == together["datasets"] - alone["datasets"]
+    for name in ("local", "preview-local-7", "preview-local-8"):
+        checkout.python("verification", "--env", name)
+    checkout.make("preview-down", "NUMBER=7")
+    checkout.python("verification", "--env", "preview-local-8")
+    checkout.make("preview-down", "NUMBER=8")
+    assert existing(checkout) == alone
+
+
+def test_a_deploy_after_the_server_was_killed_while_routines_were_created_ends_well(checkout: Checkout) -> None:
+    checkout.make("destroy")
+    deploy_with_server_killed(checkout, "google_bigquery_routine")
+    checkout.make("deploy")
+    assert "No changes" in checkout.run("operations/cdktf.sh", "plan", "eros-local-warehouse")
