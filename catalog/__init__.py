@@ -1,7 +1,8 @@
 """The SQL files as typed objects: what they declare, what needs what, and the same for another project."""
 
+from catalog.files import SQL
 from catalog.findings import CatalogError, Finding
-from catalog.loading import SQL, deployment_order, load_catalog, retarget
+from catalog.loading import deployment_order, load_catalog, retarget
 from catalog.model import (
     Argument,
     Catalog,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Annotated
 import typer
 
 from catalog.check import check as check_folder
+from catalog.files import SQL
 from catalog.findings import CatalogError
-from catalog.loading import SQL, load_catalog
+from catalog.loading import load_catalog
 from catalog.model import Routine, Table, View
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -34,7 +36,7 @@ def check(
     if not sql.is_dir():
         typer.echo(f"{sql}: there is no such folder", err=True)
         raise typer.Exit(2)
-    result = check_folder(sql)
+    result = check_folder(sql, os.cpu_count() or 1)
     if output is Format.json:
         typer.echo(
             json.dumps([{**asdict(finding), "path": str(finding.path)} for finding in result.findings], indent=2)
@@ -44,6 +46,14 @@ def check(
             typer.echo(str(finding))
         typer.echo(f"{result.files} SQL files, {len(result.findings)} findings")
     raise typer.Exit(int(bool(result.findings)))
+
+
+@app.command()
+def rules() -> None:
+    """Print the page of house rules, docs/house-rules.md."""
+    from catalog.rules.page import house_rules  # noqa: PLC0415 - the other commands start without the analyzer
+
+    typer.echo(house_rules(), nl=False)
 
 
 @app.command()

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from zetasql.wasi._pb2.zetasql.proto import function_pb2
 from zetasql.wasi._pb2.zetasql.public import function_pb2 as signature_pb2
 
 from catalog import zetasql
-from catalog.declarations import PREFIX, type_of
-from catalog.model import Column, Routine, RoutineKind, ScheduledQuery, Script, SqlObject, SqlType, Table, View
-from catalog.zetasql import ZetaSqlError, has, kind_of, member, span, unwrap, walk
+from catalog.declarations import type_of
+from catalog.model import PREFIX, Column, Columns, Routine, ScheduledQuery, Script, SqlObject, SqlType, View
+from catalog.namespace import INT64, Namespace
+from catalog.zetasql import Place, ZetaSqlError, has, kind_of, member, places_by_kind, span, unwrap
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
 
     from catalog.findings import Finding
     from catalog.source import SourceFile
 
-BOOL, INT64, STRING = SqlType("BOOL"), SqlType("INT64"), SqlType("STRING")
+BOOL, STRING = SqlType("BOOL"), SqlType("STRING")
 STACK = SqlType("ARRAY", SqlType("STRUCT", fields=(("line", INT64), ("column", INT64), ("location", STRING))))
 
 SYSTEM_VARIABLES = {
@@ -40,6 +40,7 @@ ERROR_VARIABLES = {
 #: What the transfer service binds in a scheduled query.
 SCHEDULE_PARAMETERS = {"run_time": SqlType("TIMESTAMP"), "run_date": SqlType("DATE")}
 
+WORD = re.compile(r"\w+")
 WRITING = {
     "ResolvedInsertStmt",
     "ResolvedUpdateStmt",
@@ -55,6 +56,11 @@ class Resolved:
 
     node: Any
     names: Mapping[str, SqlType]
+
+    @cached_property
+    def places(self) -> Mapping[str, list[Place]]:
+        """The nodes of the tree by their class."""
+        return places_by_kind([self.node])
 
 
 @dataclass
@@ -77,58 +83,21 @@ class AnalyzedFile:
         return self.source.statements
 
 
-@dataclass
-class Namespace:
-    """The objects that statements may name, by object name; all of one dataset."""
-
-    tables: dict[str, tuple[Column, ...]] = field(default_factory=dict)
-    routines: dict[str, Routine] = field(default_factory=dict)
-
-    def add(self, item: SqlObject) -> None:
-        """Make an object known; a view only when its columns are."""
-        if isinstance(item, Table) or (isinstance(item, View) and item.columns):
-            self.tables[item.name] = item.columns
-        elif isinstance(item, Routine):
-            self.routines[item.name] = item
-
-
-def analyze(
-    objects: Iterable[tuple[SourceFile, str, SqlObject]], only: Collection[Path] | None = None
-) -> list[AnalyzedFile]:
-    """Analyse files against each other.
+def analyze(source: SourceFile, folder: str, item: SqlObject, namespace: Namespace) -> AnalyzedFile:
+    """Analyze one file.
 
     Args:
-        objects: each file with its folder and the object that it declares.
-        only: paths of the files that are analysed, with the views; the others are only known to them.
+        source: the file.
+        folder: the name of its folder under sql/.
+        item: the object that it declares.
+        namespace: the objects that it may name.
 
     Returns:
-        One result an analysed file, in the same order; a view's columns and everybody's lineage in it.
+        What the analyzer resolved, the lineage of the object, a view's columns, and what is wrong.
     """
-    files = [AnalyzedFile(source, folder, item) for source, folder, item in objects]
-    namespace = Namespace()
-    views = [file for file in files if isinstance(file.object, View)]
-    for file in files:
-        if file not in views:
-            namespace.add(file.object)
-    # a view is known once it has been analysed; views of views come in as many rounds as they are deep
-    waiting = views
-    while waiting:
-        for file in waiting:
-            _FileAnalysis(file, namespace).run()
-            if file.columns:
-                namespace.tables[file.object.name] = file.columns
-        still = [file for file in waiting if any("not found" in finding.message for finding in file.findings)]
-        if len(still) == len(waiting):
-            break
-        for file in still:
-            file.findings.clear()
-            file.resolved.clear()
-        waiting = still
-    chosen = [file for file in files if only is None or file in views or file.source.path in only]
-    for file in chosen:
-        if file not in views:
-            _FileAnalysis(file, namespace).run()
-    return chosen
+    file = AnalyzedFile(source, folder, item)
+    _FileAnalysis(file, namespace).run()
+    return file
 
 
 @dataclass
@@ -149,44 +118,51 @@ class _FileAnalysis:
         self.file, self.source, self.namespace = file, file.source, namespace
         self.system = dict(SYSTEM_VARIABLES)
         self.parameters = SCHEDULE_PARAMETERS if isinstance(file.object, ScheduledQuery) else {}
-        self.temporary: dict[str, tuple[Column, ...]] = {}
-        self.registered: tuple[bytes, int] | None = None
+        self.temporary: dict[str, Columns] = {}
+        #: The last catalog with temporary tables and variables, and those.
+        self.own: tuple[bytes, dict[str, Columns], dict[str, SqlType]] | None = None
         self.arguments: dict[str, SqlType] = {}
         self.in_tests = False
 
     def run(self) -> None:
         scope = _Scope()
-        try:
-            for number, statement in enumerate(self.source.statements):
-                self.in_tests = number > 0 and not isinstance(self.file.object, Script)
-                self._statement(statement, scope)
-        finally:
-            if self.registered:
-                zetasql.unregister(self.registered[1])
+        for number, statement in enumerate(self.source.statements):
+            self.in_tests = number > 0 and not isinstance(self.file.object, Script)
+            self._statement(statement, scope)
 
     # Asking the analyzer
 
-    def _catalog(self, scope: _Scope) -> int:
-        catalog = build_catalog(self.source.text, self.namespace, self.temporary, scope.all())
-        key = catalog.SerializeToString(deterministic=True)
-        if self.registered is None or self.registered[0] != key:
-            if self.registered:
-                zetasql.unregister(self.registered[1])
-            self.registered = (key, zetasql.register(catalog))
-        return self.registered[1]
+    def _catalog(self, text: str, scope: _Scope) -> bytes:
+        """A catalog with the temporary tables and variables that a text may name.
+
+        A new one costs some 15 ms, so one that tells the text the same is used again.
+        """
+        words = set(WORD.findall(text.lower()))
+        variables = scope.all()
+        if not _met(words, self.temporary) and not _met(words, variables):
+            return self.namespace.catalog
+        if self.own is not None:
+            catalog, known_tables, known_variables = self.own
+            same_tables = _met(words, known_tables) == _met(words, self.temporary)
+            if same_tables and _met(words, known_variables) == _met(words, variables):
+                return catalog
+        catalog = self.namespace.catalog_with(self.temporary, variables)
+        self.own = (catalog, dict(self.temporary), variables)
+        return catalog
 
     def _resolve(self, node: Any, scope: _Scope, expression: bool = False, wanted: SqlType | None = None) -> Any:
         """The resolved form of a parsed node; None, and a finding, where the analyzer refuses it."""
         start, end = span(node)
         # everything before the node is blanked byte by byte, so that the analyzer's positions are the file's
-        text = re.sub(rb"[^\n\t]", b" ", self.source.data[:start]).decode() + self.source.data[start:end].decode()
+        text = self.source.data[start:end].decode()
+        blanks = re.sub(rb"[^\n\t]", b" ", self.source.data[:start]).decode()
         options = zetasql.analyzer_options()
         for name, kind in self.parameters.items():
             options.query_parameters.add(name=name).type.CopyFrom(zetasql.type_proto(kind))
         for name, kind in self.system.items():
             options.system_variables.add(name_path=name.split(".")).type.CopyFrom(zetasql.type_proto(kind))
         try:
-            resolved = zetasql.analyze(text, self._catalog(scope), options, expression)
+            resolved = zetasql.analyze(blanks + text, self._catalog(text, scope), options, expression)
         except ZetaSqlError as error:
             self.file.findings.append(self.source.error("semantic", error, start))
             return None
@@ -209,23 +185,27 @@ class _FileAnalysis:
 
     # What a resolved tree tells
 
-    def _record(self, resolved: Any, scope: _Scope) -> None:
-        self.file.resolved.append(Resolved(resolved, {**self.arguments, **scope.all()}))
+    def _record(self, node: Any, scope: _Scope) -> None:
+        resolved = Resolved(node, {**self.arguments, **scope.all()})
+        self.file.resolved.append(resolved)
         if self.in_tests:
-            return  # what the tests read is no dependency of the object
+            return  # what the tests read is not a dependency of the object
+        file, places = self.file, resolved.places
         target = None
-        if kind_of(resolved) in WRITING:
-            target = resolved.table_scan
-            self.file.writes.add(_own(target.table.full_name))
-        for node, parents in walk(resolved):
-            match kind_of(node):
-                case "ResolvedTableScan" if not ((parents and node is target) or _is_target(node, parents, target)):
-                    self.file.reads.add(_own(node.table.full_name))
-                case "FunctionRef" if not node.name.startswith("ZetaSQL:"):
-                    self.file.calls.add(_own(node.name.split(":", 1)[-1]))
-                case "TableValuedFunctionRef" | "ProcedureRef":
-                    self.file.calls.add(_own(node.name))
-        for known in (self.file.reads, self.file.writes, self.file.calls):
+        if kind_of(node) in WRITING:
+            target = node.table_scan
+            file.writes.add(_own(target.table.full_name))
+        for place in places["ResolvedTableScan"]:
+            # the table that the statement writes is the one directly below the statement
+            below = place.above is not None and place.above.above is None
+            if not (below and place.node == target):
+                file.reads.add(_own(place.node.table.full_name))
+        for place in places["FunctionRef"]:
+            if not place.node.name.startswith("ZetaSQL:"):
+                file.calls.add(_own(place.node.name.split(":", 1)[-1]))
+        for place in [*places["TableValuedFunctionRef"], *places["ProcedureRef"]]:
+            file.calls.add(_own(place.node.name))
+        for known in (file.reads, file.writes, file.calls):
             known.discard("")
 
     # Statements
@@ -260,7 +240,7 @@ class _FileAnalysis:
             columns = member(resolved, "column_definition_list")
             name = member(resolved, "name_path")[-1]
             if "." not in name:
-                self.temporary[name] = tuple(Column(c.name, zetasql.sql_type(c.type)) for c in columns)
+                self.temporary[name] = tuple((c.name, zetasql.sql_type(c.type)) for c in columns)
 
     def _declaration(self, node: Any, scope: _Scope) -> None:
         kind = type_of(node.type) if node.HasField("type") else None
@@ -398,101 +378,6 @@ def _own(full_name: str) -> str:
     return full_name.removeprefix(PREFIX) if full_name.startswith(PREFIX) else ""
 
 
-def _is_target(node: Any, parents: tuple[Any, ...], target: Any) -> bool:
-    """Whether a scan is the one of the table that the statement writes: it hangs from the statement itself."""
-    return target is not None and len(parents) == 1 and node == target
-
-
-# The analyzer's catalog --------------------------------------------------------------------------------------------
-
-
-def build_catalog(
-    text: str, namespace: Namespace, temporary: Mapping[str, tuple[Column, ...]], variables: Mapping[str, SqlType]
-) -> Any:
-    """A catalog with the objects whose name occurs in the text, and variables as typed constants.
-
-    Each object stands under its qualified name and under the shorter spellings too: that a reference is qualified is a
-    house rule's business, with a message of its own.
-    """
-    catalog = zetasql.empty_catalog()
-    mentioned = text.lower()
-    for name, columns in namespace.tables.items():
-        if name.lower() in mentioned:
-            for spelled in _spellings(name):
-                _add_table(catalog, spelled, PREFIX + name, columns)
-    for name, columns in temporary.items():
-        _add_table(catalog, name, name, columns)
-    for name, routine in namespace.routines.items():
-        if name.lower() in mentioned:
-            for spelled in _spellings(name):
-                _ADD_ROUTINE[routine.kind](catalog, spelled, routine)
-    for name, kind in variables.items():
-        constant = catalog.constant.add(name_path=[name])
-        constant.type.CopyFrom(zetasql.type_proto(kind))
-        constant.value.SetInParent()
-    return catalog
-
-
-def _spellings(name: str) -> tuple[str, ...]:
-    return (PREFIX + name, f"{PREFIX.split('.')[1]}.{name}", name)
-
-
-def _add_table(catalog: Any, spelled: str, full_name: str, columns: Iterable[Column]) -> None:
-    table = catalog.table.add(name=spelled, name_in_catalog=spelled, full_name=full_name)
-    for column in columns:
-        table.column.add(name=column.name, is_writable_column=True).type.CopyFrom(zetasql.type_proto(column.type))
-
-
-def _fixed(target: Any, kind: SqlType) -> Any:
-    target.kind = signature_pb2.ARG_TYPE_FIXED
-    target.num_occurrences = -1
-    target.type.CopyFrom(zetasql.type_proto(kind))
-    return target
-
-
-def _signature(routine: Routine) -> Any:
-    signature = function_pb2.FunctionSignatureProto()
-    for argument in routine.arguments:
-        entry = _fixed(signature.argument.add(), argument.type)
-        entry.options.cardinality = signature_pb2.FunctionEnums.REQUIRED
-        entry.options.argument_name = argument.name
-        entry.options.named_argument_kind = signature_pb2.FunctionEnums.POSITIONAL_OR_NAMED
-        mode = {"IN": "IN", "OUT": "OUT", "INOUT": "INOUT"}.get(argument.mode or "")
-        if mode:
-            entry.options.procedure_argument_mode = signature_pb2.FunctionEnums.ProcedureArgumentMode.Value(mode)
-    return signature
-
-
-def _add_function(catalog: Any, spelled: str, routine: Routine) -> None:
-    function = catalog.custom_function.add(name_path=[spelled], group="UDF", mode=signature_pb2.FunctionEnums.SCALAR)
-    signature = _signature(routine)
-    _fixed(signature.return_type, routine.returns or INT64)
-    function.signature.add().CopyFrom(signature)
-    # the reference in a resolved tree is made of the group and this path
-    function.name_path[:] = [spelled]
-
-
-def _add_table_function(catalog: Any, spelled: str, routine: Routine) -> None:
-    function = catalog.custom_tvf.add(name_path=[spelled], type=signature_pb2.FunctionEnums.FIXED_OUTPUT_SCHEMA_TVF)
-    function.options.SetInParent()
-    signature = _signature(routine)
-    signature.return_type.kind = signature_pb2.ARG_TYPE_RELATION
-    signature.return_type.num_occurrences = -1
-    relation = signature.return_type.options.relation_input_schema
-    for column in routine.returns_table:
-        relation.column.add(name=column.name).type.CopyFrom(zetasql.type_proto(column.type))
-    function.signature.CopyFrom(signature)
-
-
-def _add_procedure(catalog: Any, spelled: str, routine: Routine) -> None:
-    procedure = catalog.procedure.add(name_path=[spelled])
-    signature = _signature(routine)
-    _fixed(signature.return_type, INT64)  # VOID aborts the module in a CALL
-    procedure.signature.CopyFrom(signature)
-
-
-_ADD_ROUTINE = {
-    RoutineKind.FUNCTION: _add_function,
-    RoutineKind.TABLE_FUNCTION: _add_table_function,
-    RoutineKind.PROCEDURE: _add_procedure,
-}
+def _met(words: set[str], known: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the known names occurs among some words."""
+    return {name: value for name, value in known.items() if name.lower() in words}

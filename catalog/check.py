@@ -1,15 +1,59 @@
-"""Compiles every SQL file against the others and holds it against the house rules."""
+"""Compiles every SQL file against the others and applies the house rules; each file's result is cached.
+
+The result of a file depends on its text, on the signatures of the objects that it names, and on the code. The
+analyzer is started only for files whose result is not in the cache.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
+from catalog import cache
+from catalog.files import SQL, read_files
 from catalog.findings import CatalogError, Finding
-from catalog.loading import SQL, analyze_files, read_files
+from catalog.model import Script, Signature, SqlObject, View, signature_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
+
+    from catalog.analysis import AnalyzedFile
+
+#: Below this number of files more processes cost more than they save.
+WORTH_PROCESSES = 8
+#: Batches per process: a process that is done early takes another one.
+BATCHES = 4
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A file with the object that it declares, and every identifier in it, in lower case."""
+
+    path: Path
+    text: str
+    item: SqlObject
+    names: frozenset[str]
+
+    def uses(self, signatures: Iterable[Signature]) -> list[Signature]:
+        """The signatures that the analysis of this file can meet: those whose name is an identifier in it."""
+        return [signature for signature in signatures if signature.name.lower() in self.names]
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What is known of a file: its object with lineage and a view's columns, and what is wrong.
+
+    ``errors`` are what the analyzer says. A file with errors has no ``broken`` rules: its meaning is unknown.
+    """
+
+    path: Path
+    item: SqlObject
+    errors: tuple[Finding, ...] = ()
+    broken: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -20,20 +64,150 @@ class CheckResult:
     findings: tuple[Finding, ...]
 
 
-def check(sql: Path = SQL) -> CheckResult:
+def check(sql: Path = SQL, processes: int = 1) -> CheckResult:
     """Check every file of a folder.
 
-    A file that does not compile is not held against the rules: what it means is not known.
+    Args:
+        sql: the folder of SQL files.
+        processes: how many processes may analyze files.
     """
-    from catalog.rules import ALL_RULES  # noqa: PLC0415 - ZetaSQL, which whoever only reports errors needs not
-
     try:
-        files = read_files(sql)
-        analyzed = analyze_files(files)
+        results = results_of(read_files(sql), processes)
     except CatalogError as error:
         return CheckResult(len(list(sql.glob("**/*.sql"))), tuple(error.findings))
-    findings = [finding for file in analyzed for finding in file.findings]
-    for file in analyzed:
-        if not file.findings:
-            findings += [finding for rule in ALL_RULES for finding in rule.check(file)]
-    return CheckResult(len(files), tuple(sorted(set(findings))))
+    findings = {finding for result in results for finding in (*result.errors, *result.broken)}
+    return CheckResult(len(results), tuple(sorted(findings)))
+
+
+def results_of(files: Sequence[tuple[Path, str]], processes: int = 1) -> list[FileResult]:
+    """The result of each file, in the same order, from the cache or by the analyzer.
+
+    Args:
+        files: path and text of each file; all files of a folder, because they may name each other.
+        processes: how many processes may analyze files.
+
+    Raises:
+        CatalogError: a file does not parse, or does not declare what its folder and name say.
+    """
+    declared = _declared(files)
+    signatures, results = _views(declared)
+    others = [file for file in declared if file.path not in results]
+    results |= _results(others, signatures, processes)
+    return [results[path] for path, _ in files]
+
+
+def analyze_files(files: Sequence[tuple[Path, str]], only: Collection[Path]) -> list[AnalyzedFile]:
+    """Analyze some files, and every view, with their trees; nothing is cached.
+
+    Args:
+        files: path and text of each file of a folder.
+        only: the paths of the files to analyze.
+
+    Raises:
+        CatalogError: a file does not parse, or does not declare what its folder and name say.
+    """
+    declared = _declared(files)
+    signatures, views = _views(declared)
+    return _analyzed([file for file in declared if file.path in only or file.path in views], signatures)
+
+
+def _declared(files: Sequence[tuple[Path, str]]) -> list[Declared]:
+    findings: list[Finding] = []
+    declared = []
+    for path, text in files:
+        key = cache.key("declared", path, text)
+        known = cache.read(key)
+        if known is None:
+            try:
+                known = _declare(path, text)
+            except CatalogError as error:
+                findings += error.findings
+                continue
+            cache.write(key, known)
+        declared.append(Declared(path, text, *known))
+    if findings:
+        raise CatalogError(findings)
+    return declared
+
+
+def _declare(path: Path, text: str) -> tuple[SqlObject, frozenset[str]]:
+    from catalog.declarations import declare  # noqa: PLC0415 - ZetaSQL is loaded only where the cache has no answer
+    from catalog.source import SourceFile  # noqa: PLC0415
+
+    source = SourceFile(path, text)
+    identifiers = (place.node.id_string.lower() for place in source.places["ASTIdentifier"])
+    names = frozenset(part for identifier in identifiers for part in identifier.split("."))
+    return declare(source, path.parent.name), names
+
+
+def _views(declared: Sequence[Declared]) -> tuple[tuple[Signature, ...], dict[Path, FileResult]]:
+    """Every signature, and the results of the views: the analyzer tells their columns, views of views come later."""
+    signatures = _signatures(file.item for file in declared)
+    results: dict[Path, FileResult] = {}
+    waiting = [file for file in declared if isinstance(file.item, View)]
+    while waiting:
+        names = {file.item.name.lower() for file in waiting}
+        ready = [file for file in waiting if not file.names & (names - {file.item.name.lower()})]
+        found = _results(ready or waiting, signatures)
+        if not ready:  # they seem to name each other: go on from those that compile all the same
+            found = {path: result for path, result in found.items() if not result.errors} or found
+        results |= found
+        signatures += _signatures(result.item for result in found.values())
+        waiting = [file for file in waiting if file.path not in results]
+    return signatures, results
+
+
+def _signatures(items: Iterable[SqlObject]) -> tuple[Signature, ...]:
+    return tuple(filter(None, map(signature_of, items)))
+
+
+def _results(
+    files: Sequence[Declared], signatures: tuple[Signature, ...], processes: int = 1
+) -> dict[Path, FileResult]:
+    """The results of some files; those with errors are not cached, so an error is always said as it is now."""
+    keys = {file.path: cache.key("result", file.path, file.text, file.uses(signatures)) for file in files}
+    results = {path: result for path, key in keys.items() if (result := cache.read(key)) is not None}
+    for result in _examined([file for file in files if file.path not in results], signatures, processes):
+        results[result.path] = result
+        if not result.errors:
+            cache.write(keys[result.path], result)
+    return results
+
+
+def _examined(files: Sequence[Declared], signatures: tuple[Signature, ...], processes: int) -> list[FileResult]:
+    """Analyze files, in more than one process where that is worth it."""
+    if processes == 1 or len(files) < WORTH_PROCESSES:
+        return _examine(signatures, files) if files else []
+    longest_first = sorted(files, key=lambda file: len(file.text), reverse=True)
+    batches = [longest_first[number :: processes * BATCHES] for number in range(processes * BATCHES)]
+    # spawned, because a copy of this process would share its WebAssembly module
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        return [result for results in pool.map(partial(_examine, signatures), batches) for result in results]
+
+
+def _examine(signatures: tuple[Signature, ...], files: Sequence[Declared]) -> list[FileResult]:
+    from catalog.rules import broken_rules  # noqa: PLC0415 - ZetaSQL is loaded only where the cache has no answer
+
+    return [
+        FileResult(
+            file.source.path, _completed(file), tuple(file.findings), () if file.findings else broken_rules(file)
+        )
+        for file in _analyzed(files, signatures)
+    ]
+
+
+def _analyzed(files: Sequence[Declared], signatures: tuple[Signature, ...]) -> list[AnalyzedFile]:
+    from catalog.analysis import analyze  # noqa: PLC0415 - ZetaSQL is loaded only where the cache has no answer
+    from catalog.namespace import Namespace  # noqa: PLC0415
+    from catalog.source import SourceFile  # noqa: PLC0415
+
+    namespace = Namespace(signatures)
+    return [analyze(SourceFile(file.path, file.text), file.path.parent.name, file.item, namespace) for file in files]
+
+
+def _completed(file: AnalyzedFile) -> SqlObject:
+    """The file's object with what the analysis tells of it."""
+    item = file.object
+    calls = file.calls if isinstance(item, Script) else file.calls - {item.name}
+    item = replace(item, reads=frozenset(file.reads), writes=frozenset(file.writes), calls=frozenset(calls))
+    return replace(item, columns=file.columns) if isinstance(item, View) else item

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from catalog import zetasql
 from catalog.findings import CatalogError
 from catalog.model import (
+    DATASET,
+    PROJECT,
     Argument,
     Column,
     MonitoringQuery,
@@ -27,10 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from catalog.source import SourceFile
-
-PROJECT = "of-scheduler-proj"
-DATASET = "eros_scheduling_brain"
-PREFIX = f"{PROJECT}.{DATASET}."
 
 MODES = (None, "IN", "OUT", "INOUT")
 TEST_MARK = re.compile(r"^-- Tests\b.*$", re.MULTILINE)

@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+#: The names that the SQL files carry: those of production.
+PROJECT = "of-scheduler-proj"
+DATASET = "eros_scheduling_brain"
+PREFIX = f"{PROJECT}.{DATASET}."
+
+
 class RoutineKind(StrEnum):
     """A routine's kind, in the words of INFORMATION_SCHEMA.ROUTINES.routine_type."""
 
@@ -142,6 +148,32 @@ class ScheduledQuery(Script):
 @dataclass(frozen=True)
 class MonitoringQuery(Script):
     """A question of the operators: its rows are what is not well; no rows, all well."""
+
+
+#: Names and types of columns, in their order.
+Columns = tuple[tuple[str, SqlType], ...]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What other files depend on: columns of a table or view (``kind`` None), or a routine's arguments and result."""
+
+    name: str
+    kind: RoutineKind | None
+    columns: Columns = ()
+    arguments: tuple[Argument, ...] = ()
+    returns: SqlType | None = None
+
+
+def signature_of(item: SqlObject) -> Signature | None:
+    """The signature of an object; None for a script, and for a view whose columns are not known yet."""
+    match item:
+        case Table() | View() if item.columns and all(column.type.kind != "UNKNOWN" for column in item.columns):
+            return Signature(item.name, None, tuple((column.name, column.type) for column in item.columns))
+        case Routine():
+            columns = tuple((column.name, column.type) for column in item.returns_table)
+            return Signature(item.name, item.kind, columns, item.arguments, item.returns)
+    return None
 
 
 @dataclass(frozen=True)

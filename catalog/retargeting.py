@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from catalog.declarations import DATASET, PROJECT
+from catalog.model import DATASET, PROJECT
 from catalog.zetasql import kind_of, span, walk
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from catalog import zetasql
 from catalog.findings import CatalogError, Finding
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 TAB = 8  # the analyzer counts tab stops of this width
@@ -38,6 +39,11 @@ class SourceFile:
             return zetasql.parse(self.text)
         except zetasql.ZetaSqlError as error:
             raise CatalogError([self.error("syntax", error)]) from None
+
+    @cached_property
+    def places(self) -> Mapping[str, list[zetasql.Place]]:
+        """The nodes of all statements by their class; the statements after '-- Tests' included."""
+        return zetasql.places_by_kind(self.statements)
 
     def of(self, node: Any) -> str:
         """The text that a node was parsed from."""

@@ -10,10 +10,10 @@ import contextlib
 import ctypes
 import hashlib
 import re
-import tempfile
+from collections import defaultdict
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tzdata
 from google.protobuf import empty_pb2
@@ -25,12 +25,14 @@ from zetasql.wasi._pb2.zetasql.public import options_pb2 as language_pb2
 from zetasql.wasi._pb2.zetasql.public import type_pb2
 from zetasql.wasi._pb2.zetasql.resolved_ast import resolved_node_kind_pb2
 
+from catalog.cache import CACHE, write_whole
 from catalog.model import SqlType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-CACHE = Path(__file__).resolve().parent.parent / ".cache"
+#: Catalogs that stay registered at once: the one without variables, and two of the script that is being analyzed.
+REGISTERED = 3
 
 # GoogleSQL features that BigQuery does not have, and those it has beyond the released set.
 NOT_IN_BIGQUERY = (
@@ -88,6 +90,7 @@ class _Wasm:
         self.exports = linker.instantiate(self.store, _compiled(engine)).exports(self.store)
         self._function("_initialize")(self.store)
         self.memory: Any = self.exports["memory"]
+        self.registered: dict[bytes, int] = {}
 
     def _function(self, name: str) -> Any:
         return self.exports[name]
@@ -131,11 +134,7 @@ def _compiled(engine: Engine) -> Module:
     with contextlib.suppress(WasmtimeError, OSError):
         return Module.deserialize_file(engine, str(cached))
     module = Module.from_file(engine, str(wasm))
-    CACHE.mkdir(exist_ok=True)
-    # written beside and renamed, so that two processes at once leave one whole file
-    with tempfile.NamedTemporaryFile(dir=CACHE, delete=False) as part:
-        part.write(module.serialize())
-    Path(part.name).replace(cached)
+    write_whole(cached, bytes(module.serialize()))
     return module
 
 
@@ -184,13 +183,19 @@ def parse(text: str) -> list[Any]:
     return [unwrap(statement) for statement in answer.parsed_script.statement_list_node.statement_list]
 
 
-def analyze(text: str, catalog_id: int, options: Any, expression: bool = False) -> Any:
+def analyze(text: str, catalog: bytes, options: Any, expression: bool = False) -> Any:
     """The resolved statement, or expression, of a text.
+
+    Args:
+        text: one statement or expression.
+        catalog: the serialized catalog of what the text may name.
+        options: from :func:`analyzer_options`.
+        expression: whether the text is an expression.
 
     Raises:
         ZetaSqlError: a semantic error, with its place.
     """
-    request = service.AnalyzeRequest(registered_catalog_id=catalog_id)
+    request = service.AnalyzeRequest(registered_catalog_id=_registered(catalog))
     request.options.CopyFrom(options)
     setattr(request, "sql_expression" if expression else "sql_statement", text)
     answer = _call("Analyze", request, service.AnalyzeResponse)
@@ -219,17 +224,20 @@ def empty_catalog() -> Any:
     return catalog
 
 
-def register(catalog: Any) -> int:
-    """Make a catalog known to the module; the id is for :func:`analyze`."""
-    request = service.RegisterCatalogRequest()
-    request.simple_catalog.CopyFrom(catalog)
-    request.descriptor_pool_list.SetInParent()
-    return int(_call("RegisterCatalog", request, service.RegisterResponse).registered_id)
-
-
-def unregister(catalog_id: int) -> None:
-    """Free a catalog that :func:`register` made known."""
-    _call("UnregisterCatalog", service.UnregisterRequest(registered_id=catalog_id), empty_pb2.Empty)
+def _registered(catalog: bytes) -> int:
+    """The id of a catalog that the module knows; the one that was not used for longest makes room for a new one."""
+    registered = _wasm().registered
+    found = registered.pop(catalog, None)
+    if found is None:
+        while len(registered) >= REGISTERED:
+            oldest = service.UnregisterRequest(registered_id=registered.pop(next(iter(registered))))
+            _call("UnregisterCatalog", oldest, empty_pb2.Empty)
+        request = service.RegisterCatalogRequest()
+        request.simple_catalog.ParseFromString(catalog)
+        request.descriptor_pool_list.SetInParent()
+        found = int(_call("RegisterCatalog", request, service.RegisterResponse).registered_id)
+    registered[catalog] = found
+    return found
 
 
 # Types ---------------------------------------------------------------------------------------------------------------
@@ -305,16 +313,41 @@ def span(node: Any) -> tuple[int, int]:
 def children(node: Any) -> Iterator[Any]:
     """The messages directly below a node; base-class parts are nodes of their own."""
     for descriptor, value in node.ListFields():
-        if descriptor.message_type is not None:
-            yield from (child for child in ([value] if hasattr(value, "ListFields") else value) if _is_message(child))
+        if descriptor.message_type is None:
+            continue
+        if hasattr(value, "ListFields"):
+            yield value
+        else:
+            yield from (child for child in value if hasattr(child, "ListFields"))
 
 
-def _is_message(value: Any) -> bool:
-    return hasattr(value, "ListFields")
+class Place(NamedTuple):
+    """A node, and the place of the node above it."""
+
+    node: Any
+    above: Place | None
+
+    def parents(self) -> Iterator[Any]:
+        """The nodes above this one, the nearest first."""
+        place = self.above
+        while place is not None:
+            yield place.node
+            place = place.above
 
 
-def walk(node: Any, parents: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[Any, ...]]]:
-    """Every message of a tree with those above it, the node itself first; base-class parts are nodes of their own."""
-    yield node, parents
-    for child in children(node):
-        yield from walk(child, (*parents, node))
+def walk(node: Any) -> Iterator[Place]:
+    """Every message of a tree, each before those below it; base-class parts are nodes of their own."""
+    waiting = [Place(node, None)]
+    while waiting:
+        place = waiting.pop()
+        yield place
+        waiting.extend([Place(child, place) for child in children(place.node)][::-1])
+
+
+def places_by_kind(trees: Iterable[Any]) -> Mapping[str, list[Place]]:
+    """Every node of some trees by its class, in the order of :func:`walk`; a class without nodes has an empty list."""
+    found: defaultdict[str, list[Place]] = defaultdict(list)
+    for tree in trees:
+        for place in walk(tree):
+            found[kind_of(place.node)].append(place)
+    return found

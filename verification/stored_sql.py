@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from catalog import CatalogError, Routine, load_catalog
-from catalog.loading import CACHE
+from catalog.cache import CACHE
 from verification.results import Outcome, Subject, failed, passed_unless
 
 if TYPE_CHECKING:
@@ -89,8 +89,9 @@ def _findings(texts: Mapping[str, str]) -> Findings:
 
 
 def _analyzed(texts: Mapping[str, str]) -> Findings:
+    from catalog.check import analyze_files  # noqa: PLC0415 - ZetaSQL only where the cache does not answer
     from catalog.declarations import SCRIPTS  # noqa: PLC0415 - the same
-    from catalog.loading import analyze_files, read_files  # noqa: PLC0415 - ZetaSQL only where the cache does not answer
+    from catalog.files import read_files  # noqa: PLC0415 - the same
     from catalog.rules.division import SafeDivision  # noqa: PLC0415 - the same
     from catalog.rules.time_zone import NamedTimeZone  # noqa: PLC0415 - the same
 
@@ -108,7 +109,7 @@ def _analyzed(texts: Mapping[str, str]) -> Findings:
         findings = [
             finding
             for file in analyzed
-            for finding in file.findings or [*NamedTimeZone().check(file), *SafeDivision().check(file)]
+            for finding in file.findings or {*NamedTimeZone().check(file), *SafeDivision().check(file)}
         ]
     except CatalogError as error:
         findings = error.findings

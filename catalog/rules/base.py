@@ -1,4 +1,4 @@
-"""What a rule is, and the walks that several rules share."""
+"""What a rule is, and what several rules ask of a file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from catalog import zetasql
-from catalog.zetasql import kind_of, member, span, unwrap, walk
+from catalog.zetasql import member, span, unwrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,20 +15,31 @@ if TYPE_CHECKING:
     from catalog.findings import Finding
 
 
+@dataclass(frozen=True)
+class Example:
+    """What a rule finds, and how to fix it, for the page of house rules.
+
+    ``folder`` says what the texts are: a view's query (``views``), a procedure's statements (``procedures``), a
+    function's expression (``functions``) or a whole file (``tables``).
+    """
+
+    folder: str
+    wrong: str
+    right: str
+
+
 class Rule(Protocol):
-    """A house rule: its name, as findings show it, and the search for what breaks it."""
+    """A house rule: its name, as findings show it, an example, and the search for what breaks it.
+
+    The class's docstring says what the rule demands; the page of house rules shows it.
+    """
 
     name: str
+    example: Example
 
     def check(self, file: AnalyzedFile) -> Iterator[Finding]:
-        """What in a file breaks the rule."""
+        """What in a file breaks the rule; a place that is resolved twice may come twice."""
         ...
-
-
-def parsed_nodes(file: AnalyzedFile) -> Iterator[tuple[Any, tuple[Any, ...]]]:
-    """Every concrete node of a file's parse tree, with the nodes above it; the statements after '-- Tests' included."""
-    for statement in file.tree:
-        yield from walk(statement)
 
 
 @dataclass(frozen=True)
@@ -49,19 +60,13 @@ class Call:
 def calls(file: AnalyzedFile) -> Iterator[Call]:
     """Every call of a built-in function."""
     for resolved in file.resolved:
-        for node, _ in walk(resolved.node):
-            if kind_of(node) != "ResolvedFunctionCallBase" or not node.function.name.startswith("ZetaSQL:"):
-                continue
-            arguments = tuple(unwrap(argument) for argument in node.argument_list)
-            yield Call(node.function.name.removeprefix("ZetaSQL:").lower(), node, arguments)
-
-
-def once(findings: Iterator[Finding]) -> Iterator[Finding]:
-    """Each finding once: a statement inside a block is resolved with the block and by itself."""
-    yield from dict.fromkeys(findings)
+        for node, _ in resolved.places["ResolvedFunctionCallBase"]:
+            if node.function.name.startswith("ZetaSQL:"):
+                arguments = tuple(unwrap(argument) for argument in node.argument_list)
+                yield Call(node.function.name.removeprefix("ZetaSQL:").lower(), node, arguments)
 
 
 def written(file: AnalyzedFile, node: Any) -> str:
-    """The text that a node was made of; '' where the analyzer made it itself."""
+    """The text of a node; '' where the analyzer made the node itself."""
     start, end = span(node)
     return file.source.data[start:end].decode() if end else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from catalog.rules.base import parsed_nodes
+from catalog.rules.base import Example, written
 from catalog.zetasql import kind_of, member, unwrap
 
 if TYPE_CHECKING:
@@ -22,18 +22,29 @@ def _operator(node: Any) -> str:
 
 
 class SafeDivision:
-    """A division is SAFE_DIVIDE, so that no zero ends a run; DIV and MOD pass with a literal that is not zero."""
+    """A division is SAFE_DIVIDE, so that a zero does not end a run.
+
+    DIV and MOD are allowed with a literal that is not zero.
+    """
 
     name = "safe-divide"
+    example = Example(
+        "views",
+        "SELECT messages.price / messages.sent AS price_per_message\n"
+        "FROM `of-scheduler-proj.eros_scheduling_brain.messages` AS messages",
+        "SELECT SAFE_DIVIDE(messages.price, messages.sent) AS price_per_message\n"
+        "FROM `of-scheduler-proj.eros_scheduling_brain.messages` AS messages",
+    )
 
     def check(self, file: AnalyzedFile) -> Iterator[Finding]:
         """The operator ``/``, and DIV or MOD by anything that could be zero."""
-        for node, _ in parsed_nodes(file):
-            kind = kind_of(node)
-            if kind == "ASTBinaryExpression" and _operator(node) == "DIVIDE":
-                yield file.source.finding(node, self.name, f"write SAFE_DIVIDE(…, …) for {file.source.of(node)}")
-            elif kind == "ASTFunctionCall" and file.source.of(node.function).upper() in DIVIDING_FUNCTIONS:
+        for node, _ in file.source.places["ASTBinaryExpression"]:
+            if _operator(node) == "DIVIDE":
+                yield file.source.finding(node, self.name, f"write SAFE_DIVIDE(…, …) for {written(file, node)}")
+        for node, _ in file.source.places["ASTFunctionCall"]:
+            function = written(file, node.function).upper()
+            if function in DIVIDING_FUNCTIONS:
                 divisor = unwrap(node.arguments[1])
                 if kind_of(divisor) != "ASTIntLiteral" or int(member(divisor, "image"), 0) == 0:
-                    name = file.source.of(node.function).upper()
-                    yield file.source.finding(node, self.name, f"{name} may divide by zero: divide by a literal")
+                    message = f"{function} may divide by zero: divide by a literal"
+                    yield file.source.finding(node, self.name, message)

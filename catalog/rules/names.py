@@ -1,12 +1,11 @@
-"""Variables and arguments: never the name of a column that they meet, and recognisable by their prefix."""
+"""Variables and arguments: never the name of a column that they meet, and with a prefix."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from catalog.model import Routine, RoutineKind
-from catalog.rules.base import once, parsed_nodes, written
-from catalog.zetasql import kind_of, walk
+from catalog.rules.base import Example, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,33 +39,41 @@ class DistinctNames:
     """A variable or argument never has the name of a column that it meets: the column would win, silently."""
 
     name = "shadowed-name"
+    example = Example(
+        "procedures",
+        "DECLARE price FLOAT64 DEFAULT 5;\n"
+        "DELETE FROM `of-scheduler-proj.eros_scheduling_brain.messages` WHERE price = 0;",
+        "DECLARE v_price FLOAT64 DEFAULT 5;\n"
+        "DELETE FROM `of-scheduler-proj.eros_scheduling_brain.messages` AS messages WHERE messages.price = v_price;",
+    )
 
     def check(self, file: AnalyzedFile) -> Iterator[Finding]:
         """Names that the analyzer took for a column while a variable or argument has them too."""
-        yield from once(self._findings(file))
-
-    def _findings(self, file: AnalyzedFile) -> Iterator[Finding]:
         for resolved in file.resolved:
             names = {name.lower() for name in resolved.names}
-            for node, _ in walk(resolved.node) if names else ():
-                if kind_of(node) == "ResolvedColumnRef":
-                    text = written(file, node).strip("`")
-                    if text.lower() in names:
-                        column = f"{node.column.table_name}.{node.column.name}"
-                        message = f"{text} is a variable or argument and the column {column} too: the column wins"
-                        yield file.source.finding(node, self.name, message)
+            for node, _ in resolved.places["ResolvedColumnRef"] if names else ():
+                text = written(file, node).strip("`")
+                if text.lower() in names:
+                    column = f"{node.column.table_name}.{node.column.name}"
+                    message = f"{text} is a variable or argument and also the column {column}: the column wins"
+                    yield file.source.finding(node, self.name, message)
 
 
 class PrefixedNames:
-    """Arguments begin with p_ and variables with v_, but for arguments whose names are frozen."""
+    """Arguments begin with `p_` and variables with `v_`.
+
+    Arguments whose names callers use, listed in `catalog/rules/names.py`, keep their names.
+    """
 
     name = "prefix"
+    example = Example(
+        "procedures",
+        "DECLARE total INT64 DEFAULT 0;\nSET total = total + 1;",
+        "DECLARE v_total INT64 DEFAULT 0;\nSET v_total = v_total + 1;",
+    )
 
     def check(self, file: AnalyzedFile) -> Iterator[Finding]:
         """Arguments and variables without their prefix."""
-        yield from once(self._findings(file))
-
-    def _findings(self, file: AnalyzedFile) -> Iterator[Finding]:
         item = file.object
         if isinstance(item, Routine):
             frozen = FROZEN_ARGUMENTS.get(item.name, ())
@@ -75,9 +82,8 @@ class PrefixedNames:
                 if not argument.name.startswith("p_") and argument.name not in frozen:
                     message = f"an argument of a {kind} begins with p_: p_{argument.name}"
                     yield file.source.finding(file.tree[0], self.name, message)
-        for node, _ in parsed_nodes(file):
-            if kind_of(node) == "ASTVariableDeclaration":
-                for identifier in node.variable_list.identifier_list:
-                    if not identifier.id_string.startswith("v_"):
-                        message = f"a variable begins with v_: v_{identifier.id_string}"
-                        yield file.source.finding(identifier, self.name, message)
+        for node, _ in file.source.places["ASTVariableDeclaration"]:
+            for identifier in node.variable_list.identifier_list:
+                if not identifier.id_string.startswith("v_"):
+                    message = f"a variable begins with v_: v_{identifier.id_string}"
+                    yield file.source.finding(identifier, self.name, message)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from catalog.declarations import PREFIX
-from catalog.rules.base import once
-from catalog.zetasql import kind_of, span, walk
+from catalog.model import PREFIX
+from catalog.rules.base import Example
+from catalog.zetasql import kind_of, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,33 +14,38 @@ if TYPE_CHECKING:
     from catalog.analysis import AnalyzedFile
     from catalog.findings import Finding
 
+REFERENCES = ("TableRef", "FunctionRef", "TableValuedFunctionRef", "ProcedureRef")
+
 
 class QualifiedNames:
     """A table, view, function or procedure is named with project and dataset, in one pair of backquotes.
 
-    Whoever runs the text has a default project and dataset of his own, or none. Names of CTEs, temporary tables and
-    built-in functions pass: they have no project.
+    The caller's default project and dataset may be others, or missing. Names of CTEs, temporary tables and built-in
+    functions have no project and are allowed.
     """
 
     name = "qualified"
+    example = Example(
+        "views",
+        "SELECT messages.price FROM messages",
+        "SELECT messages.price FROM `of-scheduler-proj.eros_scheduling_brain.messages` AS messages",
+    )
 
     def check(self, file: AnalyzedFile) -> Iterator[Finding]:
         """Names that the analyzer found without project or dataset."""
-        yield from once(self._findings(file))
-
-    def _findings(self, file: AnalyzedFile) -> Iterator[Finding]:
         for resolved in file.resolved:
-            for node, parents in walk(resolved.node):
-                match kind_of(node):
-                    case "TableRef":
-                        short = node.full_name.startswith(PREFIX) and node.name != node.full_name
-                    case "FunctionRef":
-                        short = not node.name.startswith("ZetaSQL:") and PREFIX not in node.name
-                    case "TableValuedFunctionRef" | "ProcedureRef":
-                        short = PREFIX not in node.name
-                    case _:
-                        continue
-                if short:
-                    place = next((parent for parent in reversed(parents) if span(parent)[1]), resolved.node)
-                    name = node.name.split(":")[-1].split(".")[-1]
-                    yield file.source.finding(place, self.name, f"write `{PREFIX}{name}`, not {name} alone")
+            for place in (place for kind in REFERENCES for place in resolved.places[kind]):
+                if _is_short(place.node):
+                    written = next((parent for parent in place.parents() if span(parent)[1]), resolved.node)
+                    name = place.node.name.split(":")[-1].split(".")[-1]
+                    yield file.source.finding(written, self.name, f"write `{PREFIX}{name}`, not {name} alone")
+
+
+def _is_short(reference: Any) -> bool:
+    match kind_of(reference):
+        case "TableRef":
+            return bool(reference.full_name.startswith(PREFIX) and reference.name != reference.full_name)
+        case "FunctionRef":
+            return not reference.name.startswith("ZetaSQL:") and PREFIX not in reference.name
+        case _:
+            return PREFIX not in reference.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from catalog.rules.base import calls, once, written
+from catalog.rules.base import Example, calls, written
 from catalog.zetasql import kind_of
 
 if TYPE_CHECKING:
@@ -20,19 +20,19 @@ ESCAPED_BACKSLASH = re.compile(r"\\\\")
 
 
 class UnicodeExpressions:
-    r"""A pattern says what it means in every script: \pL, \pM, \p{Nd} and the like.
+    r"""A pattern names characters of every script: `\pL`, `\pM`, `\p{Nd}` and the like.
 
     Every STRING of this system may hold user text, so the rule looks at each literal pattern, whatever it is
-    applied to. A pattern that is not a literal is data, and passes.
+    applied to. A pattern that is not a literal is data, and allowed.
     """
 
     name = "ascii-pattern"
+    example = Example(
+        "functions", "REGEXP_REPLACE(p_text, r'[^a-z0-9]', '')", r"REGEXP_REPLACE(p_text, r'[^\pL\p{Nd}]', '')"
+    )
 
     def check(self, file: AnalyzedFile) -> Iterator[Finding]:
         """Literal patterns of REGEXP_… functions with a class that knows ASCII only."""
-        yield from once(self._findings(file))
-
-    def _findings(self, file: AnalyzedFile) -> Iterator[Finding]:
         for call in calls(file):
             if not call.function.startswith("regexp_") or call.kind(0) != "STRING":
                 continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catalog.rules.base import once, parsed_nodes
+from catalog.rules.base import Example
 from catalog.zetasql import kind_of
 
 if TYPE_CHECKING:
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
     from catalog.analysis import AnalyzedFile
     from catalog.findings import Finding
 
-STARS = {"ASTStar", "ASTStarWithModifiers", "ASTDotStar", "ASTDotStarWithModifiers"}
+STARS = ("ASTStar", "ASTStarWithModifiers", "ASTDotStar", "ASTDotStarWithModifiers")
 
 
 class NamedColumns:
-    """Columns are named: a column that somebody adds elsewhere must not change what is stored here.
+    """A select list names its columns, so that a column added elsewhere does not change what is stored here.
 
-    COUNT(*) passes.
+    COUNT(*) is allowed.
     """
 
     name = "select-star"
+    example = Example(
+        "views",
+        "SELECT * FROM `of-scheduler-proj.eros_scheduling_brain.messages`",
+        "SELECT messages.price, messages.sent\nFROM `of-scheduler-proj.eros_scheduling_brain.messages` AS messages",
+    )
 
     def check(self, file: AnalyzedFile) -> Iterator[Finding]:
         """``*`` and ``t.*`` in a select list, with EXCEPT or REPLACE too."""
-        yield from once(self._findings(file))
-
-    def _findings(self, file: AnalyzedFile) -> Iterator[Finding]:
-        for node, parents in parsed_nodes(file):
-            if kind_of(node) not in STARS:
-                continue
+        for place in (place for star in STARS for place in file.source.places[star]):
             above = next(
-                kind for kind in map(kind_of, reversed(parents)) if kind in {"ASTFunctionCall", "ASTSelectColumn"}
+                kind for kind in map(kind_of, place.parents()) if kind in {"ASTFunctionCall", "ASTSelectColumn"}
             )
             if above == "ASTSelectColumn":
-                yield file.source.finding(node, self.name, "name the columns instead of *")
+                yield file.source.finding(place.node, self.name, "name the columns instead of *")

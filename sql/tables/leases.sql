@@ -1,8 +1,8 @@
--- Who may do what must not overlap: one row for each lease, taken by an UPDATE inside a transaction.
+-- Who may do what must not overlap: one row per lease, taken by an UPDATE inside a transaction.
 --
--- Guarantees: rows are never inserted to take a lease, since inserts do not conflict in BigQuery: an UPDATE of the row
---             that stands already does. A lease past expires_at is free, whoever holds it.
--- Cost:       a handful of rows, never partitioned, never expiring.
+-- Guarantees: a lease is taken by an UPDATE of its row, never by an INSERT: inserts do not conflict in BigQuery, updates
+--             of one row do. A lease past expires_at is free, no matter who holds it; rows never expire.
+-- Cost:       a handful of rows, not partitioned.
 CREATE TABLE IF NOT EXISTS `of-scheduler-proj.eros_scheduling_brain.leases` (
   lease_name STRING NOT NULL OPTIONS (description = 'What the lease is for.'),
   holder STRING OPTIONS (description = 'The run that holds it; NULL while it is free.'),

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 import pytest
 
+import catalog.rules
 from catalog.analysis import AnalyzedFile, analyze
 from catalog.declarations import declare
-from catalog.rules import ALL_RULES, Rule
+from catalog.model import signature_of
+from catalog.namespace import Namespace
+from catalog.rules import ALL_RULES, Rule, broken_rules
 from catalog.rules.division import SafeDivision
 from catalog.rules.documentation import Documented
 from catalog.rules.names import DistinctNames, PrefixedNames
+from catalog.rules.page import house_rules
 from catalog.rules.qualified import QualifiedNames
 from catalog.rules.regular_expressions import UnicodeExpressions
+from catalog.rules.retention import OneRetention
 from catalog.rules.select_star import NamedColumns
 from catalog.rules.session_settings import NoSessionSettings
 from catalog.rules.time_zone import NamedTimeZone
@@ -23,6 +30,7 @@ from catalog.source import SourceFile
 if TYPE_CHECKING:
     from catalog import Finding
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 DATASET = "of-scheduler-proj.eros_scheduling_brain"
 MESSAGES = f"""-- The messages.
 CREATE TABLE IF NOT EXISTS `{DATASET}.messages` (
@@ -33,13 +41,12 @@ CREATE TABLE IF NOT EXISTS `{DATASET}.messages` (
 
 def analyzed(folder: str, name: str, text: str) -> AnalyzedFile:
     """A file, compiled beside the table ``messages``."""
-    sources = [
-        SourceFile(Path("sql/dependencies/messages.sql"), MESSAGES),
-        SourceFile(Path(f"sql/{folder}/{name}.sql"), text),
-    ]
-    files = analyze([(source, source.path.parent.name, declare(source, source.path.parent.name)) for source in sources])
-    assert files[1].findings == [], "the example must compile"
-    return files[1]
+    table = declare(SourceFile(Path("sql/dependencies/messages.sql"), MESSAGES), "dependencies")
+    source = SourceFile(Path(f"sql/{folder}/{name}.sql"), text)
+    item = declare(source, folder)
+    file = analyze(source, folder, item, Namespace(tuple(filter(None, map(signature_of, (table, item))))))
+    assert file.findings == [], "the example must compile"
+    return file
 
 
 def found(rule: Rule, folder: str, name: str, text: str) -> list[Finding]:
@@ -67,8 +74,35 @@ def function(expression: str, arguments: str = "p_text STRING", returns: str = "
 FROM = f"FROM `{DATASET}.messages`"
 
 
-def test_every_rule_has_a_name_of_its_own() -> None:
-    assert len({rule.name for rule in ALL_RULES}) == len(ALL_RULES) == 9
+def test_every_rule_class_is_applied_under_its_own_name() -> None:
+    modules = [import_module(f"catalog.rules.{module.name}") for module in iter_modules(catalog.rules.__path__)]
+    classes = {
+        item
+        for module in modules
+        for item in vars(module).values()
+        if isinstance(item, type) and hasattr(item, "check") and item is not Rule
+    }
+    assert {type(rule) for rule in ALL_RULES} == classes
+    assert len({rule.name for rule in ALL_RULES}) == len(classes)
+
+
+def test_a_place_that_is_resolved_twice_is_reported_once() -> None:
+    body = f"FOR row IN (SELECT price {FROM}) DO\nSELECT DATE(sent_at) AS sent_on {FROM};\nEND FOR;"
+    findings = broken_rules(analyzed(*procedure(body)))
+    assert [finding.rule for finding in findings].count("time-zone") == 1
+    assert list(findings) == sorted(set(findings))
+
+
+def test_the_page_of_house_rules_is_what_the_rules_say() -> None:
+    page = REPOSITORY / "docs" / "house-rules.md"
+    assert page.read_text(encoding="utf-8") == house_rules(), "run: python -m catalog rules > docs/house-rules.md"
+    assert house_rules().count("\n## ") == len(ALL_RULES) + 1
+
+
+def test_an_example_that_its_rule_does_not_find_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SafeDivision, "check", lambda _rule, _file: iter(()))
+    with pytest.raises(ValueError, match="the example of safe-divide"):
+        house_rules()
 
 
 @pytest.mark.parametrize(
@@ -274,3 +308,60 @@ def test_a_documented_table_passes_and_a_dependency_needs_its_comment_only() -> 
     assert found(Documented(), "tables", "kept", text) == []
     dependency = f"-- Theirs.\nCREATE TABLE IF NOT EXISTS `{DATASET}.theirs` (moment TIMESTAMP);\n"
     assert found(Documented(), "dependencies", "theirs", dependency) == []
+
+
+def kept(
+    comment: str = "rows expire after 90 days", days: float | None = 90, label: str = "90d", says: str = ""
+) -> str:
+    """A table's file with some spellings of its retention."""
+    option = f"partition_expiration_days = {days}, " if days else ""
+    return (
+        f"-- Kept.\n--\n-- Guarantees: {comment}.\nCREATE TABLE IF NOT EXISTS `{DATASET}.kept` (moment TIMESTAMP)\n"
+        f"PARTITION BY DATE(moment)\n"
+        f"OPTIONS (description = 'Kept. {says}', {option}labels = [('retention', '{label}')]);\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (kept(days=30), ["the label retention is '90d'", "the comment says 'expire after 90 days'"]),
+        (kept(label="30d"), ["the label retention is '30d'"]),
+        (kept(label="90 days"), ["the label retention is '90 days'"]),
+        (kept(label="none"), ["the label retention is 'none'"]),
+        (kept(comment="rows expire after 3 years"), ["the comment says 'expire after 3 years'"]),
+        (kept(comment="rows\n--   expire after\n--   30 days"), ["the comment says 'expire after 30 days'"]),
+        (kept(comment="rows never expire"), ["the comment says 'never expire'"]),
+        (kept(comment="rows expire"), ["the comment does not say when rows expire"]),
+        (kept(comment="an append-only table"), ["the comment does not say when rows expire"]),
+        (kept(says="Rows expire after 30 days."), ["the description says 'expire after 30 days'"]),
+        (kept(days=None), ["the label retention is '90d'", "the comment says 'expire after 90 days'"]),
+        (kept(comment="rows expire after 6 years", days=2190, label="6y"), ["the label", "the comment"]),
+    ],
+)
+def test_a_retention_that_is_spelled_differently_is_caught(text: str, said: list[str]) -> None:
+    findings = found(OneRetention(), "tables", "kept", text)
+    assert [finding.line for finding in findings] == [text[: text.index("CREATE")].count("\n") + 1] * len(said)
+    for finding, beginning in zip(findings, said, strict=True):
+        assert finding.message.startswith(beginning)
+        assert "partition_expiration_days" in finding.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        kept(),
+        kept(comment="a row expires 90 days after its last update", says="Rows expire after 90 days."),
+        kept(comment="rows expire after 6 years", days=2192, label="6y"),
+        kept(comment="rows expire after 1 day", days=1, label="1d"),
+        kept(comment="rows never expire", days=None, label="none"),
+        kept(comment="a lock expires at night; rows expire after 90 days"),
+    ],
+)
+def test_a_retention_that_is_the_same_everywhere_passes(text: str) -> None:
+    assert found(OneRetention(), "tables", "kept", text) == []
+
+
+def test_only_owned_tables_have_a_retention() -> None:
+    dependency = f"-- Theirs.\nCREATE TABLE IF NOT EXISTS `{DATASET}.theirs` (moment TIMESTAMP);\n"
+    assert found(OneRetention(), "dependencies", "theirs", dependency) == []
