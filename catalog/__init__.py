@@ -1,4 +1,4 @@
-"""The SQL files as typed objects: what they declare, what needs what, and the same for another project."""
+"""The SQL files as typed objects: what they declare, their dependencies, and the same for another project."""
 
 from catalog.files import SQL
 from catalog.findings import CatalogError, Finding

@@ -1,4 +1,4 @@
-"""``python -m catalog check``: compile every SQL file and hold it against the house rules."""
+"""``python -m catalog check``: compile every SQL file and apply the house rules."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def check(
     sql: Annotated[Path, typer.Option(help="the folder of SQL files")] = SQL,
     output: Annotated[Format, typer.Option("--format", help="text or json")] = Format.text,
 ) -> None:
-    """Print ``file:line:col rule message`` for each finding; exit 1 with findings, 2 when nothing could be checked."""
+    """Print ``file:line:col rule message`` for each finding; exit 1 with findings, 2 if the folder is missing."""
     if not sql.is_dir():
-        typer.echo(f"{sql}: there is no such folder", err=True)
+        typer.echo(f"{sql}: the folder does not exist", err=True)
         raise typer.Exit(2)
     result = check_folder(sql, os.cpu_count() or 1)
     if output is Format.json:
@@ -58,14 +58,14 @@ def rules() -> None:
 
 @app.command()
 def show(name: str) -> None:
-    """Print an object as the catalog sees it: signature or columns, and what it reads, writes and calls."""
+    """Print an object of the catalog: its signature or columns, and what it reads, writes and calls."""
     try:
         found = [item for item in load_catalog() if item.name == name]
     except CatalogError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     if not found:
-        typer.echo(f"no object is named {name!r}", err=True)
+        typer.echo(f"the catalog has no object {name!r}", err=True)
         raise typer.Exit(2)
     for item in found:
         typer.echo(f"{type(item).__name__} {item.name} ({item.path})\n  {item.description or ''}")

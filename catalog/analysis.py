@@ -1,4 +1,4 @@
-"""Full semantic analysis of the files against what they declare themselves: types, names, scripts, lineage."""
+"""Full semantic analysis of a file against what all files declare: types, names, scripts, lineage."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class _FileAnalysis:
     def _catalog(self, text: str, scope: _Scope) -> bytes:
         """A catalog with the temporary tables and variables that a text may name.
 
-        A new one costs some 15 ms, so one that tells the text the same is used again.
+        Registering one takes some 15 ms, so the last one is used again if it has the same names for this text.
         """
         words = set(WORD.findall(text.lower()))
         variables = scope.all()
@@ -183,13 +183,13 @@ class _FileAnalysis:
     def _say(self, node: Any, message: str) -> None:
         self.file.findings.append(self.source.finding(node, "semantic", message))
 
-    # What a resolved tree tells
+    # Reading a resolved tree
 
     def _record(self, node: Any, scope: _Scope) -> None:
         resolved = Resolved(node, {**self.arguments, **scope.all()})
         self.file.resolved.append(resolved)
         if self.in_tests:
-            return  # what the tests read is not a dependency of the object
+            return  # a test's reads are not dependencies of the object
         file, places = self.file, resolved.places
         target = None
         if kind_of(node) in WRITING:

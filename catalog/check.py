@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: Below this number of files more processes cost more than they save.
 WORTH_PROCESSES = 8
-#: Batches per process: a process that is done early takes another one.
+#: Batches per process, so that a process that finishes early takes another batch.
 BATCHES = 4
 
 
@@ -141,7 +141,7 @@ def _declare(path: Path, text: str) -> tuple[SqlObject, frozenset[str]]:
 
 
 def _views(declared: Sequence[Declared]) -> tuple[tuple[Signature, ...], dict[Path, FileResult]]:
-    """Every signature, and the results of the views: the analyzer tells their columns, views of views come later."""
+    """Every signature, and the results of the views: the analyzer finds their columns, inner views first."""
     signatures = _signatures(file.item for file in declared)
     results: dict[Path, FileResult] = {}
     waiting = [file for file in declared if isinstance(file.item, View)]
@@ -149,7 +149,7 @@ def _views(declared: Sequence[Declared]) -> tuple[tuple[Signature, ...], dict[Pa
         names = {file.item.name.lower() for file in waiting}
         ready = [file for file in waiting if not file.names & (names - {file.item.name.lower()})]
         found = _results(ready or waiting, signatures)
-        if not ready:  # they seem to name each other: go on from those that compile all the same
+        if not ready:  # they seem to name each other: continue with those that compile
             found = {path: result for path, result in found.items() if not result.errors} or found
         results |= found
         signatures += _signatures(result.item for result in found.values())
@@ -164,7 +164,7 @@ def _signatures(items: Iterable[SqlObject]) -> tuple[Signature, ...]:
 def _results(
     files: Sequence[Declared], signatures: tuple[Signature, ...], processes: int = 1
 ) -> dict[Path, FileResult]:
-    """The results of some files; those with errors are not cached, so an error is always said as it is now."""
+    """The results of some files; those with errors are not cached, so an error is never an old one."""
     keys = {file.path: cache.key("result", file.path, file.text, file.uses(signatures)) for file in files}
     results = {path: result for path, key in keys.items() if (result := cache.read(key)) is not None}
     for result in _examined([file for file in files if file.path not in results], signatures, processes):
@@ -175,7 +175,7 @@ def _results(
 
 
 def _examined(files: Sequence[Declared], signatures: tuple[Signature, ...], processes: int) -> list[FileResult]:
-    """Analyze files, in more than one process where that is worth it."""
+    """Analyze files, in several processes if there are enough files."""
     if processes == 1 or len(files) < WORTH_PROCESSES:
         return _examine(signatures, files) if files else []
     longest_first = sorted(files, key=lambda file: len(file.text), reverse=True)
@@ -206,7 +206,7 @@ def _analyzed(files: Sequence[Declared], signatures: tuple[Signature, ...]) -> l
 
 
 def _completed(file: AnalyzedFile) -> SqlObject:
-    """The file's object with what the analysis tells of it."""
+    """The file's object with its lineage, and with the columns of a view."""
     item = file.object
     calls = file.calls if isinstance(item, Script) else file.calls - {item.name}
     item = replace(item, reads=frozenset(file.reads), writes=frozenset(file.writes), calls=frozenset(calls))

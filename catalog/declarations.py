@@ -39,7 +39,7 @@ def declare(file: SourceFile, folder: str, target: tuple[str, str] = (PROJECT, D
 
     Args:
         file: the file.
-        folder: the name of its folder under sql/, which says what it must declare.
+        folder: the name of its folder under sql/, which decides what the file must declare.
         target: project and dataset that the object must be named in.
 
     Raises:
@@ -63,14 +63,14 @@ def declare(file: SourceFile, folder: str, target: tuple[str, str] = (PROJECT, D
         wanted = " or ".join(STATEMENTS[kind] for kind in expected)
         raise CatalogError([file.finding(node, "declaration", f"a file of {folder}/ begins with {wanted}")])
     findings = [
-        file.finding(other, "declaration", "one object a file: only ASSERTs and blocks follow, after '-- Tests'")
+        file.finding(other, "declaration", "one object per file: only ASSERTs and blocks follow, after '-- Tests'")
         for other in statements[1:]
         if "Create" in kind_of(other)
     ]
     start, end = span(node)
     rest = file.data[end:].decode().lstrip().removeprefix(";")
     if len(statements) > 1 and not TEST_MARK.search(rest):
-        findings.append(file.finding(statements[1], "declaration", "tests stand after a line '-- Tests'"))
+        findings.append(file.finding(statements[1], "declaration", "tests follow a line '-- Tests'"))
     path, prefix = _path(node), ".".join(target) + "."
     if not path.startswith(prefix):
         message = f"the object must be named `{prefix}{file.path.stem}`, is named `{path}`"
@@ -138,7 +138,7 @@ def literal(node: Any) -> Any:
     """The Python value of a literal; arrays are lists, structs are tuples.
 
     Raises:
-        ValueError: the node is no literal.
+        ValueError: the node is not a literal.
     """
     match kind_of(node):
         case "ASTStringLiteral":
@@ -156,7 +156,7 @@ def literal(node: Any) -> Any:
         case "ASTNullLiteral":
             return None
         case kind:
-            raise ValueError(f"{kind} is no literal")
+            raise ValueError(f"{kind} is not a literal")
 
 
 def type_of(node: Any) -> SqlType:
@@ -246,7 +246,7 @@ def _arguments(parameters: Any, procedure: bool) -> tuple[Argument, ...]:
 
 def _function(file: SourceFile, node: Any) -> Routine:
     if not has(node, "return_type"):
-        raise CatalogError([file.finding(node, "declaration", "a function says what it RETURNS")])
+        raise CatalogError([file.finding(node, "declaration", "a function needs RETURNS")])
     return Routine(
         name=file.path.stem,
         path=file.path,
@@ -260,7 +260,7 @@ def _function(file: SourceFile, node: Any) -> Routine:
 
 def _table_function(file: SourceFile, node: Any) -> Routine:
     if not has(node, "return_tvf_schema"):
-        raise CatalogError([file.finding(node, "declaration", "a table function says what it RETURNS TABLE<…>")])
+        raise CatalogError([file.finding(node, "declaration", "a table function needs RETURNS TABLE<…>")])
     return Routine(
         name=file.path.stem,
         path=file.path,

@@ -25,7 +25,7 @@ class Finding:
 
 
 class CatalogError(Exception):
-    """SQL files that cannot be used; the message has a line for each finding."""
+    """SQL files that cannot be used; the message has one line per finding."""
 
     def __init__(self, findings: list[Finding]) -> None:
         self.findings = sorted(findings)

@@ -35,13 +35,13 @@ def load_catalog(sql: Path = SQL) -> Catalog:
         sql: the folder of SQL files.
 
     Raises:
-        CatalogError: files that cannot be read, parsed or compiled; every finding of every file at once.
+        CatalogError: files that cannot be read, parsed or compiled; every finding of every file.
     """
     return _load(sql, None)
 
 
 def retarget(catalog: Catalog, project: str, dataset: str) -> Catalog:
-    """The same objects for another project and dataset: each qualified name rewritten where the parser sees a name.
+    """The same objects for another project and dataset: each qualified name is rewritten on the parse tree.
 
     Args:
         catalog: what :func:`load_catalog` gave.
@@ -107,7 +107,7 @@ def _declare_for(target: tuple[str, str], path: Path, text: str) -> SqlObject:
 
 
 def deployment_order(catalog: Catalog) -> list[SqlObject]:
-    """Every object that is created, each after those that it reads, writes or calls.
+    """Every object that is created, each after the objects that it reads, writes or calls.
 
     Raises:
         CatalogError: objects that need each other.

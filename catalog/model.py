@@ -75,9 +75,9 @@ class Partitioning:
 
 @dataclass(frozen=True)
 class SqlObject:
-    """What every object of a dataset has: one file, one name, a description, and its lineage by object name.
+    """What every object has: one file, one name, a description, and its lineage by object name.
 
-    ``ddl`` is the file's DDL statement alone; ``tests`` the ASSERT statements that follow ``-- Tests`` ('' when none).
+    ``ddl`` is the file's DDL statement alone; ``tests`` are the ASSERT statements after ``-- Tests``, '' if none.
     ``reads``, ``writes`` and ``calls`` are names of objects of the same dataset.
     """
 
@@ -135,7 +135,7 @@ class Routine(SqlObject):
 
 @dataclass(frozen=True)
 class Script(SqlObject):
-    """A file that is run, not created. ``query`` is its text."""
+    """A file that is run, not created; ``query`` is its text."""
 
     query: str = ""
 
@@ -147,7 +147,7 @@ class ScheduledQuery(Script):
 
 @dataclass(frozen=True)
 class MonitoringQuery(Script):
-    """A question of the operators: its rows are what is not well; no rows, all well."""
+    """A question of the operators: each row is a problem; no rows mean that all is well."""
 
 
 #: Names and types of columns, in their order.
@@ -180,7 +180,7 @@ def signature_of(item: SqlObject) -> Signature | None:
 class Catalog:
     """Every object of the repository, for one project and dataset; mappings are by object name.
 
-    ``folder`` is where the SQL files stand.
+    ``folder`` contains the SQL files.
     """
 
     project: str

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def retarget_text(file: SourceFile, project: str, dataset: str) -> str:
-    """The file's text with every qualified name moved; strings and comments stay as they are."""
+    """The file's text with every qualified name replaced; strings and comments are not changed."""
     moved, end = b"", 0
     for (start, stop), name in sorted(_moved_identifiers(file.statements, project, dataset)):
         moved += file.data[end:start] + name.encode()
@@ -23,7 +23,7 @@ def retarget_text(file: SourceFile, project: str, dataset: str) -> str:
 
 
 def _moved_identifiers(statements: list[Any], project: str, dataset: str) -> Iterator[tuple[tuple[int, int], str]]:
-    """The place of each identifier that names the production project or dataset, and what must stand there."""
+    """The place of each identifier that names the production project or dataset, and its replacement."""
     seen = set()
     for statement in statements:
         for node, _ in walk(statement):

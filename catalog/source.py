@@ -60,7 +60,7 @@ class SourceFile:
         return Finding(self.path, *self.position(zetasql.span(node)[0]), rule, message)
 
     def error(self, rule: str, error: zetasql.ZetaSqlError, otherwise: int = 0) -> Finding:
-        """What the analyzer said, at its place, or at the byte ``otherwise`` where it names none."""
+        """A message of the analyzer at its place, or at the byte ``otherwise`` if it names none."""
         if not error.line:
             return Finding(self.path, *self.position(otherwise), rule, error.message)
         lines = self.text.split("\n")

@@ -1,4 +1,4 @@
-"""ZetaSQL, the real GoogleSQL grammar and analyzer, as a WebAssembly module: parse, analyse, types, tree walking.
+"""ZetaSQL, the real GoogleSQL grammar and analyzer, as a WebAssembly module: parse, analyze, types, tree walking.
 
 The Python layer of the ``zetasql`` package copies memory byte by byte and imports for half a second; its raw protobuf
 requests are fast, so this module speaks them itself and keeps the compiled module in a cache folder.
@@ -62,7 +62,7 @@ TYPE_ALIASES = {
 
 
 class ZetaSqlError(Exception):
-    """What the parser or the analyzer says of a text; ``line`` and ``column`` are 0 where it names no place."""
+    """A message of the parser or the analyzer; ``line`` and ``column`` are 0 if it names no place."""
 
     def __init__(self, raw: str) -> None:
         text = re.sub(r"^Code: \d+, Message: ", "", raw)
@@ -127,7 +127,7 @@ class _Wasm:
 
 
 def _compiled(engine: Engine) -> Module:
-    """The module, compiled once a machine (12 s and 1 GB) and read from the cache folder afterwards (0.1 s)."""
+    """The module, compiled once per machine (12 s and 1 GB) and read from the cache folder afterwards (0.1 s)."""
     wasm = get_wasm_path()
     key = hashlib.sha256(f"{wasm.stat().st_size} {wasm.stat().st_mtime_ns} {Module.__module__}".encode()).hexdigest()
     cached = CACHE / f"zetasql-{key[:16]}.cwasm"
@@ -146,14 +146,14 @@ def _wasm() -> _Wasm:
 def _call(method: str, request: Any, answer: Any) -> Any:
     try:
         return _wasm().call(method, request, answer)
-    except WasmtimeError as trap:  # a failed check inside the module: this instance is done for
+    except WasmtimeError as trap:  # a failed check inside the module: this instance is unusable
         _wasm.cache_clear()
         raise ZetaSqlError(f"the analyzer crashed on this statement ({str(trap).splitlines()[0]})") from None
 
 
 @cache
 def language() -> Any:
-    """The language options that come nearest to BigQuery."""
+    """The language options that are closest to BigQuery."""
     options = _call("GetLanguageOptions", service.LanguageOptionsRequest(maximum_features=True), _LanguageOptions)
     feature = language_pb2.LanguageFeature.Value
     enabled = set(options.enabled_language_features) - {feature(f"FEATURE_{name}") for name in NOT_IN_BIGQUERY}
@@ -225,7 +225,7 @@ def empty_catalog() -> Any:
 
 
 def _registered(catalog: bytes) -> int:
-    """The id of a catalog that the module knows; the one that was not used for longest makes room for a new one."""
+    """The id of a catalog that the module knows; the least recently used one makes room for a new one."""
     registered = _wasm().registered
     found = registered.pop(catalog, None)
     if found is None:
@@ -262,7 +262,7 @@ def type_proto(kind: SqlType) -> Any:
 
 
 def sql_type(proto: Any) -> SqlType:
-    """The type that the analyzer's form stands for."""
+    """The type of the analyzer's form."""
     name = type_pb2.TypeKind.Name(proto.type_kind).removeprefix("TYPE_").replace("DOUBLE", "FLOAT64")
     if name == "ARRAY":
         return SqlType(name, element=sql_type(proto.array_type.element_type))
@@ -287,7 +287,7 @@ def kind_of(node: Any) -> str:
 
 
 def member(node: Any, name: str) -> Any:
-    """A field of a node or of its base classes; None where it has no such field."""
+    """A field of a node or of its base classes; None if it has no such field."""
     while node is not None:
         if name in node.DESCRIPTOR.fields_by_name:
             return getattr(node, name)

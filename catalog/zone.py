@@ -1,4 +1,4 @@
-"""The zone of the operators' days: every date and hour of the SQL is one of Los Angeles."""
+"""The zone of the operators' days: every date and hour in the SQL is Los Angeles time."""
 
 from __future__ import annotations
 

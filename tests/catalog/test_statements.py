@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from catalog import load_catalog
+from catalog.expansion import unknown
 from catalog.model import SqlType
-from catalog.statements import runs_of, unknown
+from catalog.statements import runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
