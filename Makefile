@@ -60,11 +60,27 @@ down: $(SETUP) ## stop the embedded environment; its data and state stay
 	@python -m local down
 
 check: $(SETUP) ## lint, format, types, the SQL check and the workflows
-	@ruff check --quiet .
-	@ruff format --check --quiet .
+	@$(MAKE) --no-print-directory --output-sync=target --keep-going -j3 $(CHECKS)
+
+CHECKS := check/types check/sql check/lint check/format check/workflows check/shell
+.PHONY: $(CHECKS)
+
+check/types:
 	@mypy --no-error-summary
+
+check/sql:
 	@python -m catalog check
+
+check/lint:
+	@ruff check --quiet .
+
+check/format:
+	@ruff format --check --quiet .
+
+check/workflows:
 	@operations/actionlint.sh
+
+check/shell:
 	@if command -v shellcheck >/dev/null; then shellcheck -x operations/*.sh; fi
 
 test: check ## every check and every test, in three parts at once
