@@ -1,8 +1,8 @@
 -- The locks on captions: an active row keeps a caption from being used again for its page.
 --
--- Owned by others: this system reads, and where the specification says so writes, these columns; it never creates,
--- alters or drops the object in production. This file is the preflight's contract, the SQL check's catalog and the
--- embedded environment's fixture.
+-- An external object: this system reads these columns and, where the specification says so, writes them. It never
+-- creates, alters or drops the object in production. Preflight compares the object with this file, the SQL check
+-- compiles against it, and the embedded environment is created from it.
 CREATE TABLE IF NOT EXISTS `of-scheduler-proj.eros_scheduling_brain.active_caption_assignments` (
   page_name STRING,
   caption_id INT64,

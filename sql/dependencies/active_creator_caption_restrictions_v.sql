@@ -1,9 +1,9 @@
 -- What a creator does not want to send. The owners keep the restrictions in a table of their own; here only the
--- view's columns are known, so this stand-in holds no row.
+-- view's columns are known, so this replacement returns no rows.
 --
--- Owned by others: this system reads, and where the specification says so writes, these columns; it never creates,
--- alters or drops the object in production. This file is the preflight's contract, the SQL check's catalog and the
--- embedded environment's fixture.
+-- An external object: this system reads these columns and, where the specification says so, writes them. It never
+-- creates, alters or drops the object in production. Preflight compares the object with this file, the SQL check
+-- compiles against it, and the embedded environment is created from it.
 CREATE OR REPLACE VIEW `of-scheduler-proj.eros_scheduling_brain.active_creator_caption_restrictions_v` AS
 SELECT
   restriction.page_name,

@@ -1,8 +1,8 @@
 -- The captions of the bank that may be used, with their key in its newest form.
 --
--- Owned by others: this system reads, and where the specification says so writes, these columns; it never creates,
--- alters or drops the object in production. This file is the preflight's contract, the SQL check's catalog and the
--- embedded environment's fixture.
+-- An external object: this system reads these columns and, where the specification says so, writes them. It never
+-- creates, alters or drops the object in production. Preflight compares the object with this file, the SQL check
+-- compiles against it, and the embedded environment is created from it.
 CREATE OR REPLACE VIEW `of-scheduler-proj.eros_scheduling_brain.available_captions` AS
 SELECT
   bank.caption_id,

@@ -1,8 +1,8 @@
 -- The bank with the psychological trigger of each caption. The owners' rules are richer; the columns are the contract.
 --
--- Owned by others: this system reads, and where the specification says so writes, these columns; it never creates,
--- alters or drops the object in production. This file is the preflight's contract, the SQL check's catalog and the
--- embedded environment's fixture.
+-- An external object: this system reads these columns and, where the specification says so, writes them. It never
+-- creates, alters or drops the object in production. Preflight compares the object with this file, the SQL check
+-- compiles against it, and the embedded environment is created from it.
 CREATE OR REPLACE VIEW `of-scheduler-proj.eros_scheduling_brain.caption_bank_enriched` AS
 SELECT
   bank.caption_id,

@@ -1,8 +1,8 @@
--- The messages that were sent, with what came of them.
+-- The messages that were sent, with their results.
 --
--- Owned by others: this system reads, and where the specification says so writes, these columns; it never creates,
--- alters or drops the object in production. This file is the preflight's contract, the SQL check's catalog and the
--- embedded environment's fixture.
+-- An external object: this system reads these columns and, where the specification says so, writes them. It never
+-- creates, alters or drops the object in production. Preflight compares the object with this file, the SQL check
+-- compiles against it, and the embedded environment is created from it.
 CREATE TABLE IF NOT EXISTS `of-scheduler-proj.eros_scheduling_brain.mass_messages` (
   row_id INT64,
   page_name STRING,

@@ -1,4 +1,4 @@
--- The caption key under its first name, for callers that use it: caption_key_v2, nothing else.
+-- The caption key under its first name, for callers that still use it; the same as caption_key_v2.
 --
 -- Inputs:     the message; NULL gives NULL.
 -- Guarantees: the same key as caption_key_v2, always.

@@ -4,11 +4,11 @@
 -- Guarantees: letters, digits and the marks that belong to letters count, in every script; case, punctuation,
 --             symbols, variation selectors, joiners and keycap marks do not; composed and decomposed forms
 --             give one key (canonical equivalence, NFC: NFKC would make digits of symbols such as '½' and '²').
---             Where all letters and digits are ASCII the normalised text is the one that stored keys were made
---             of: lower(trim(text)), only ASCII letters, digits, '_' and white space kept, each run of white
---             space one blank. White space is what TRIM takes off, in Unicode's sense.
+--             Where all letters and digits are ASCII the normalised text is the one that stored keys were computed
+--             from: lower(trim(text)), only ASCII letters, digits, '_' and white space kept, each run of white
+--             space one blank. White space is what TRIM removes, as Unicode defines it.
 --             Text without any letter or digit keeps its identity: its key is that of the trimmed text itself.
--- Cost:       reads no table; a few regular expressions a call.
+-- Cost:       reads no table; a few regular expressions per call.
 CREATE OR REPLACE FUNCTION `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`(message STRING)
 RETURNS STRING
 OPTIONS (description = 'SHA-256 (hex) of the normalised caption text, for every script; NULL gives NULL.')

@@ -1,7 +1,7 @@
--- What is wrong with the arguments of a caption selection, in words; NULL where nothing is.
+-- What is wrong with the arguments of a caption selection, as a message; NULL if nothing is.
 --
 -- Inputs:     the page and how many captions of each price tier are wanted.
--- Guarantees: names the argument and what it was.
+-- Guarantees: names the argument and its value.
 -- Cost:       reads no table.
 CREATE OR REPLACE FUNCTION `of-scheduler-proj.eros_scheduling_brain.selection_problem`(
   p_page_name STRING,

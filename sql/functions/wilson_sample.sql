@@ -1,7 +1,7 @@
 -- A draw for Thompson sampling: uniform within the 95 % Wilson score interval.
 --
 -- Inputs:     counts of successes and failures as in wilson_score_bounds.
--- Guarantees: a value within [lower_bound, upper_bound], drawn afresh for each row.
+-- Guarantees: a value within [lower_bound, upper_bound], drawn again for each row.
 -- Cost:       reads no table; arithmetic only.
 CREATE OR REPLACE FUNCTION `of-scheduler-proj.eros_scheduling_brain.wilson_sample`(successes INT64, failures INT64)
 RETURNS FLOAT64

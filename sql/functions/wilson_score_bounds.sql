@@ -1,4 +1,4 @@
--- The 95 % Wilson score interval of a success rate, and a bonus that shrinks as observations come in.
+-- The 95 % Wilson score interval of a success rate, and a bonus that shrinks with the number of observations.
 --
 -- Inputs:     counts of successes and failures; NULL or negative counts as 0.
 -- Guarantees: 0 <= lower_bound <= upper_bound <= 1; exploration_bonus = 1 / sqrt(n + 1) with n = successes + failures;

@@ -2,10 +2,10 @@
 --
 -- Inputs:     the job, the lease that it must hold, the Los Angeles day that it runs for, the minutes that it may take,
 --             and p_job_id, which takes the id of the run, or NULL when another run is at work.
--- Guarantees: of any number of callers one gets the lease. Another caller ends as SKIPPED while a run holds the lease, or
---             stands as RUNNING for the same job and day, and is younger than p_minutes. Older RUNNING rows of the job
+-- Guarantees: exactly one of several callers gets the lease. A caller ends as SKIPPED while a run younger than p_minutes
+--             holds the lease, or is RUNNING for the same job and day. Older RUNNING rows of the job belong to runs that
 --             were cut off and are closed as FAILED. An error is recorded in etl_job_runs and automation_alerts
---             (CRITICAL) and raised again. Not to be called inside a transaction.
+--             (CRITICAL) and raised again. Do not call it inside a transaction.
 -- Cost:       a few statements on small tables.
 CREATE OR REPLACE PROCEDURE `of-scheduler-proj.eros_scheduling_brain.begin_job_run`(
   p_job_name STRING,

@@ -1,8 +1,8 @@
 -- Ends a run of a scheduled procedure: the alert that it calls for, its row in etl_job_runs, its lease.
 --
--- Inputs:     the run, as begin_job_run gave it; how it ended; what it handled; why it failed, NULL where nothing did.
+-- Inputs:     the run, as begin_job_run gave it; how it ended; what it handled; why it failed, NULL if nothing did.
 -- Guarantees: FAILED writes one CRITICAL alert and COMPLETED_WITH_ERRORS one WARNING, before the row is ended, so that a
---             run cut off here is closed by the next one and not forgotten; any lease that the run holds is free after.
+--             run cut off here is closed by the next one and not forgotten; any lease that the run holds is free afterwards.
 -- Cost:       three statements on small tables.
 CREATE OR REPLACE PROCEDURE `of-scheduler-proj.eros_scheduling_brain.end_job_run`(
   p_job_id STRING,

@@ -2,10 +2,10 @@
 --
 -- Inputs:     the schedule and the day that it is for, today or later; the rest as in select_captions_for_creator.
 -- Guarantees: choice and locks are one transaction, and two for one creator at once cannot both commit, so no caption is
---             ever locked twice. Who loses is tried again, five times in all, and then ends with a clear error. Called
+--             ever locked twice. The loser is tried again, five times in all, and then ends with a clear error. Called
 --             again with the same schedule and creator it returns the same captions and locks nothing more. The draws
 --             come from schedule, page and caption alone, so a decision can be replayed (scored_captions with the
---             schedule for its key) and explained. Not to be called inside a transaction.
+--             schedule as its key) and explained. Do not call it inside a transaction.
 -- Cost:       one INSERT of the chosen rows, and the reads of two selections.
 CREATE OR REPLACE PROCEDURE `of-scheduler-proj.eros_scheduling_brain.lock_captions_for_creator`(
   p_schedule_id STRING,

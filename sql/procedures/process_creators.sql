@@ -2,8 +2,8 @@
 --
 -- Inputs:     the run, as in etl_job_runs; the Los Angeles day; the page, NULL for all pages with a message in the 30 days
 --             before the day.
--- Guarantees: a report and a queue entry are made once for each page and day; those that stand are left as they are, so it
---             may run any number of times. A creator is queued as PENDING when less than 80 % of the captions that it may
+-- Guarantees: one report and one queue entry per page and day; existing ones are not changed, so it may run any number of
+--             times. A creator is queued as PENDING when less than 80 % of the captions that it may
 --             use are locked, or when there is no usable figure.
 -- Cost:       two statements: 90 days of mass_messages for the reports, 30 for the saturation, and the captions.
 CREATE OR REPLACE PROCEDURE `of-scheduler-proj.eros_scheduling_brain.process_creators`(

@@ -1,9 +1,9 @@
 -- Brings the holidays of a range of years into holiday_calendar.
 --
 -- Inputs:     the first and the last year, both included; 1970 to 2999, at most 100 years.
--- Guarantees: key (holiday_date, holiday_name). Rows that stand already are left as they are, so a factor edited by hand
---             survives and a second run changes nothing; two holidays on one day both stay.
--- Cost:       one MERGE a year; reads holiday_calendar, some hundred rows.
+-- Guarantees: key (holiday_date, holiday_name). Existing rows are not changed, so a factor edited by hand survives
+--             and a second run changes nothing; two holidays on one day both stay.
+-- Cost:       one MERGE per year; reads holiday_calendar, a few hundred rows.
 CREATE OR REPLACE PROCEDURE `of-scheduler-proj.eros_scheduling_brain.seed_holiday_calendar`(
   p_first_year INT64,
   p_last_year INT64

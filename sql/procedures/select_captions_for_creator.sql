@@ -1,9 +1,9 @@
 -- Chooses captions for a creator by Thompson sampling, within the weekly budgets; locks nothing.
 --
--- Inputs:     the page; its behavioural segment; how many captions of each price tier. What is a candidate, how it is
---             scored and how budgets count is said in candidate_captions, excluded_captions, scored_captions and
+-- Inputs:     the page; its behavioural segment; how many captions of each price tier. For candidates, scores
+--             and budgets see candidate_captions, excluded_captions, scored_captions and
 --             chosen_captions.
--- Guarantees: changes nothing; returns the rows, best first. Draws afresh each time. A blank page, missing or negative
+-- Guarantees: changes nothing; returns the rows, best first. Draws again each time. A blank page, missing or negative
 --             numbers and an invalid pattern of the creator's restrictions are clear errors.
 -- Cost:       one statement: 90 days of the page's messages, its locks and statistics, and the captions.
 CREATE OR REPLACE PROCEDURE `of-scheduler-proj.eros_scheduling_brain.select_captions_for_creator`(

@@ -1,16 +1,16 @@
--- Lets go of caption locks whose day has passed in Los Angeles; hourly, 5 minutes at most.
+-- Releases caption locks whose day has passed in Los Angeles; hourly, 5 minutes at most.
 --
 -- Inputs:     active_caption_assignments. A lock is stale when its scheduled_send_date is more than 7 days ago,
 --             or when it has none and was assigned 7 days ago; past date when its day passed within the last
---             7 days. A lock with neither a scheduled day nor a time of assignment is left alone: nothing says
---             that it has expired.
--- Guarantees: one row in etl_job_runs for each run; one in lock_sweep_log for each run that swept. Locks, log
+--             7 days. A lock with neither a scheduled day nor a time of assignment is kept: nothing says that it
+--             has expired.
+-- Guarantees: one row in etl_job_runs per run; one in lock_sweep_log per run that swept. Locks, log
 --             and alerts are one transaction: a run cut off anywhere leaves nothing half done. One sweep at a
---             time: another ends as SKIPPED; a run that died is in the way for 10 minutes. Running it twice
---             changes no lock more.
+--             time: another ends as SKIPPED; a run that died is in the way for 10 minutes. A second
+--             run changes no further lock.
 --             Alerts: WARNING above 1,000 cleaned; above 5,000 still active WARNING, above 10,000 CRITICAL.
 --             An error that ends the run is recorded in etl_job_runs and automation_alerts (CRITICAL) and
---             raised again. Not to be called inside a transaction.
+--             raised again. Do not call it inside a transaction.
 -- Cost:       one read and one UPDATE of active_caption_assignments, whatever the number of locks.
 CREATE OR REPLACE PROCEDURE `of-scheduler-proj.eros_scheduling_brain.sweep_expired_caption_locks`()
 OPTIONS (description = 'Deactivates caption locks whose day has passed, logs the sweep and alerts on large numbers.')

@@ -1,10 +1,10 @@
 -- Brings caption_bandit_stats up to date with the messages of the last 90 days; every 6 hours, 10 minutes at most.
 --
 -- Inputs:     mass_messages and caption_bank, by caption_performance, which says what counts and how.
--- Guarantees: each row is computed anew from the messages, so late views and purchases count and nothing counts twice.
---             A row is written only when it changes, or when its partition would expire within 30 days; of rows that
---             stand twice the older goes; rows with no message in the window are left to expire. One row in
---             etl_job_runs a run; COMPLETED_NO_WORK without messages. One run at a time: another ends as SKIPPED. The
+-- Guarantees: each row is recomputed from the messages, so late views and purchases count and nothing counts twice.
+--             A row is written only when it changes, or when its partition would expire within 30 days; of duplicate
+--             rows the older is deleted; rows with no message in the window are left to expire. One row in
+--             etl_job_runs per run; COMPLETED_NO_WORK without messages. One run at a time: another ends as SKIPPED. The
 --             change is one statement, so a run cut off anywhere leaves all of it or nothing, and the next one does it.
 -- Cost:       a constant number of statements; reads 90 days of mass_messages, caption_bank and caption_bandit_stats.
 CREATE OR REPLACE PROCEDURE `of-scheduler-proj.eros_scheduling_brain.update_caption_performance`()

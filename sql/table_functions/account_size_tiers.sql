@@ -1,7 +1,7 @@
 -- The five account sizes: from which revenue on, and what a page of each may send.
 --
 -- Inputs:     none.
--- Guarantees: one row for each tier; revenue_from of one is where the one below ends, in US dollars in the window.
+-- Guarantees: one row per tier; revenue_from of one is where the one below ends, in US dollars in the window.
 -- Cost:       reads no table.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.account_size_tiers`()
 RETURNS TABLE<

@@ -1,7 +1,7 @@
 -- The size of each page's account by its revenue in a window.
 --
 -- Inputs:     the page, NULL for all; the instant at which the window ends; its length in days.
--- Guarantees: one row for each page with a message in the window. avg_audience is the median of sent_count over the
+-- Guarantees: one row per page with a message in the window. avg_audience is the median of sent_count over the
 --             messages that were sent to anybody, rounded.
 -- Cost:       one read of the window in mass_messages.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.account_sizes`(

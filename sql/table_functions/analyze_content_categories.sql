@@ -1,7 +1,7 @@
 -- The content categories of a page: category_performance for one page, now.
 --
 -- Inputs:     the page; the length of the window in days, which ends at the current instant.
--- Guarantees: one row for each category and price tier.
+-- Guarantees: one row per category and price tier.
 -- Cost:       one read of the window in mass_messages, and of the captions.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.analyze_content_categories`(
   p_page_name STRING,

@@ -1,7 +1,7 @@
 -- The weekdays of a page, each against the other days: group_comparisons for one page, now.
 --
 -- Inputs:     the page; the length of the window in days, which ends at the current instant.
--- Guarantees: one row for each weekday (1 = Sunday) with a message.
+-- Guarantees: one row per weekday (1 = Sunday) with a message.
 -- Cost:       one read of the window in mass_messages, and of the captions.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.analyze_day_patterns`(
   p_page_name STRING,

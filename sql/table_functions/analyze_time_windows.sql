@@ -1,7 +1,7 @@
 -- The hours of a page: time_window_performance for one page, now.
 --
 -- Inputs:     the page; the length of the window in days, which ends at the current instant.
--- Guarantees: one row for each kind of day and hour with a message.
+-- Guarantees: one row per kind of day and hour with a message.
 -- Cost:       one read of the window in mass_messages.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.analyze_time_windows`(
   p_page_name STRING,

@@ -1,7 +1,7 @@
 -- The psychological triggers of a page, each against all its other messages: group_comparisons for one page, now.
 --
 -- Inputs:     the page; the length of the window in days, which ends at the current instant.
--- Guarantees: one row for each trigger with a message; conv_ci is the 95 % Wilson interval of purchases among views.
+-- Guarantees: one row per trigger with a message; conv_ci is the 95 % Wilson interval of purchases among views.
 -- Cost:       one read of the window in mass_messages, and of the captions.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.analyze_trigger_performance`(
   p_page_name STRING,

@@ -1,7 +1,7 @@
 -- How the fans of each page behave: what a message earns, and how that goes with its price.
 --
 -- Inputs:     as account_sizes.
--- Guarantees: one row for each page with a message in the window that was sent to anybody. Slope and correlation are
+-- Guarantees: one row per page with a message in the window that was sent to anybody. Slope and correlation are
 --             NULL where the prices, or the figures, do not vary.
 -- Source:     least squares slope = covariance / variance of the price; correlation by Pearson; entropy by Shannon, in
 --             bits; the elasticity is the slope of ln(conv) on ln(price).

@@ -1,7 +1,7 @@
 -- The captions that may be sent at all, by the page that may send them.
 --
 -- Inputs:     the page, NULL for all pages.
--- Guarantees: captions of available_captions with overall_performance_score > 0 and a text, one row for each caption_id and
+-- Guarantees: captions of available_captions with overall_performance_score > 0 and a text, one row per caption_id and
 --             page_name, whatever duplicates the view holds. page_name NULL is for every page; with p_page_name given,
 --             only captions that this page may send, each once.
 -- Cost:       one read of the captions.

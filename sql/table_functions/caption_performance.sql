@@ -1,9 +1,9 @@
--- What caption_bandit_stats should say at an instant: successes and failures of each caption on each page.
+-- What caption_bandit_stats should contain at an instant: successes and failures of each caption on each page.
 --
 -- Inputs:     the instant. A message counts when viewed_count > 0 and it was sent in the 90 days before. It is a success
 --             when its EMV is above the median EMV of its page's messages of the last 30 days, else a failure, also where
 --             the page has sent none in 30 days.
--- Guarantees: one row for each page and caption with a message that counts. Computed from the messages alone, so late
+-- Guarantees: one row per page and caption with a message that counts. Computed from the messages alone, so late
 --             views and purchases count and nothing counts twice. Figures are rounded to 9 decimals: a sum of floating
 --             point numbers in another order would otherwise differ in its last digits and look like a change.
 -- Cost:       one read of 90 days of mass_messages and of caption_bank.

@@ -1,7 +1,7 @@
 -- How many of the captions that each creator may use are locked.
 --
 -- Inputs:     the day; the page, NULL for all.
--- Guarantees: one row for each page with a message in the 30 days before the day (Los Angeles days, the day itself not
+-- Guarantees: one row per page with a message in the 30 days before the day (Los Angeles days, the day itself not
 --             among them). saturation_pct = 100 x distinct captions with an active assignment on or after the day /
 --             captions that the creator may use; NULL where there is none. An invalid pattern of a restriction is an error.
 -- Cost:       one read of 30 days of mass_messages, of the captions, the restrictions and the active assignments; captions

@@ -1,7 +1,7 @@
 -- The performance report of each page, as JSON.
 --
 -- Inputs:     the page, NULL for all; the instant at which the windows of 90 days end.
--- Guarantees: one row for each page with a message in the window. The best 10 triggers by lift of rpr, 15 categories and
+-- Guarantees: one row per page with a message in the window. The best 10 triggers by lift of rpr, 15 categories and
 --             20 hours by rpr; lists without a row are empty. data_freshness is the end of the last successful
 --             update_caption_performance, NULL before the first.
 -- Cost:       one statement over 90 days of mass_messages, whatever the number of pages.

@@ -1,7 +1,7 @@
 -- The captions that creators' restrictions forbid.
 --
 -- Inputs:     the page, NULL for all pages.
--- Guarantees: one row for each page and candidate caption that any of the page's restriction rows forbids: by category, by
+-- Guarantees: one row per page and candidate caption that any of the page's restriction rows forbids: by category, by
 --             price tier, or by a hard pattern that its text matches. Pages without restrictions have no row. An invalid
 --             pattern is an error, see restriction_patterns.
 -- Cost:       each different pattern is matched once with each caption, however many pages have it.

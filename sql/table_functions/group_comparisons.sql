@@ -1,7 +1,7 @@
 -- Each group of a page's messages against all its other messages: by psychological trigger, and by weekday.
 --
 -- Inputs:     as account_sizes.
--- Guarantees: one row for each page, dimension ('psychological_trigger' or 'day_of_week_la', 1 = Sunday) and member that
+-- Guarantees: one row per page, dimension ('psychological_trigger' or 'day_of_week_la', 1 = Sunday) and member that
 --             has a message in the window which was sent to anybody. Messages without a trigger have no row of their own
 --             but are among the others. Statistics are NULL where a variance is 0 or one side has too few messages;
 --             significant means |statistic| >= 1.96 with at least 30 messages on both sides.

@@ -1,7 +1,7 @@
--- The messages of a window with what came of them: the one place that reads mass_messages for figures.
+-- The messages of a window with their results: the one place that reads mass_messages for figures.
 --
 -- Inputs:     the page, NULL for all pages; the window from p_from up to, not including, p_to.
--- Guarantees: one row for each message that has a page and a sending time in the window; purchases and earnings that are
+-- Guarantees: one row per message that has a page and a sending time in the window; purchases and earnings that are
 --             not known count as 0. rpr = earnings / sent, NULL unless sent_count > 0; conv = purchased / viewed and
 --             emv = conv x earnings, NULL unless viewed_count > 0.
 -- Cost:       one read of mass_messages, of the columns that the caller asks for.

@@ -1,8 +1,8 @@
--- The patterns of creators' restrictions, each valid, or else an error.
+-- The patterns of creators' restrictions, each valid; an invalid one is an error.
 --
 -- Inputs:     the page, NULL for all pages.
--- Guarantees: one row for each page, kind ('hard' or 'soft') and pattern, of all the page's restriction rows together. A
---             pattern that is no valid regular expression is an error that names creator and pattern: a caption is never
+-- Guarantees: one row per page, kind ('hard' or 'soft') and pattern, of all the page's restriction rows together. A
+--             pattern that is not a valid regular expression is an error that names creator and pattern: a caption is never
 --             let through because its check could not be made.
 -- Cost:       one read of the restrictions.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.restriction_patterns`(p_page_name STRING)

@@ -2,7 +2,7 @@
 --
 -- Inputs:     the page; its behavioural segment (any text; two are known); the key of the draw: the same key gives each
 --             caption the same draw again, and locks of the schedule of that name do not count as uses.
--- Guarantees: one row for each candidate that the creator's restrictions allow. is_eligible: not used for the creator in
+-- Guarantees: one row per candidate that the creator's restrictions allow. is_eligible: not used for the creator in
 --             the last 7 days and not locked for days to come. A use is a message that was sent (matched by key where it
 --             has no caption_id), or a lock that is active or whose day has passed. A caption and day count once. Uses of
 --             the last 7 days (sent, locked or scheduled within them) go into the weekly budgets.

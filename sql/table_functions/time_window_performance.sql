@@ -1,7 +1,7 @@
 -- How each hour of weekdays and weekends in Los Angeles earns, by page.
 --
 -- Inputs:     as account_sizes.
--- Guarantees: one row for each page, kind of day and hour with a message in the window that was sent to anybody.
+-- Guarantees: one row per page, kind of day and hour with a message in the window that was sent to anybody.
 -- Cost:       one read of the window in mass_messages.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.time_window_performance`(
   p_page_name STRING,

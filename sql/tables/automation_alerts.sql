@@ -1,6 +1,6 @@
--- What a person should look at: one row for each alert, until somebody acknowledges it.
+-- What a person should look at: one row per alert, open until it is acknowledged.
 --
--- Guarantees: append-only but for the acknowledgement; rows expire after 90 days.
+-- Guarantees: append-only except for the acknowledgement; rows expire after 90 days.
 -- Cost:       partitioned by the day of the alert.
 CREATE TABLE IF NOT EXISTS `of-scheduler-proj.eros_scheduling_brain.automation_alerts` (
   alert_id STRING NOT NULL OPTIONS (description = 'The alert.'),

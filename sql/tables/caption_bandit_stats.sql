@@ -1,4 +1,4 @@
--- What the caption bandit knows: one row for each caption of a page, recomputed from the messages.
+-- What the caption bandit knows: one row per caption of a page, recomputed from the messages.
 --
 -- Guarantees: written by update_caption_performance only; a row that is not renewed expires 90 days after its last update.
 -- Cost:       partitioned by the day of last_updated; clustered for look-ups by page and caption.

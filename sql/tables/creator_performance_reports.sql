@@ -1,6 +1,6 @@
--- The daily report of each creator, as analyze_creator_performance makes it.
+-- The daily report of each creator, made by analyze_creator_performance.
 --
--- Guarantees: one row for each page and day of a run; rows expire after 90 days.
+-- Guarantees: one row per page and day of a run; rows expire after 90 days.
 -- Cost:       partitioned by execution_date.
 CREATE TABLE IF NOT EXISTS `of-scheduler-proj.eros_scheduling_brain.creator_performance_reports` (
   page_name STRING NOT NULL OPTIONS (description = 'The creator.'),

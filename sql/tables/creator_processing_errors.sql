@@ -1,4 +1,4 @@
--- What went wrong for single creators: one row for each creator that a daily run could not handle.
+-- Errors of single creators: one row per creator that a daily run could not handle.
 --
 -- Guarantees: append-only; rows expire after 90 days.
 -- Cost:       partitioned by the day of the error.

@@ -1,4 +1,4 @@
--- The runs of the scheduled procedures: one row for each run, opened at its start and closed at its end.
+-- The runs of the scheduled procedures: one row per run, opened at its start and closed at its end.
 --
 -- Guarantees: job_status is RUNNING until the run ends as SUCCESS, COMPLETED_WITH_ERRORS, COMPLETED_NO_WORK, SKIPPED
 --             or FAILED; rows expire after 90 days.

@@ -1,6 +1,6 @@
 -- The days that move demand: holidays by date and name, computed by us_holidays and merged by seed_holiday_calendar.
 --
--- Guarantees: one row for each (holiday_date, holiday_name); a factor edited by hand survives every seeding;
+-- Guarantees: one row per (holiday_date, holiday_name); a factor edited by hand survives every seeding;
 --             rows expire after 6 years.
 -- Cost:       a few hundred rows; partitioned by year.
 CREATE TABLE IF NOT EXISTS `of-scheduler-proj.eros_scheduling_brain.holiday_calendar` (

@@ -1,4 +1,4 @@
--- The sweeps of caption locks: one row for each, with what it cleaned.
+-- The sweeps of caption locks: one row per sweep, with what it cleaned.
 --
 -- Guarantees: append-only; rows expire after 30 days.
 -- Cost:       partitioned by the day of the sweep; 24 rows a day.

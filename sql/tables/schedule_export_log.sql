@@ -1,4 +1,4 @@
--- The exports of schedules: one row for each export, as it ended.
+-- The exports of schedules: one row per export, with its result.
 --
 -- Guarantees: append-only; rows expire after 90 days.
 -- Cost:       partitioned by the day of the export.

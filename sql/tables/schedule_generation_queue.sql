@@ -1,4 +1,4 @@
--- The creators that want a new schedule: one row for each creator and day.
+-- The creators that want a new schedule: one row per creator and day.
 --
 -- Guarantees: a creator is queued at most once a day; rows expire after 90 days.
 -- Cost:       partitioned by execution_date.

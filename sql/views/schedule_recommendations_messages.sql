@@ -1,7 +1,7 @@
 -- The active slots of every schedule with the caption and what the bandit knows of it: what an export reads.
 --
 -- Inputs:     schedule_recommendations, caption_bank, captions, caption_bandit_stats; whatever duplicates they hold.
--- Guarantees: one row for each active row of schedule_recommendations, never more and never fewer. The caption comes from
+-- Guarantees: one row per active row of schedule_recommendations, never more and never fewer. The caption comes from
 --             caption_bank, from captions where the bank lacks the id; the stats are the newest row of page and caption.
 -- Cost:       a filter on schedule_id reaches schedule_recommendations; caption_bandit_stats is read whole, in its
 --             90 days.
