@@ -36,7 +36,7 @@ def check(
     if not sql.is_dir():
         typer.echo(f"{sql}: the folder does not exist", err=True)
         raise typer.Exit(2)
-    result = check_folder(sql, os.cpu_count() or 1)
+    result = check_folder(sql, os.process_cpu_count() or 1)
     if output is Format.json:
         typer.echo(
             json.dumps([{**asdict(finding), "path": str(finding.path)} for finding in result.findings], indent=2)

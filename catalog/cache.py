@@ -6,6 +6,7 @@ holds it, so a changed rule never meets an old result.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import pickle
 import shutil
@@ -73,5 +74,6 @@ def _folder() -> Path:
 def _delete_old(results: Path) -> None:
     """Delete the results of code that nobody has run for a week."""
     for folder in results.glob("*"):
-        if time.time() - folder.stat().st_mtime > KEPT_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another process deletes it too
+            if time.time() - folder.stat().st_mtime > KEPT_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -6,10 +6,8 @@ analyzer is started only for files whose result is not in the cache.
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 from catalog import cache
@@ -178,6 +176,9 @@ def _examined(files: Sequence[Declared], signatures: tuple[Signature, ...], proc
     """Analyze files, in several processes if there are enough files."""
     if processes == 1 or len(files) < WORTH_PROCESSES:
         return _examine(signatures, files) if files else []
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - slow to import, and seldom needed
+    from multiprocessing import get_context  # noqa: PLC0415
+
     longest_first = sorted(files, key=lambda file: len(file.text), reverse=True)
     batches = [longest_first[number :: processes * BATCHES] for number in range(processes * BATCHES)]
     # spawned, because a copy of this process would share its WebAssembly module

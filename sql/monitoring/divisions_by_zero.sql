@@ -1,6 +1,6 @@
 -- Errors of the last 7 days that speak of a division by zero: a run's, a creator's.
 --
--- Guarantees: looks at messages, whoever wrote them; every division of the repository is SAFE_DIVIDE.
+-- Guarantees: looks at all messages, also those written by others; every division of the repository is SAFE_DIVIDE.
 -- Cost:       7 days of etl_job_runs and of creator_processing_errors.
 WITH recorded_errors AS (
   SELECT run.job_name AS source, run.job_id, run.job_start_time AS happened_at, run.error_message

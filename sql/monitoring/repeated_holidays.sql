@@ -1,4 +1,4 @@
--- Holidays that stand in the calendar more than once.
+-- Holidays that the calendar has more than once.
 --
 -- Cost: all of holiday_calendar, some hundred rows.
 SELECT holiday.holiday_date, holiday.holiday_name, COUNT(*) AS times

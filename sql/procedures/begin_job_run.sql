@@ -35,7 +35,7 @@ BEGIN
       AND run.job_status = 'RUNNING'
       AND run.job_start_time < TIMESTAMP_SUB(v_started_at, INTERVAL p_minutes MINUTE);
 
-    -- the lease's row must stand before it can be taken
+    -- the lease's row must exist before it can be taken
     MERGE `of-scheduler-proj.eros_scheduling_brain.leases` AS lease
     USING (SELECT p_lease_name AS wanted) AS missing
     ON lease.lease_name = missing.wanted

@@ -45,7 +45,7 @@ BEGIN
     RAISE USING MESSAGE = CONCAT('lock_captions_for_creator: ', v_problem);
   END IF;
 
-  -- the lease's row must stand before it can be updated
+  -- the lease's row must exist before it can be updated
   MERGE `of-scheduler-proj.eros_scheduling_brain.leases` AS lease
   USING (SELECT v_lease_name AS wanted) AS missing
   ON lease.lease_name = missing.wanted

@@ -8,7 +8,7 @@ CREATE OR REPLACE PROCEDURE `of-scheduler-proj.eros_scheduling_brain.seed_holida
   p_first_year INT64,
   p_last_year INT64
 )
-OPTIONS (description = 'Merges the holidays of a range of years into holiday_calendar; changes no row that stands.')
+OPTIONS (description = 'Merges the holidays of a range of years into holiday_calendar; changes no existing row.')
 BEGIN
   DECLARE v_year INT64;
 

@@ -8,7 +8,7 @@
 --             change is one statement, so a run cut off anywhere leaves all of it or nothing, and the next one does it.
 -- Cost:       a constant number of statements; reads 90 days of mass_messages, caption_bank and caption_bandit_stats.
 CREATE OR REPLACE PROCEDURE `of-scheduler-proj.eros_scheduling_brain.update_caption_performance`()
-OPTIONS (description = 'Computes the bandit statistics of each caption and page anew and writes what has changed.')
+OPTIONS (description = 'Recomputes the bandit statistics of each caption and page and writes what has changed.')
 BEGIN
   DECLARE v_now TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
   DECLARE v_job_id STRING;

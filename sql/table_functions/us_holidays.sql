@@ -197,7 +197,7 @@ ASSERT (
 ASSERT (
   SELECT COUNT(*) FROM `of-scheduler-proj.eros_scheduling_brain.us_holidays`(2019)
   WHERE holiday_date = DATE '2019-11-11'
-) = 2 AS 'two holidays on one day both stand';
+) = 2 AS 'two holidays on one day both remain';
 ASSERT (
   SELECT COUNT(*) FROM `of-scheduler-proj.eros_scheduling_brain.us_holidays`(2021)
   WHERE (holiday_date, holiday_name) IN (

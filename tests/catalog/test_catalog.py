@@ -1,4 +1,4 @@
-"""From SQL text to typed objects: declarations, analysis, lineage, retargeting, loading, and the check command."""
+"""From SQL text to typed objects: declarations, analysis, lineage, retargeting and loading."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ OPTIONS (description = 'Kept.', partition_expiration_days = 30, labels = [('syst
 """
 
 
-def test_a_table_is_read_whole(tmp_path: Path) -> None:
+def test_a_table_has_columns_partitioning_clustering_and_labels(tmp_path: Path) -> None:
     table = catalog_of(tmp_path, tables__kept=TABLE).tables["kept"]
     place = SqlType("STRUCT", fields=(("street", STRING), ("spots", SqlType("ARRAY", FLOAT64))))
     assert table.columns == (
@@ -86,7 +86,7 @@ def test_a_table_is_read_whole(tmp_path: Path) -> None:
         ("", None),
     ],
 )
-def test_partitioning_in_its_forms(tmp_path: Path, clause: str, expected: Partitioning | None) -> None:
+def test_each_form_of_partitioning(tmp_path: Path, clause: str, expected: Partitioning | None) -> None:
     text = f"-- T.\nCREATE TABLE IF NOT EXISTS `{{d}}.t` (day DATE, moment TIMESTAMP) {clause};"
     assert catalog_of(tmp_path, tables__t=text).tables["t"].partitioning == expected
 
@@ -127,7 +127,7 @@ ALL = {
 }
 
 
-def test_routines_have_the_apis_canonical_bodies(tmp_path: Path) -> None:
+def test_a_routines_body_is_what_the_api_returns(tmp_path: Path) -> None:
     catalog = catalog_of(tmp_path, **ALL)
     twice, numbers, count = (catalog.routines[name] for name in ("twice", "numbers", "count_kept"))
     assert (twice.kind, twice.body, twice.returns) == (RoutineKind.FUNCTION, "p_n + p_n", INT64)
@@ -149,7 +149,7 @@ def test_a_views_columns_come_from_the_analysis(tmp_path: Path) -> None:
     assert view.query.startswith("SELECT k.id")
 
 
-def test_lineage_tells_what_needs_what(tmp_path: Path) -> None:
+def test_lineage_names_what_an_object_depends_on(tmp_path: Path) -> None:
     catalog = catalog_of(tmp_path, **ALL)
     count = catalog.procedures["count_kept"]
     assert [set(names) for names in (count.reads, count.writes, count.calls)] == [{"kept"}, {"kept"}, {"twice"}]
@@ -161,13 +161,13 @@ def test_lineage_tells_what_needs_what(tmp_path: Path) -> None:
     assert names.index("twice") < names.index("count_kept")
 
 
-def test_views_of_views_may_stand_in_any_order(tmp_path: Path) -> None:
+def test_views_of_views_may_be_in_any_order(tmp_path: Path) -> None:
     first = "-- A.\nCREATE OR REPLACE VIEW `{d}.a_last` AS SELECT double_id FROM `{d}.shown`;"
     catalog = catalog_of(tmp_path, **{**ALL, "views__a_last": first})
     assert catalog.views["a_last"].columns[0].type == FLOAT64
 
 
-def test_objects_that_need_each_other_are_told(tmp_path: Path) -> None:
+def test_a_dependency_cycle_is_reported(tmp_path: Path) -> None:
     def caller(name: str, other: str) -> str:
         return f"-- P.\nCREATE OR REPLACE PROCEDURE `{{d}}.{name}`()\nBEGIN\n  CALL `{{d}}.{other}`();\nEND;"
 
@@ -218,18 +218,18 @@ def test_objects_that_need_each_other_are_told(tmp_path: Path) -> None:
         ("schedules__hourly", "-- H.\nEXECUTE IMMEDIATE 'SELECT 1';\n", "dynamic SQL cannot be checked"),
     ],
 )
-def test_what_is_wrong_is_told_where_it_is(tmp_path: Path, name: str, text: str, said: str) -> None:
+def test_a_finding_has_its_place(tmp_path: Path, name: str, text: str, said: str) -> None:
     findings = findings_of(tmp_path, **{**ALL, name: text})
     assert any(said in finding for finding in findings), findings
 
 
-def test_two_broken_files_are_told_at_once(tmp_path: Path) -> None:
+def test_all_broken_files_are_reported_at_once(tmp_path: Path) -> None:
     broken = {"views__shown": VIEW.replace("k.id,", "k.no,"), "functions__twice": FUNCTION.replace("p_n + p_n", "p_x")}
     findings = findings_of(tmp_path, **{**ALL, **broken})
     assert [finding.split(":")[0] for finding in findings] == ["sql/functions/twice.sql", "sql/views/shown.sql"]
 
 
-def test_retargeting_moves_names_and_nothing_else(tmp_path: Path) -> None:
+def test_retargeting_changes_only_names(tmp_path: Path) -> None:
     text = FUNCTION.replace("-- two of them", f"-- `{DATASET}.kept`").replace("'two twos'", f"'{DATASET}'")
     catalog = catalog_of(tmp_path, **{**ALL, "functions__twice": text})
     moved = retarget(catalog, "eros-local", "other")
@@ -249,7 +249,7 @@ def test_retargeting_to_the_same_names_is_the_same_catalog(tmp_path: Path) -> No
     assert retarget(catalog, catalog.project, catalog.dataset) is catalog
 
 
-def test_names_with_each_part_quoted_move_too(tmp_path: Path) -> None:
+def test_names_with_each_part_quoted_are_retargeted(tmp_path: Path) -> None:
     query = "-- H.\nSELECT k.id FROM `of-scheduler-proj`.eros_scheduling_brain.INFORMATION_SCHEMA.TABLES AS k;\n"
     source = ALL["schedules__hourly"] + "-- end\n"
     catalog = catalog_of(tmp_path, **{**ALL, "schedules__hourly": source})
@@ -275,14 +275,14 @@ def test_a_changed_file_is_seen(tmp_path: Path) -> None:
         ("sql/misc/f.sql", b"SELECT 1;", "folder SQL files belong in"),
     ],
 )
-def test_files_that_cannot_be_read_or_placed_are_told(tmp_path: Path, place: str, content: bytes, said: str) -> None:
+def test_unreadable_and_misplaced_files_are_reported(tmp_path: Path, place: str, content: bytes, said: str) -> None:
     (tmp_path / place).parent.mkdir(parents=True)
     (tmp_path / place).write_bytes(content)
     with pytest.raises(CatalogError, match=said):
         load_catalog(tmp_path / "sql")
 
 
-def test_an_empty_folder_is_told(tmp_path: Path) -> None:
+def test_an_empty_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "sql").mkdir()
     with pytest.raises(CatalogError, match="no SQL file found"):
         load_catalog(tmp_path / "sql")
@@ -298,7 +298,7 @@ def test_a_warm_load_needs_no_analyzer() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_every_object_of_the_repository_is_of_its_kind() -> None:
+def test_every_object_of_the_repository_is_complete() -> None:
     catalog = load_catalog()
     assert len(catalog.tables) == 10
     assert len(catalog.dependencies) == 9

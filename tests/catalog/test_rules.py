@@ -66,7 +66,7 @@ def view(query: str) -> tuple[str, str, str]:
 
 
 def function(expression: str, arguments: str = "p_text STRING", returns: str = "STRING") -> tuple[str, str, str]:
-    """A function's file; the expression stands in line 3."""
+    """A function's file; the expression is in line 3."""
     head = f"-- Made.\nCREATE OR REPLACE FUNCTION `{DATASET}.made`({arguments}) RETURNS {returns} AS (\n"
     return "functions", "made", f"{head}{expression}\n);\n"
 
@@ -141,7 +141,7 @@ def test_a_temporary_table_needs_no_project() -> None:
     assert found(QualifiedNames(), *procedure(body)) == []
 
 
-def test_a_session_setting_is_caught_where_it_stands() -> None:
+def test_a_session_setting_is_caught_at_its_place() -> None:
     source = SourceFile(Path("sql/procedures/step.sql"), procedure("SET @@query_timeout_ms = 5;")[2])
     file = AnalyzedFile(source, "procedures", declare(source, "procedures"))
     (finding,) = [f for f in NoSessionSettings().check(file) if "SET" in f.message]
@@ -151,7 +151,7 @@ def test_a_session_setting_is_caught_where_it_stands() -> None:
     assert "@@maximum_bytes_billed" in read.message
 
 
-def test_what_a_script_reads_of_its_own_course_passes() -> None:
+def test_reading_the_state_of_the_script_passes() -> None:
     body = "BEGIN\nSELECT @@row_count, @@script.job_id;\nEXCEPTION WHEN ERROR THEN\nSELECT @@error.message;\nEND;"
     assert found(NoSessionSettings(), *procedure(body)) == []
 
@@ -226,7 +226,7 @@ def test_a_conversion_with_its_zone_passes(expression: str) -> None:
     assert found(NamedTimeZone(), *view(f"SELECT {expression} AS moment {FROM}")) == []
 
 
-def test_partitioning_by_the_date_of_an_instant_is_bigquerys_own() -> None:
+def test_partitioning_by_the_date_of_an_instant_passes() -> None:
     text = f"-- Kept.\nCREATE TABLE IF NOT EXISTS `{DATASET}.kept` (moment TIMESTAMP) PARTITION BY DATE(moment);\n"
     assert found(NamedTimeZone(), "tables", "kept", text) == []
 
@@ -286,7 +286,7 @@ def test_unicode_patterns_and_patterns_that_are_data_pass(pattern: str) -> None:
     assert found(UnicodeExpressions(), *function(f"REGEXP_REPLACE(p_text, {pattern}, '')")) == []
 
 
-def test_what_says_nothing_of_itself_is_caught() -> None:
+def test_missing_documentation_is_caught() -> None:
     text = f"CREATE TABLE IF NOT EXISTS `{DATASET}.kept` (moment TIMESTAMP);\n"
     messages = [finding.message for finding in found(Documented(), "tables", "kept", text)]
     assert messages == [
@@ -299,7 +299,7 @@ def test_what_says_nothing_of_itself_is_caught() -> None:
     ]
 
 
-def test_a_documented_table_passes_and_a_dependency_needs_its_comment_only() -> None:
+def test_a_documented_table_and_a_commented_dependency_pass() -> None:
     text = (
         f"-- Kept.\nCREATE TABLE IF NOT EXISTS `{DATASET}.kept` (moment TIMESTAMP OPTIONS (description = 'When.'))\n"
         "OPTIONS (description = 'Kept.', "

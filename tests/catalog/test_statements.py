@@ -1,4 +1,4 @@
-"""A run taken apart into statements that stand alone: scripts, values of variables, texts in the place of names."""
+"""A run as statements that can each be sent alone: scripts, values of variables, texts instead of names."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def procedure(body: str, arguments: str = "", name: str = "done") -> dict[str, s
     return {f"procedures/{name}.sql": text}
 
 
-def test_only_what_reads_or_changes_tables_is_a_statement(folder: Path) -> None:
+def test_only_reads_and_changes_of_tables_are_statements(folder: Path) -> None:
     body = """
     DECLARE v_first TIMESTAMP DEFAULT TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 90 DAY);
     DECLARE v_count INT64 DEFAULT (SELECT COUNT(*) FROM `{d}.kept`);
@@ -92,7 +92,7 @@ def test_only_what_reads_or_changes_tables_is_a_statement(folder: Path) -> None:
     assert run.uses == {"doubled": 1, "shown": 1}
 
 
-def test_a_value_that_comes_from_a_table_is_not_known(folder: Path) -> None:
+def test_a_value_from_a_table_is_unknown(folder: Path) -> None:
     body = """
     DECLARE v_newest TIMESTAMP;
     DECLARE v_id INT64;
@@ -116,7 +116,7 @@ def test_a_value_that_comes_from_a_table_is_not_known(folder: Path) -> None:
 
 
 def test_a_run_without_failures_is_followed(folder: Path) -> None:
-    """Each loop once, no handler, and not what a flag keeps for a run that failed."""
+    """Each loop once, no handler, and no branch that a flag reserves for a run that failed."""
     body = """
     DECLARE v_is_done BOOL DEFAULT FALSE;
     WHILE NOT v_is_done DO
@@ -152,12 +152,12 @@ NOT_KNOWN_TIME = unknown(SqlType("TIMESTAMP"))
 @pytest.mark.parametrize(
     ("script", "kept_from"),
     [
-        # an IF that may have gone either way: neither the flag nor the window is known after it
+        # after an IF that may or may not be entered, neither the flag nor the window is known
         ("IF p_id > 0 THEN SET v_full = FALSE; SET v_from = TIMESTAMP 'B'; END IF;", NOT_KNOWN_TIME),
         ("WHILE p_id > 0 DO SET v_full = FALSE; SET v_from = TIMESTAMP 'B'; END WHILE;", NOT_KNOWN_TIME),
         ("FOR row IN (SELECT 1 AS a) DO SET v_full = FALSE; SET v_from = TIMESTAMP 'B'; END FOR;", NOT_KNOWN_TIME),
         ("IF p_id > 0 THEN SET v_from = TIMESTAMP 'B'; ELSE SET v_from = TIMESTAMP 'C'; END IF;", NOT_KNOWN_TIME),
-        # what every way leaves alike is known, and so is what a condition that is known decides
+        # a value that is the same on every way is known, and so is one under a known condition
         ("IF p_id > 0 THEN SET v_from = TIMESTAMP 'B'; ELSE SET v_from = TIMESTAMP 'B'; END IF;", "B"),
         ("IF v_full THEN SET v_from = TIMESTAMP 'B'; END IF;", "B"),
         ("IF NOT v_full THEN SET v_from = TIMESTAMP 'B'; END IF;", "A"),
@@ -165,7 +165,9 @@ NOT_KNOWN_TIME = unknown(SqlType("TIMESTAMP"))
         ("WHILE v_full AND v_more DO SET v_more = FALSE; SET v_from = TIMESTAMP 'B'; END WHILE;", "B"),
     ],
 )
-def test_what_a_run_may_or_may_not_have_assigned_is_not_known(tmp_path: Path, script: str, kept_from: str) -> None:
+def test_a_variable_that_may_or_may_not_have_been_assigned_is_unknown(
+    tmp_path: Path, script: str, kept_from: str
+) -> None:
     body = f"""
     DECLARE v_full BOOL DEFAULT TRUE;
     DECLARE v_more BOOL DEFAULT TRUE;
@@ -194,10 +196,8 @@ def test_what_a_run_may_or_may_not_have_assigned_is_not_known(tmp_path: Path, sc
         ("IF p_id > 0 THEN SET v_id = 7; END IF;", False),
     ],
 )
-def test_a_flag_is_known_where_the_condition_that_set_it_is_asked_again(
-    tmp_path: Path, between: str, is_left_out: bool
-) -> None:
-    """While nothing has changed that condition or the flag since."""
+def test_a_flag_is_known_under_the_condition_that_set_it(tmp_path: Path, between: str, is_left_out: bool) -> None:
+    """As long as nothing has changed that condition or the flag."""
     body = f"""
     DECLARE v_done BOOL DEFAULT FALSE;
     DECLARE v_id INT64 DEFAULT (SELECT MIN(kept.id) FROM `{{d}}.kept` AS kept);
@@ -216,7 +216,7 @@ def test_a_flag_is_known_where_the_condition_that_set_it_is_asked_again(
     assert deleted == (["2"] if is_left_out else ["1", "2"])
 
 
-def test_a_flag_under_a_condition_within_another_is_not_known_outside(folder: Path) -> None:
+def test_a_flag_set_under_a_nested_condition_is_unknown_outside(folder: Path) -> None:
     body = """
     DECLARE v_done BOOL DEFAULT FALSE;
     IF p_other > 0 THEN IF p_id > 0 THEN SET v_done = TRUE; END IF; END IF;
@@ -226,7 +226,7 @@ def test_a_flag_under_a_condition_within_another_is_not_known_outside(folder: Pa
     assert len(run.statements) == 1
 
 
-def test_a_branch_begins_where_its_if_does(folder: Path) -> None:
+def test_a_branch_starts_with_the_state_before_its_if(folder: Path) -> None:
     body = """
     DECLARE v_id INT64 DEFAULT 1;
     IF p_id > 0 THEN SET v_id = 2; ELSE DELETE FROM `{d}.kept` AS kept WHERE kept.id = v_id; END IF;
@@ -235,7 +235,7 @@ def test_a_branch_begins_where_its_if_does(folder: Path) -> None:
     assert statements(run) == ["DELETE FROM `kept` AS kept WHERE kept.id = CAST(1 AS INT64)"]
 
 
-def test_a_call_is_followed_with_its_arguments_and_gives_its_results(folder: Path) -> None:
+def test_a_call_is_followed_with_its_arguments_and_results(folder: Path) -> None:
     inner = procedure(
         "DELETE FROM `{d}.kept` AS kept WHERE kept.id = p_id; SET p_next = p_id + 1;",
         "p_id INT64, OUT p_next INT64",
@@ -258,7 +258,7 @@ def test_a_call_is_followed_with_its_arguments_and_gives_its_results(folder: Pat
     assert run.uses == {"done": 1, "one": 2}
 
 
-def test_what_stands_is_called_and_what_differs_is_written_out(folder: Path) -> None:
+def test_deployed_objects_are_called_and_changed_ones_written_out(folder: Path) -> None:
     catalog = catalog_of(folder, "written", procedure("SELECT found.id FROM `{d}.named`('a') AS found;"))
     assert statements(run_of(catalog, "done")) == ["SELECT found.id FROM `named`('a') AS found"]
     since = """(SELECT CAST(`id` AS INT64) AS `id`, CAST(`name` AS STRING) AS `name` FROM
@@ -271,21 +271,21 @@ def test_what_stands_is_called_and_what_differs_is_written_out(folder: Path) -> 
     assert run.uses == {"named": 1, "since": 1, "doubled": 1} == run_of(catalog, "done").uses
 
 
-def test_a_view_keeps_its_name_where_it_has_no_alias(folder: Path) -> None:
+def test_a_view_without_an_alias_keeps_its_name(folder: Path) -> None:
     body = "SELECT id FROM `{d}.shown`; SELECT s.id FROM `{d}.shown` AS s;"
     run = run_of(catalog_of(folder, "view", procedure(body)), "done", {"shown"})
     query = "(SELECT kept.id FROM `kept` AS kept)"
     assert statements(run) == [f"SELECT id FROM {query} AS shown", f"SELECT s.id FROM {query} AS s"]
 
 
-def test_a_function_that_does_not_stand_is_a_row_of_its_arguments(folder: Path) -> None:
+def test_a_function_that_is_not_deployed_becomes_a_row_of_its_arguments(folder: Path) -> None:
     catalog = catalog_of(folder, "function", {})
     row = "(SELECT doubled_p_n * 2 FROM (SELECT CAST(found.id AS INT64) AS doubled_p_n))"
     assert f"SELECT {row} AS id FROM" in statements(run_of(catalog, "named", {"doubled"}))[0]
     assert statements(run_of(catalog, "doubled", arguments={"p_n": "4"})) == ["SELECT `doubled`(CAST(4 AS INT64))"]
 
 
-def test_an_argument_is_a_sample_or_not_known(folder: Path) -> None:
+def test_an_argument_is_a_sample_or_unknown(folder: Path) -> None:
     catalog = catalog_of(folder, "samples", {})
     (since,) = statements(run_of(catalog, "since", arguments={"p_from": "CURRENT_TIMESTAMP()"}))
     assert "kept.made >= CAST(CURRENT_TIMESTAMP() AS TIMESTAMP) AND kept.name != 'p_from'" in since
@@ -294,7 +294,7 @@ def test_an_argument_is_a_sample_or_not_known(folder: Path) -> None:
 
 
 def test_every_object_of_the_repository_can_be_taken_apart() -> None:
-    """What a value is unknown of is typed, whatever it is, and no variable is left in a statement."""
+    """Unknown values have a type, and no variable is left in a statement."""
     catalog = load_catalog()
     items = [*catalog.routines.values(), *catalog.views.values(), *catalog.schedules.values()]
     everything = {*catalog.functions, *catalog.table_functions, *catalog.views}
