@@ -1,4 +1,4 @@
-"""Where the control plane keeps its resources: one SQLite file, written through, so that nothing is lost by a kill."""
+"""Where the control plane keeps its resources: one SQLite file, written at once, so a kill loses nothing."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from local import LocalError
+from local.sqlite_file import open_sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 Resource = dict[str, Any]
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS resources (
+    kind TEXT, name TEXT, body TEXT NOT NULL, PRIMARY KEY (kind, name)
+) WITHOUT ROWID
+"""
 
 
 class Store:
@@ -27,26 +34,19 @@ class Store:
     def __init__(self, file: Path) -> None:
         self._lock = threading.RLock()
         try:
-            self._connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
-            # a killed process loses nothing with WAL; only a power cut could lose the last moments
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS resources "
-                "(kind TEXT, name TEXT, body TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID"
-            )
+            self._connection = open_sqlite(file, TABLES)
             damage = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         except sqlite3.Error as error:
             damage = str(error)
         if damage != "ok":
             raise LocalError(
                 f"{file}: the control plane's file cannot be used: {damage}\n"
-                "Nothing was changed. Move the file away to begin anew, or put a copy of it back."
+                "Nothing was changed. Move the file away to start with an empty one, or restore a copy."
             )
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything inside is one step for all other threads, and happens wholly or not at all."""
+        """Make a block one step for all other threads, which happens completely or not at all."""
         with self._lock:
             if self._connection.in_transaction:
                 yield
@@ -68,18 +68,18 @@ class Store:
         return json.loads(row[0]) if row else None
 
     def put(self, kind: str, name: str, body: Resource) -> Resource:
-        """Keep a resource, in the place of one that was there."""
+        """Store a resource; an earlier one with this name is replaced."""
         with self._lock:
             self._connection.execute("REPLACE INTO resources VALUES (?, ?, ?)", (kind, name, json.dumps(body)))
         return body
 
     def delete(self, kind: str, name: str) -> None:
-        """Forget a resource."""
+        """Delete a resource."""
         with self._lock:
             self._connection.execute("DELETE FROM resources WHERE kind = ? AND name = ?", (kind, name))
 
     def list(self, kind: str, prefix: str = "") -> list[Resource]:
-        """The resources of a kind whose name begins so, by name."""
+        """The resources of a kind whose names begin with a prefix, by name."""
         with self._lock:
             rows = self._connection.execute(
                 "SELECT body FROM resources WHERE kind = ? AND substr(name, 1, ?) = ? ORDER BY name",
@@ -88,7 +88,7 @@ class Store:
         return [json.loads(body) for (body,) in rows]
 
     def next_number(self) -> int:
-        """A number that was never given before."""
+        """A number that was never returned before."""
         with self.transaction():
             number = int((self.get("counter", "all") or {"value": 0})["value"]) + 1
             self.put("counter", "all", {"value": number})

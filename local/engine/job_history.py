@@ -26,10 +26,10 @@ from sqlglot import exp
 
 from local.engine import clock, known
 from local.engine.translations import TRANSLATING, is_kept
+from local.sqlite_file import open_sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 LOG = logging.getLogger(__name__)
 FILE = "jobs.sqlite"
@@ -87,14 +87,7 @@ def open_file() -> None:
         sqlite3.Error: it cannot be opened; the message names it.
     """
     global _history  # noqa: PLW0603 - the process has one
-    path: Path = settings.data_dir / FILE
-    file = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-    try:
-        file.execute("PRAGMA journal_mode = WAL")
-        file.execute("PRAGMA synchronous = NORMAL")
-        file.executescript(TABLES)
-    except sqlite3.Error as error:
-        raise sqlite3.DatabaseError(f"{FILE}: {error}") from error
+    file = open_sqlite(settings.data_dir / FILE, TABLES)
     _history = History(file)
     known_before = database.fetch(f"SELECT {COLUMNS} FROM emulator.jobs")
     for row in known_before:

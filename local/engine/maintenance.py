@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import sqlite3
 import threading
 import time
 from contextlib import closing, contextmanager, suppress
@@ -25,8 +24,10 @@ from local_bigquery.settings import settings
 
 from local.engine import clock, connections, idle_sessions, job_history, results
 from local.engine.disk import EMULATOR
+from local.sqlite_file import open_sqlite
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Iterator
 
 LOG = logging.getLogger(__name__)
@@ -298,9 +299,5 @@ def checkpoint(cursor: Any) -> Iterator[None]:
 @contextmanager
 def _marks() -> Iterator[sqlite3.Connection]:
     """The open file, one transaction; opened each time, since an hour lies between."""
-    with closing(sqlite3.connect(settings.data_dir / FILE)) as file, file:
-        try:
-            file.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; {MARKS}")
-        except sqlite3.Error as error:
-            raise sqlite3.DatabaseError(f"{FILE}: {error}") from error
+    with closing(open_sqlite(settings.data_dir / FILE, MARKS, "DEFERRED")) as file, file:
         yield file
