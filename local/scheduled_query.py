@@ -11,7 +11,7 @@ import httpx
 from local.control_plane.answers import timestamp
 
 if TYPE_CHECKING:
-    from local.control_plane.data_transfer import ScheduledQuery
+    from local.control_plane.transfer_runs import ScheduledQuery
 
 POLL_MILLISECONDS = 10_000
 #: BigQuery ends a query after six hours.

@@ -68,7 +68,7 @@ def serve(environment: Environment, port: int, folder: Path, run_schedules: bool
         control_plane = create_control_plane(store, projects, lambda query: run_as_job(endpoint, query))
         provider = serve_provider(endpoint)
         stack.callback(provider.stop)
-        stack.callback(control_plane.state.clock.stop)
+        stack.callback(control_plane.state.plane.clock.stop)
         server = Server(
             pid=os.getpid(),
             endpoint=endpoint,
@@ -86,7 +86,7 @@ def serve(environment: Environment, port: int, folder: Path, run_schedules: bool
                 await super().startup(sockets)
                 stack.enter_context(recorded(server, folder))
                 if run_schedules:
-                    control_plane.state.clock.start()
+                    control_plane.state.plane.clock.start()
                 print(f"{READY_LINE}{endpoint}", flush=True)  # noqa: T201 - whoever started this waits for the line
 
         for ending in (signal.SIGTERM, signal.SIGINT):

@@ -9,42 +9,47 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from local.control_plane import data_transfer, federation, iam, monitoring, services, storage
 from local.control_plane.answers import ApiError, invalid
-from local.control_plane.data_transfer import RunQuery, data_transfer
-from local.control_plane.federation import custom_roles, identity_pools
-from local.control_plane.iam import resource_manager, service_accounts
-from local.control_plane.monitoring import monitoring
-from local.control_plane.services import service_usage
-from local.control_plane.storage import object_contents, storage
+from local.control_plane.clock import Clock
+from local.control_plane.plane import ControlPlane
+from local.control_plane.transfer_runs import CONFIG, RunQuery, Runs
 
 if TYPE_CHECKING:
     from local.control_plane.projects import Projects
     from local.control_plane.store import Store
 
+ROUTERS = (
+    iam.resource_manager,
+    iam.service_accounts,
+    services.router,
+    monitoring.router,
+    data_transfer.router,
+    federation.identity_pools,
+    federation.custom_roles,
+    storage.storage,
+    storage.object_contents,
+)
+for _router in ROUTERS:
+    # a path with a verb comes before the one that would take the verb as part of the name
+    _router.routes.sort(key=lambda route: ":" not in getattr(route, "path", ""))
+
 
 def create_control_plane(store: Store, projects: Projects, run_query: RunQuery) -> FastAPI:
-    """The application; ``state.clock`` runs scheduled queries when they are due, once it is started.
+    """The application. ``state.plane`` is what its routes work with.
+
+    The clock of ``state.plane`` runs scheduled queries when they are due, once it is started.
 
     Args:
         store: where resources are kept.
         projects: the environment's project and its number.
         run_query: executes a scheduled query.
     """
+    runs = Runs(store, projects.own, run_query)
+    runs.end_interrupted()
     app = FastAPI(title="Google control plane, as far as this project uses it", openapi_url=None)
-    transfers, app.state.clock = data_transfer(store, projects, run_query)
-    for router in (
-        resource_manager(store, projects),
-        service_accounts(store, projects),
-        service_usage(store, projects),
-        monitoring(store),
-        transfers,
-        identity_pools(store, projects),
-        custom_roles(store),
-        storage(store, projects),
-        object_contents(store),
-    ):
-        # a path with a verb comes before the one that would take the verb for a part of the name
-        router.routes.sort(key=lambda route: ":" not in getattr(route, "path", ""))
+    app.state.plane = ControlPlane(store, projects, runs, Clock(lambda: store.list(CONFIG), runs.run_due))
+    for router in ROUTERS:
         app.include_router(router)
 
     @app.exception_handler(ApiError)

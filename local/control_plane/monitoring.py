@@ -1,101 +1,123 @@
-"""Cloud Monitoring v3: alert policies and notification channels, kept and named; nobody is told of anything."""
-
-from __future__ import annotations
+"""Cloud Monitoring v3: alert policies and notification channels are stored; nobody is ever notified."""
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Body, Depends, Query
 
-from local.control_plane.answers import ApiError, invalid, not_found, timestamp
+from local.control_plane.answers import ApiError, invalid, timestamp
 from local.control_plane.data_transfer import CALLER
+from local.control_plane.plane import Plane
 from local.control_plane.store import Resource, Store
 
 POLICY, CHANNEL = "alert_policy", "notification_channel"
 CONDITIONS = ("conditionThreshold", "conditionAbsent", "conditionMatchedLog", "conditionMonitoringQueryLanguage")
 
+router = APIRouter(prefix="/monitoring/v3/projects/{project}")
 
-def monitoring(store: Store) -> APIRouter:
-    """The routes of alert policies and notification channels."""
-    router = APIRouter(prefix="/monitoring/v3/projects/{project}")
 
-    def find(kind: str, name: str) -> Resource:
-        if found := store.get(kind, name):
-            return found
-        raise not_found(f"{name}")
+async def policy_name(project: str, policy: str) -> str:
+    """The name of an alert policy."""
+    return f"projects/{project}/alertPolicies/{policy}"
 
-    @router.get("/alertPolicies")
-    def list_policies(project: str) -> Resource:
-        return {"alertPolicies": store.list(POLICY, f"projects/{project}/")}
 
-    @router.post("/alertPolicies")
-    def create_policy(project: str, body: Resource) -> Resource:
-        name = f"projects/{project}/alertPolicies/{store.next_number()}"
-        mutated = {"mutateTime": timestamp(), "mutatedBy": CALLER}
-        policy = {**_checked(body), "name": name, "creationRecord": mutated, "mutationRecord": mutated}
-        return store.put(POLICY, name, _with_condition_names(store, policy))
+async def channel_name(project: str, channel: str) -> str:
+    """The name of a notification channel."""
+    return f"projects/{project}/notificationChannels/{channel}"
 
-    @router.get("/alertPolicies/{policy}")
-    def get_policy(project: str, policy: str) -> Resource:
-        return find(POLICY, f"projects/{project}/alertPolicies/{policy}")
 
-    @router.patch("/alertPolicies/{policy}")
-    def update_policy(
-        project: str, policy: str, body: Resource, mask: Annotated[str, Query(alias="updateMask")] = ""
-    ) -> Resource:
-        with store.transaction():
-            current = find(POLICY, f"projects/{project}/alertPolicies/{policy}")
-            fields = {field.split(".")[0] for field in mask.split(",") if field} or set(body)
-            changed = {key: value for key, value in current.items() if key not in fields}
-            changed |= {key: value for key, value in body.items() if key in fields}
-            changed["mutationRecord"] = {"mutateTime": timestamp(), "mutatedBy": CALLER}
-            return store.put(POLICY, current["name"], _with_condition_names(store, _checked(changed)))
+PolicyName = Annotated[str, Depends(policy_name)]
+ChannelName = Annotated[str, Depends(channel_name)]
 
-    @router.delete("/alertPolicies/{policy}")
-    def delete_policy(project: str, policy: str) -> Resource:
-        name = f"projects/{project}/alertPolicies/{policy}"
-        find(POLICY, name)
-        store.delete(POLICY, name)
-        return {}
 
-    @router.get("/notificationChannels")
-    def list_channels(project: str) -> Resource:
-        return {"notificationChannels": store.list(CHANNEL, f"projects/{project}/")}
+@router.get("/alertPolicies")
+def list_policies(plane: Plane, project: str) -> Resource:
+    """The alert policies of a project."""
+    return {"alertPolicies": plane.store.list(POLICY, f"projects/{project}/")}
 
-    @router.post("/notificationChannels")
-    def create_channel(project: str, body: Annotated[Any, Body()] = None) -> Resource:
-        if not isinstance(body, dict) or not body.get("type"):
-            raise invalid("A notification channel needs a type.")
-        name = f"projects/{project}/notificationChannels/{store.next_number()}"
-        mutated = {"mutateTime": timestamp()}
-        return store.put(CHANNEL, name, {**body, "name": name, "creationRecord": mutated, "mutationRecords": [mutated]})
 
-    @router.get("/notificationChannels/{channel}")
-    def get_channel(project: str, channel: str) -> Resource:
-        return find(CHANNEL, f"projects/{project}/notificationChannels/{channel}")
+@router.post("/alertPolicies")
+def create_policy(plane: Plane, project: str, body: Resource) -> Resource:
+    """Create an alert policy."""
+    name = f"projects/{project}/alertPolicies/{plane.store.next_number()}"
+    mutated = {"mutateTime": timestamp(), "mutatedBy": CALLER}
+    policy = {**_checked(body), "name": name, "creationRecord": mutated, "mutationRecord": mutated}
+    return plane.store.put(POLICY, name, _with_condition_names(plane.store, policy))
 
-    @router.patch("/notificationChannels/{channel}")
-    def update_channel(project: str, channel: str, body: Resource) -> Resource:
-        with store.transaction():
-            current = find(CHANNEL, f"projects/{project}/notificationChannels/{channel}")
-            kept = {key: current[key] for key in ("name", "creationRecord", "mutationRecords")}
-            return store.put(CHANNEL, current["name"], {**body, **kept})
 
-    @router.delete("/notificationChannels/{channel}")
-    def delete_channel(project: str, channel: str) -> Resource:
-        name = f"projects/{project}/notificationChannels/{channel}"
-        find(CHANNEL, name)
-        for policy in store.list(POLICY, f"projects/{project}/"):
-            if name in policy.get("notificationChannels", []):
-                message = f"The notification channel is used by alert policy {policy['name']}."
-                raise ApiError("INVALID_ARGUMENT", message)
-        store.delete(CHANNEL, name)
-        return {}
+@router.get("/alertPolicies/{policy}")
+def get_policy(plane: Plane, name: PolicyName) -> Resource:
+    """An alert policy."""
+    return plane.find(POLICY, name)
 
-    return router
+
+@router.patch("/alertPolicies/{policy}")
+def update_policy(
+    plane: Plane, name: PolicyName, body: Resource, mask: Annotated[str, Query(alias="updateMask")] = ""
+) -> Resource:
+    """Update the fields of the mask; without a mask, the fields of the body."""
+    with plane.store.transaction():
+        current = plane.find(POLICY, name)
+        fields = {field.split(".")[0] for field in mask.split(",") if field} or set(body)
+        changed = {key: value for key, value in current.items() if key not in fields}
+        changed |= {key: value for key, value in body.items() if key in fields}
+        changed["mutationRecord"] = {"mutateTime": timestamp(), "mutatedBy": CALLER}
+        return plane.store.put(POLICY, name, _with_condition_names(plane.store, _checked(changed)))
+
+
+@router.delete("/alertPolicies/{policy}")
+def delete_policy(plane: Plane, name: PolicyName) -> Resource:
+    """Delete an alert policy."""
+    plane.find(POLICY, name)
+    plane.store.delete(POLICY, name)
+    return {}
+
+
+@router.get("/notificationChannels")
+def list_channels(plane: Plane, project: str) -> Resource:
+    """The notification channels of a project."""
+    return {"notificationChannels": plane.store.list(CHANNEL, f"projects/{project}/")}
+
+
+@router.post("/notificationChannels")
+def create_channel(plane: Plane, project: str, body: Annotated[Any, Body()] = None) -> Resource:
+    """Create a notification channel."""
+    if not isinstance(body, dict) or not body.get("type"):
+        raise invalid("A notification channel needs a type.")
+    name = f"projects/{project}/notificationChannels/{plane.store.next_number()}"
+    mutated = {"mutateTime": timestamp()}
+    channel = {**body, "name": name, "creationRecord": mutated, "mutationRecords": [mutated]}
+    return plane.store.put(CHANNEL, name, channel)
+
+
+@router.get("/notificationChannels/{channel}")
+def get_channel(plane: Plane, name: ChannelName) -> Resource:
+    """A notification channel."""
+    return plane.find(CHANNEL, name)
+
+
+@router.patch("/notificationChannels/{channel}")
+def update_channel(plane: Plane, name: ChannelName, body: Resource) -> Resource:
+    """Replace a notification channel."""
+    with plane.store.transaction():
+        current = plane.find(CHANNEL, name)
+        kept = {key: current[key] for key in ("name", "creationRecord", "mutationRecords")}
+        return plane.store.put(CHANNEL, name, {**body, **kept})
+
+
+@router.delete("/notificationChannels/{channel}")
+def delete_channel(plane: Plane, project: str, name: ChannelName) -> Resource:
+    """Delete a notification channel that no alert policy uses."""
+    plane.find(CHANNEL, name)
+    for policy in plane.store.list(POLICY, f"projects/{project}/"):
+        if name in policy.get("notificationChannels", []):
+            message = f"The notification channel is used by alert policy {policy['name']}."
+            raise ApiError("INVALID_ARGUMENT", message)
+    plane.store.delete(CHANNEL, name)
+    return {}
 
 
 def _checked(policy: Resource) -> Resource:
-    """A policy as the service keeps it.
+    """An alert policy as the service stores it.
 
     Raises:
         ApiError: it has no name, no condition, or a condition on logs without a rate limit.
@@ -113,7 +135,7 @@ def _checked(policy: Resource) -> Resource:
 
 
 def _with_condition_names(store: Store, policy: Resource) -> Resource:
-    """Conditions that are new get a name of the policy's."""
+    """The policy, with a name for each new condition."""
     conditions = [
         {**condition, "name": condition.get("name") or f"{policy['name']}/conditions/{store.next_number()}"}
         for condition in policy["conditions"]

@@ -1,4 +1,4 @@
-"""Project ids and numbers: some APIs answer with the one, some with the other."""
+"""Project ids and numbers: some APIs answer with the id, others with the number."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Projects:
-    """The environment's own project; any other that is asked for has a number too, always the same."""
+    """The environment's own project. Any other project has a number too, always the same one."""
 
     own: str
     own_number: int

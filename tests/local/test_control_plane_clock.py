@@ -17,7 +17,7 @@ from local.control_plane.due_times import next_due_time
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from local.control_plane.data_transfer import ScheduledQuery
+    from local.control_plane.transfer_runs import ScheduledQuery
 
 CONFIGS = "/bigquerydatatransfer/v1/projects/eros-local/locations/us/transferConfigs"
 SOON = 20
@@ -91,11 +91,11 @@ def test_what_is_due_runs_once_for_each_time_and_is_then_due_next(tmp_path: Path
     hour = datetime.now(UTC).replace(minute=20, second=0, microsecond=0)
     last = hour if hour <= datetime.now(UTC) else hour - timedelta(hours=1)
     overdue(store, config, last - timedelta(hours=23))
-    app.state.clock.start()
+    app.state.plane.clock.start()
     try:
         assert queries.done.wait(SOON)
     finally:
-        app.state.clock.stop()
+        app.state.plane.clock.stop()
     assert [query.run_time for query in queries.run] == [last - timedelta(hours=n) for n in range(23, -1, -1)]
     kept = client.get(f"/bigquerydatatransfer/v1/{config['name']}").json()
     assert at(kept["nextRunTime"].removesuffix("Z")) == last + timedelta(hours=1)
