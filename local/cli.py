@@ -36,16 +36,17 @@ class StatusFormat(StrEnum):
 def up() -> None:
     """Start the embedded environment and wait until it answers."""
     endpoint = str(_host().endpoint)
-    server = process.running(DATA)
-    if server is None:
-        server = process.start(DATA, int(endpoint.rpartition(":")[2]), REPOSITORY)
-        console.print(f"up at {server.endpoint}")
-    elif server.endpoint == endpoint:
-        console.print(f"already up at {server.endpoint}")
-    else:
+    already = process.running(DATA)
+    server = already or process.start(DATA, int(endpoint.rpartition(":")[2]), REPOSITORY, _say_that_it_waits)
+    if server.endpoint != endpoint:
         raise LocalError(
             f"up at {server.endpoint}, but the environment's endpoint is {endpoint}: run `python -m local down` first"
         )
+    console.print(f"{'already ' if already else ''}up at {server.endpoint}")
+
+
+def _say_that_it_waits() -> None:
+    typer.echo("another start is under way: waiting for it", err=True)
 
 
 @app.command()

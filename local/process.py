@@ -1,7 +1,8 @@
-"""The server as a process of its own: started, stopped, and whether it runs.
+"""The server as a process of its own: start it, stop it, find it.
 
-A server holds a lock on ``server.lock`` of its folder as long as it lives; the kernel lets go of it however the process
-ends, so a killed server is never taken for a running one. ``server.json`` stands there while the server answers.
+A server holds a lock on ``server.lock`` in its folder while it lives. The kernel releases the lock however the process
+ends, so a killed server is never taken for a running one. ``server.json`` exists while the server answers. Whoever
+starts a server holds a lock on ``start.lock`` until it answers or fails, so two starts take turns.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ from typing import TYPE_CHECKING
 from local import LocalError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-START_SECONDS = 30.0
+#: How long a server may take until it answers; one that fails ends at once.
+START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 LOCK_SECONDS = 2.0
+POLL_SECONDS = 0.02
 LOCK_FILE = "server.lock"
+START_LOCK_FILE = "start.lock"
 RECORD_FILE = "server.json"
 LOG_FILE = "server.log"
 READY_LINE = "Serving at "
@@ -35,7 +39,7 @@ READY_LINE = "Serving at "
 
 @dataclass(frozen=True)
 class Server:
-    """What a running server says of itself; ``provider`` is the value of TF_REATTACH_PROVIDERS."""
+    """What a running server records about itself; ``provider`` is the value of TF_REATTACH_PROVIDERS."""
 
     pid: int
     endpoint: str
@@ -48,7 +52,7 @@ class Server:
 
 @contextmanager
 def recorded(server: Server, folder: Path) -> Iterator[None]:
-    """Let others find a server as long as the context lasts."""
+    """Publish a server in its folder while the context lasts."""
     record = folder / RECORD_FILE
     part = record.with_suffix(".part")
     part.write_text(json.dumps(asdict(server), indent=2) + "\n", encoding="utf-8")
@@ -60,18 +64,12 @@ def recorded(server: Server, folder: Path) -> Iterator[None]:
 
 
 def lock(folder: Path) -> None:
-    """Hold a folder for this process alone until it ends; what a killed server left behind is cleared away.
+    """Hold a folder for this process until it ends, and remove the record that a killed server left.
 
     Raises:
         LocalError: another server holds it, or the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = os.open(
-            folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644
-        )  # never closed: the end of the process does it
-    except OSError as error:
-        raise LocalError(f"{folder}: not usable as a data folder: {error.strerror}") from None
+    file = _lock_file(folder, LOCK_FILE)  # never closed: the end of the process does that
     if not _lock(file, fcntl.LOCK_EX, LOCK_SECONDS):
         raise LocalError(
             f"{folder}: the server with process id {os.read(file, 20).decode().strip()} has this data folder open. "
@@ -82,8 +80,25 @@ def lock(folder: Path) -> None:
     os.write(file, f"{os.getpid()}\n".encode())
 
 
+def _lock_file(folder: Path, name: str) -> int:
+    """The descriptor of a lock file.
+
+    Raises:
+        LocalError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise LocalError(f"{folder}: not usable as a data folder: {error.strerror}") from None
+
+
 def _lock(file: int, mode: int, seconds: float) -> bool:
-    """Lock a file, waiting so long for whoever holds it; whether it was got. In the main thread only."""
+    """Lock a file; wait at most so many seconds for its holder. In the main thread only.
+
+    Returns:
+        Whether the file is locked now.
+    """
 
     def give_up(_signal: int, _frame: object) -> None:
         raise TimeoutError
@@ -100,21 +115,28 @@ def _lock(file: int, mode: int, seconds: float) -> bool:
     return True
 
 
-def holder(folder: Path) -> int | None:
-    """The process id of the server that has a folder open, whether it answers already or not."""
+def _try_lock(file: int, mode: int) -> bool:
+    """Lock a file if it is free."""
     try:
-        with (folder / LOCK_FILE).open(encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return int(file.read())
-    except (OSError, ValueError):
-        pass
+        fcntl.flock(file, mode | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def holder(folder: Path) -> int | None:
+    """The process id of the server that has a folder open, whether it answers yet or not."""
+    with suppress(OSError), (folder / LOCK_FILE).open(encoding="utf-8") as file:
+        while not _try_lock(file.fileno(), fcntl.LOCK_SH):
+            file.seek(0)
+            if process := file.read().strip():
+                return int(process)
+            time.sleep(POLL_SECONDS)  # it has just locked the folder, and writes its id next
     return None
 
 
 def running(folder: Path) -> Server | None:
-    """The server that runs on a folder and has begun to answer."""
+    """The server that has a folder open and answers."""
     if holder(folder) is None:
         return None
     try:
@@ -123,19 +145,56 @@ def running(folder: Path) -> Server | None:
         return None
 
 
-def start(folder: Path, port: int, repository: Path) -> Server:
+def start(folder: Path, port: int, repository: Path, waiting: Callable[[], None]) -> Server:
     """Start a server as a process of its own and wait until it answers.
 
+    If another server is starting on the folder, wait for that one and return it; if it fails, start one after all.
+
+    Args:
+        folder: where the server keeps everything.
+        port: its TCP port.
+        repository: the checkout whose server it is.
+        waiting: called once before this waits for another start.
+
     Raises:
-        LocalError: it did not come up; with what it said.
+        LocalError: the server did not start; with its own message.
     """
-    log = folder / LOG_FILE
+    file = _lock_file(folder, START_LOCK_FILE)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        errors = log.open("ab")
-    except OSError as error:
-        raise LocalError(f"{folder}: not usable as a data folder: {error.strerror}") from None
-    with errors:
+        alone = _try_lock(file, fcntl.LOCK_EX)
+        if not alone:
+            waiting()
+            if not _lock(file, fcntl.LOCK_EX, 2 * START_SECONDS):
+                raise LocalError(f"{folder}: another start has not ended within {2 * START_SECONDS:.0f} s")
+        elif holder(folder) is not None:
+            waiting()
+        return _answering(folder) or _started(folder, port, repository)
+    finally:
+        os.close(file)
+
+
+def _answering(folder: Path) -> Server | None:
+    """The server that has the folder open, once it answers; None if there is none, or if it ends before.
+
+    Raises:
+        LocalError: it does not answer in time.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    while (process := holder(folder)) is not None:
+        if server := running(folder):
+            return server
+        if time.monotonic() > deadline:
+            raise LocalError(
+                f"{folder}: the server with process id {process} has this data folder open, and has not answered "
+                f"within {START_SECONDS:.0f} s. Stop it (`python -m local down`), or name another folder."
+            )
+        time.sleep(POLL_SECONDS)
+    return None
+
+
+def _started(folder: Path, port: int, repository: Path) -> Server:
+    log = folder / LOG_FILE
+    with log.open("ab") as errors:
         begin = errors.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", "local", "serve", "--port", str(port), "--data", str(folder), "--clock"],
@@ -155,28 +214,18 @@ def start(folder: Path, port: int, repository: Path) -> Server:
     with suppress(ProcessLookupError):
         process.kill()
     process.wait()
-    if server := _other(folder):
+    if server := _answering(folder):  # one that was started by hand was first
         return server
     said = log.read_bytes()[begin:].decode(errors="replace").strip()
     reason = "it ended" if answered else f"no answer within {START_SECONDS:.0f} s"
-    raise LocalError(said or f"the server did not come up: {reason}; it wrote nothing into {log}")
-
-
-def _other(folder: Path) -> Server | None:
-    """The server that was started at the same time and was first, once it answers."""
-    deadline = time.monotonic() + START_SECONDS
-    while holder(folder) is not None and time.monotonic() < deadline:
-        if server := running(folder):
-            return server
-        time.sleep(0.02)
-    return None
+    raise LocalError(said or f"the server did not start: {reason}; it wrote nothing to {log}")
 
 
 def stop(folder: Path) -> bool:
-    """Stop the server of a folder and wait for its end; one that does not end in time is killed, which loses nothing.
+    """Stop the server of a folder and wait for its end. A server that does not end in time is killed; no data is lost.
 
     Returns:
-        Whether there was one.
+        Whether a server was running.
     """
     process = holder(folder)
     if process is None:
