@@ -2,56 +2,49 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
+from tests.data.recording import REPLAYED_ON_BIGQUERY, TRAFFIC, recorded
 from tests.harness.bigquery import DATASET, PROJECT, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TRANSCRIPTS = Path(__file__).parents[3] / "shared" / "provider" / "transcripts.json"
-RESOURCES = {
-    f"google_bigquery_{name}"
-    for name in ("dataset", "dataset_iam_member", "dataset_access", "table", "table_iam_member", "routine", "job")
-}
 NOT_OURS = {"etag", "user_email"}  # as the server of the recording chose to answer them
 
 
 def _cases() -> dict[str, list[dict[str, Any]]]:
     cases: dict[str, list[dict[str, Any]]] = {}
-    for exchange in json.loads(TRANSCRIPTS.read_text()) if TRANSCRIPTS.exists() else []:
-        if exchange["resource"] in RESOURCES:
+    for exchange in recorded(TRAFFIC):
+        if exchange["resource"] in REPLAYED_ON_BIGQUERY:
             cases.setdefault(exchange["case"], []).append(exchange)
     return cases
 
 
 CASES = _cases()
-if not CASES:
-    pytest.skip("the recorded traffic (../shared/provider) is not here", allow_module_level=True)
+assert CASES
 
 
-def _differences(recorded: Any, got: Any, path: str = "") -> Iterator[str]:
+def _differences(expected: Any, got: Any, path: str = "") -> Iterator[str]:
     """Fields that the recording has and the answer lacks, or has with another type."""
-    if isinstance(recorded, dict) and isinstance(got, dict):
-        for key, value in recorded.items():
+    if isinstance(expected, dict) and isinstance(got, dict):
+        for key, value in expected.items():
             if key in NOT_OURS:
                 continue
             if key not in got:
                 yield f"{path}.{key} is missing"
             else:
                 yield from _differences(value, got[key], f"{path}.{key}")
-    elif isinstance(recorded, list) and isinstance(got, list):
-        if len(recorded) != len(got):
-            yield f"{path} has {len(got)} elements, not {len(recorded)}"
-        for number, (one, other) in enumerate(zip(recorded, got, strict=False)):
+    elif isinstance(expected, list) and isinstance(got, list):
+        if len(expected) != len(got):
+            yield f"{path} has {len(got)} elements, not {len(expected)}"
+        for number, (one, other) in enumerate(zip(expected, got, strict=False)):
             yield from _differences(one, other, f"{path}[{number}]")
-    elif type(recorded) is not type(got):
-        yield f"{path} is {got!r}, not {recorded!r}"
+    elif type(expected) is not type(got):
+        yield f"{path} is {got!r}, not {expected!r}"
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -69,7 +62,7 @@ def test_recorded_traffic(server: Server, case: str) -> None:
         )
         where = f"{exchange['step']}: {exchange['method']} {exchange['path']}"
         assert answer.status_code == exchange["status"], f"{where}: {answer.text}"
-        recorded, got = exchange["response_body"], answer.json() if answer.content else None
-        if isinstance(recorded, str):  # the recording says 'as before'
+        expected, got = exchange["response_body"], answer.json() if answer.content else None
+        if isinstance(expected, str):  # the recording says 'as before'
             continue
-        assert not list(_differences(recorded, got)), where
+        assert not list(_differences(expected, got)), where

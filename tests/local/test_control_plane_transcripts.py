@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from local.control_plane import Projects, Store, create_control_plane
+from tests.data.recording import REPLAYED_ON_THE_CONTROL_PLANE, TRAFFIC, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-TRANSCRIPTS = Path(__file__).resolve().parents[3] / "shared" / "provider" / "transcripts.json"
 #: The recorded server's base paths, the version as the provider doubles it, and ours.
 BASES = {
     "/crm/v1/v1/": "/cloudresourcemanager/v1/",
@@ -23,16 +23,6 @@ BASES = {
     "/bqdts/v1/": "/bigquerydatatransfer/v1/",
     "/monitoring/v3/": "/monitoring/v3/",
 }
-RESOURCES = (
-    "google_project_iam_member",
-    "google_project_iam_audit_config",
-    "google_project_iam_custom_role",
-    "google_service_account",
-    "google_service_account_iam_member",
-    "google_bigquery_data_transfer_config",
-    "google_monitoring_notification_channel",
-    "google_monitoring_alert_policy",
-)
 SAME_AS_EARLIER = str
 
 
@@ -46,10 +36,9 @@ def client(tmp_path: Path) -> Iterator[TestClient]:
     store.close()
 
 
-@pytest.mark.skipif(not TRANSCRIPTS.exists(), reason="the real provider's recorded traffic is not beside this checkout")
-@pytest.mark.parametrize("resource", RESOURCES)
+@pytest.mark.parametrize("resource", REPLAYED_ON_THE_CONTROL_PLANE)
 def test_recorded_requests_get_answers_of_the_recorded_form(resource: str, client: TestClient) -> None:
-    exchanges = [exchange for exchange in json.loads(TRANSCRIPTS.read_text()) if exchange["resource"] == resource]
+    exchanges = [exchange for exchange in recorded(TRAFFIC) if exchange["resource"] == resource]
     assert len(exchanges) > 5
     ours: dict[str, str] = {}
     for step, of_step in groupby(exchanges, key=lambda exchange: exchange["step"]):
@@ -64,13 +53,13 @@ def test_recorded_requests_get_answers_of_the_recorded_form(resource: str, clien
                 ours |= _identities(expected, answer.json())
 
 
-def _path(recorded: str) -> str:
-    base = next(base for base in BASES if recorded.startswith(base))
-    return BASES[base] + recorded.removeprefix(base)
+def _path(text: str) -> str:
+    base = next(base for base in BASES if text.startswith(base))
+    return BASES[base] + text.removeprefix(base)
 
 
-def _body(recorded: Any, ours: dict[str, str]) -> dict[str, Any]:
-    return {} if recorded is None else {"json": json.loads(_translated(json.dumps(recorded), ours))}
+def _body(body: Any, ours: dict[str, str]) -> dict[str, Any]:
+    return {} if body is None else {"json": json.loads(_translated(json.dumps(body), ours))}
 
 
 def _translated(text: str, ours: dict[str, str]) -> str:

@@ -6,19 +6,16 @@ import contextlib
 import copy
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local.provider.rest import Refused
+from tests.data.recording import PLANS, recorded
 from tests.harness.provider_workspace import Managed, changed, line_of, served, session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-RECORDED = Path(__file__).resolve().parents[3] / "shared" / "provider" / "plan-behaviour.json"
-pytestmark = pytest.mark.skipif(not RECORDED.exists(), reason="the record of the real provider is not on this machine")
 
 INT64, FLOAT64, STRING = ({"typeKind": kind} for kind in ("INT64", "FLOAT64", "STRING"))
 
@@ -258,10 +255,9 @@ NOT_TRIED = {
 REFUSED_HERE = {("dts", "destination_dataset_id set")}
 
 
-def recorded() -> list[dict[str, Any]]:
-    if not RECORDED.exists():
-        return []
-    return [entry for entry in json.loads(RECORDED.read_text()) if entry["case"] in BASE]
+@pytest.fixture(scope="module")
+def record() -> dict[tuple[str, str], dict[str, Any]]:
+    return {(entry["case"], entry["change"]): entry for entry in recorded(PLANS) if entry["case"] in BASE}
 
 
 @pytest.fixture(scope="module")
@@ -277,14 +273,16 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-def test_every_recorded_change_is_tried() -> None:
-    left = {(entry["case"], entry["change"]) for entry in recorded()} - CHANGES.keys() - NOT_TRIED.keys()
+def test_every_recorded_change_is_tried(record: dict[tuple[str, str], dict[str, Any]]) -> None:
+    left = record.keys() - CHANGES.keys() - NOT_TRIED.keys()
     assert not left
 
 
 @pytest.mark.parametrize("case", CHANGES, ids=lambda case: f"{case[0]}, {case[1]}")
-def test_plans_writes_and_rests_like_the_original(endpoint: str, case: tuple[str, str]) -> None:
-    entry = next(entry for entry in recorded() if (entry["case"], entry["change"]) == case)
+def test_plans_writes_and_rests_like_the_original(
+    endpoint: str, record: dict[tuple[str, str], dict[str, Any]], case: tuple[str, str]
+) -> None:
+    entry = record[case]
     kind, base = BASE[case[0]]
     if kind == "google_bigquery_job":  # a job cannot be deleted, so each case has one of its own
         base = {**base, "job_id": re.sub(r"\W+", "-", case[1])}

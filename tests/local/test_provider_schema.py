@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local.provider.bindings import binding_schemas
+from tests.data.recording import SCHEMA, recorded
 from tests.harness.provider_workspace import PROVIDER, RESOURCES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from local.provider.schema import Block
 
-RECORDED = Path(__file__).resolve().parents[3] / "shared" / "provider" / "provider-schema.json"
 FLAGS = ("required", "optional", "computed", "sensitive", "write_only")
 
 
+@pytest.fixture(scope="module")
 def original() -> dict[str, Any]:
-    if not RECORDED.exists():
-        pytest.skip("the record of the real provider is not on this machine")
-    schemas: dict[str, Any] = json.loads(RECORDED.read_text())["provider_schemas"]
-    return schemas if "resource_schemas" in schemas else next(iter(schemas.values()))
+    """The provider's own schema."""
+    schema: dict[str, Any] = recorded(SCHEMA)
+    return schema
 
 
 def rows(block: Block, path: str = "") -> set[str]:
@@ -51,16 +52,14 @@ def original_rows(block: dict[str, Any], path: str = "") -> set[str]:
 
 
 @pytest.mark.parametrize("name", RESOURCES)
-def test_resource_schema_is_the_original_one(name: str) -> None:
-    schema = original()["resource_schemas"].get(name)
-    if schema is None:
-        pytest.skip(f"{name} is not in the record of the real provider: docs/fidelity.md says so")
+def test_resource_schema_is_the_original_one(original: dict[str, Any], name: str) -> None:
+    schema = original["resource_schemas"][name]
     assert rows(RESOURCES[name].schema.block) == original_rows(schema["block"])
     assert RESOURCES[name].schema.version == schema["version"]
 
 
-def test_provider_schema_is_the_original_one() -> None:
-    assert rows(PROVIDER.block) == original_rows(original()["provider"]["block"])
+def test_provider_schema_is_the_original_one(original: dict[str, Any]) -> None:
+    assert rows(PROVIDER.block) == original_rows(original["provider"]["block"])
 
 
 def test_a_cut_off_cache_file_is_made_again(tmp_path: Path) -> None:
