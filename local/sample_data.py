@@ -12,7 +12,6 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -24,12 +23,12 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 
 from catalog import load_catalog, retarget
+from catalog.zone import LOS_ANGELES
 from local import LocalError
 
 if TYPE_CHECKING:
     from declared.environment import Environment
 
-LOS_ANGELES = ZoneInfo("America/Los_Angeles")
 #: An embedded environment answers at once or not at all.
 NO_RETRY = Retry(predicate=lambda _error: False)
 DAY_MILLISECONDS = 24 * 60 * 60 * 1000

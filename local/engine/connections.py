@@ -36,7 +36,6 @@ SUSPECT = (
     *(duckdb.IOException, duckdb.TransactionException, duckdb.OutOfMemoryException),
     *(duckdb.FatalException, duckdb.InternalException),
 )
-MEGABYTE = 1024 * 1024
 ENDS_A_TRANSACTION = re.compile(rf"{_SPACE}*(COMMIT|END|ROLLBACK|ABORT)\b", re.IGNORECASE | re.DOTALL)
 
 

@@ -28,7 +28,8 @@ from local_bigquery.jobs import query, runner
 from local_bigquery.models import Table
 from sqlglot import exp
 
-from local.engine.connections import MEGABYTE, versions
+from declared.sizes import MEGABYTE
+from local.engine.connections import versions
 from local.engine.remembered import Remembered
 from local.engine.translations import derived, parse
 

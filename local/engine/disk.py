@@ -27,6 +27,7 @@ from local_bigquery.settings import settings
 from local_bigquery.sql import script
 from sqlglot import exp
 
+from declared.sizes import MEGABYTE
 from local.engine import connections
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ LOG = logging.getLogger(__name__)
 REASON = "resourcesExceeded"
 #: No number comes with DuckDB's errors, but the system's own words do.
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-FULL = 1024 * 1024  # bytes: with less than this left, what cannot be written failed for want of room
+FULL = MEGABYTE  # bytes: with less than this left, what cannot be written failed for want of room
 EMULATOR = "emulator"
 PATIENCE = 10.0  # seconds that statements under way have, before a database is attached again
 ATTEMPTS = 50  # at attaching, while the old one is still being closed
@@ -92,7 +93,7 @@ def explained(original: Callable[[Exception], Any]) -> Callable[[Exception], Any
         causes = [error, error.__cause__, error.__context__]
         if any(cause is not None and is_full(cause) for cause in causes):
             _met.set()
-            free = shutil.disk_usage(settings.data_dir).free // connections.MEGABYTE
+            free = shutil.disk_usage(settings.data_dir).free // MEGABYTE
             return errors.BigQueryError(
                 REASON,
                 f"The disk that holds {settings.data_dir} is full ({free} MB left), and the statement was not applied. "

@@ -24,8 +24,9 @@ from local_bigquery.errors import BigQueryError, not_found
 from local_bigquery.jobs import query, runner
 from local_bigquery.settings import settings
 
+from declared.sizes import MEGABYTE
 from local.engine import clock
-from local.engine.connections import MEGABYTE, versions
+from local.engine.connections import versions
 from local.engine.remembered import Remembered
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import requests
 from google.api_core.exceptions import BadRequest, GoogleAPICallError
 from google.cloud import bigquery
 
+from declared.sizes import MEGABYTE
 from tests.harness.bigquery import DATASET, PROJECT, Server
 
 D = f"{PROJECT}.{DATASET}"
@@ -392,11 +393,11 @@ def test_referenced_tables_of_a_dry_run(server: Server, measured: str) -> None:
 
 def test_each_table_is_billed_10_megabytes_at_least(server: Server, measured: str) -> None:
     """A large table does not make up for a small one; the sum is in whole megabytes."""
-    server.rows(f"CREATE TABLE `{D}.large` AS SELECT REPEAT('x', 11 * 1024 * 1024) AS page")
+    server.rows(f"CREATE TABLE `{D}.large` AS SELECT REPEAT('x', {11 * MEGABYTE}) AS page")
     sql = f"SELECT l.page, m.n FROM `{D}.large` AS l CROSS JOIN {measured} AS m"
     job = server.client.query(sql, job_config=bigquery.QueryJobConfig(dry_run=True))
-    assert job.total_bytes_processed == 11 * 1024**2 + 2 + 240 * 8
-    assert job.total_bytes_billed == (11 + 10 + 1) * 1024**2
+    assert job.total_bytes_processed == 11 * MEGABYTE + 2 + 240 * 8
+    assert job.total_bytes_billed == (11 + 10 + 1) * MEGABYTE
 
 
 def test_maximum_bytes_billed(server: Server, measured: str) -> None:

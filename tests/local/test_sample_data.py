@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import pyarrow.compute as pc
 import pytest
 from google.cloud import bigquery
 
+from catalog.zone import LOS_ANGELES
 from declared.loading import load_environment
 from local import LocalError
-from local.sample_data import LOS_ANGELES, Size, caption_key, generate, seed
+from local.sample_data import Size, caption_key, generate, seed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ def test_demand_has_a_weekday_and_an_hour_in_los_angeles(tables: dict[str, pa.Ta
     bought: dict[tuple[str, int], list[float]] = {}
     for row in tables["mass_messages"].slice(0, 40_000).to_pylist():
         if row["price"]:
-            moment = row["sending_time"].astimezone(ZoneInfo("America/Los_Angeles"))
+            moment = row["sending_time"].astimezone(LOS_ANGELES)
             rate = row["purchased_count"] / max(row["viewed_count"], 1)
             for key in (("weekday", moment.weekday()), ("hour", moment.hour)):
                 bought.setdefault(key, []).append(rate)
