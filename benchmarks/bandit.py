@@ -11,7 +11,6 @@ import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo
 
 import matplotlib as mpl
 import numpy as np
@@ -35,13 +34,14 @@ from benchmarks.simulation import (
     simulated_captions,
     uniform,
 )
+from catalog.zone import LOS_ANGELES
 from tests.harness.embedded import Embedded, embedded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "bandit_regret.png"
-FIRST_DAY = datetime(2026, 1, 5, 9, tzinfo=ZoneInfo("America/Los_Angeles"))
+FIRST_DAY = datetime(2026, 1, 5, 9, tzinfo=LOS_ANGELES)
 STEPS = 200
 console = Console()
 app = typer.Typer(add_completion=False)

@@ -23,6 +23,7 @@ from google.cloud import bigquery
 from rich.console import Console
 from rich.table import Table
 
+from catalog.zone import ZONE
 from tests.harness.embedded import Embedded, embedded
 
 CATEGORIES = ("archive", "bundle", "live event", "new collection", "preview", "Q and A", "studio", "tutorial")
@@ -98,7 +99,7 @@ def measure(size: Size) -> list[Measurement]:
     with embedded() as server:
         console.print(f"{size.messages:,} messages, {size.creators:,} creators, {size.locks:,} locks …")
         fill(server, size)
-        daily = "CALL `{d}.run_daily_automation`(CURRENT_DATE('America/Los_Angeles'))"
+        daily = f"CALL `{{d}}.run_daily_automation`(CURRENT_DATE('{ZONE}'))"
         found = [
             timed(server, size, "sweep_expired_caption_locks", size.locks),
             timed(server, size, "update_caption_performance", size.messages),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.engine import SETTLED, DayFigures, growths, judge, soak
+from benchmarks.soak import SETTLED, DayFigures, growths, judge, soak
 
 if TYPE_CHECKING:
     from collections.abc import Callable

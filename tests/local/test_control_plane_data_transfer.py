@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from local.control_plane.data_transfer import ScheduledQuery
+    from local.control_plane.transfer_runs import ScheduledQuery
 
 BASE = "/bigquerydatatransfer/v1"
 CONFIGS = f"{BASE}/projects/eros-local/locations/us/transferConfigs"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from local.control_plane.data_transfer import ScheduledQuery
+from local.control_plane.transfer_runs import ScheduledQuery
 from local.scheduled_query import QueryFailedError, run_as_job
 
 if TYPE_CHECKING:
