@@ -1,4 +1,4 @@
-"""The embedded environment's process: up, down, killed, and everything that may stand in its way."""
+"""The embedded environment's process: up, down, killed, and everything that may be in its way."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import httpx
 import pytest
 
-from tests.harness.checkout import copy_checkout, free_port
+from local.process import Server, running
+from tests.harness.checkout import REPOSITORY, free_port
+from tests.local.local_command import Done, LocalCommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,277 +27,230 @@ ACCOUNTS = "iam/v1/projects/eros-local/serviceAccounts"
 CONFIGS = "bigquerydatatransfer/v1/projects/eros-local/locations/us/transferConfigs"
 
 
-@dataclass(frozen=True)
-class Checkout:
-    """A copy of the repository with an embedded environment of its own."""
-
-    folder: Path
-
-    @property
-    def data(self) -> Path:
-        """The folder of everything that is kept."""
-        return self.folder / ".local"
-
-    def local(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run ``python -m local``."""
-        return subprocess.run(
-            [".venv/bin/python", "-m", "local", *arguments],
-            cwd=self.folder,
-            env={**os.environ, "EROS_ENV": "local", **variables},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-
-    def up(self) -> dict[str, Any]:
-        """Bring it up; what ``status`` says then."""
-        done = self.local("up")
-        assert done.returncode == 0, done.stderr
-        answer: dict[str, Any] = json.loads(self.local("status", "--format", "json").stdout)
-        return answer
-
-    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Call an API of the server that is up."""
-        endpoint = json.loads((self.data / "server.json").read_text())["endpoint"]
-        response = httpx.request(method, f"{endpoint}/{path}", json=body, timeout=30)
-        assert response.is_success, response.text
-        answer: dict[str, Any] = response.json()
-        return answer
-
-    def query(self, sql: str) -> list[list[Any]]:
-        """The rows of a query."""
-        answer = self.call("POST", "bigquery/v2/projects/eros-local/queries", {"query": sql, "useLegacySql": False})
-        return [[cell["v"] for cell in row["f"]] for row in answer.get("rows", [])]
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[LocalCommand]:
+    """An environment that is not up; stopped at the end."""
+    command = LocalCommand(tmp_path / ".local", free_port())
+    yield command
+    assert command("down").returncode == 0
 
 
 @pytest.fixture(scope="module")
-def copied(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    return Checkout(copy_checkout(tmp_path_factory.mktemp("checkout")))
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCommand]:
+    """An environment that is up, for tests that leave it so."""
+    command = LocalCommand(tmp_path_factory.mktemp("shared") / ".local", free_port())
+    assert command("status").returncode == 1
+    assert command("env").returncode == 1
+    command.up()
+    yield command
+    assert "stopped" in command("down").stdout
 
 
 @pytest.fixture
-def checkout(copied: Checkout, tmp_path: Path) -> Iterator[Checkout]:
-    """The checkout with an empty data folder, stopped at the end."""
-    yield copied
-    assert copied.local("down").returncode == 0
-    if copied.data.exists():
-        copied.data.rename(tmp_path / "used")
+def server(shared: LocalCommand) -> Server:
+    found = running(shared.data)
+    assert found is not None
+    return found
 
 
-def test_up_tells_where_everything_is(checkout: Checkout) -> None:
-    assert checkout.local("status").returncode == 1
-    assert checkout.local("env").returncode == 1
-    status = checkout.up()
+def test_status_tells_where_everything_is(shared: LocalCommand) -> None:
+    status = json.loads(shared("status", "--format", "json").stdout)
     assert set(status) == {
         *("bigquery", "project", "dataset", "data_transfer", "iam", "resource_manager", "provider", "pid", "data")
     }
     assert status["project"] == "eros-local"
     assert status["dataset"] == "eros_scheduling_brain"
-    assert httpx.get(f"{status['bigquery']}/bigquery/v2/projects/eros-local/datasets").json()["datasets"] == []
-    assert httpx.get(f"{status['iam']}projects/eros-local/serviceAccounts").json() == {"accounts": []}
-    assert "already up" in checkout.local("up").stdout
-    assert "pid" in checkout.local("status").stdout
+    assert httpx.get(f"{status['bigquery']}/bigquery/v2/projects/eros-local/datasets").is_success
+    assert httpx.get(f"{status['iam']}projects/eros-local/serviceAccounts").is_success
+    assert "already up" in shared("up").stdout
+    assert "pid" in shared("status").stdout
 
 
-def test_two_that_start_at_the_same_time_end_with_one_server(checkout: Checkout) -> None:
-    with ThreadPoolExecutor(2) as pool:
-        both = list(pool.map(lambda _: checkout.local("up"), range(2)))
-    assert [done.returncode for done in both] == [0, 0], both
-    assert checkout.local("status").returncode == 0
+def test_a_new_environment_is_empty(shared: LocalCommand) -> None:
+    assert shared.call("GET", "bigquery/v2/projects/eros-local/datasets")["datasets"] == []
+    assert shared.call("GET", ACCOUNTS) == {"accounts": []}
 
 
-def test_down_and_up_again_lose_nothing(checkout: Checkout) -> None:
-    checkout.up()
-    leave_traces(checkout)
-    assert "stopped" in checkout.local("down").stdout
-    assert checkout.local("status", "--format", "json").returncode == 1
-    assert "was not up" in checkout.local("down").stdout
-    checkout.up()
-    assert_traces(checkout)
-
-
-def test_a_killed_server_is_not_taken_for_a_running_one_and_lost_nothing(checkout: Checkout) -> None:
-    process = checkout.up()["pid"]
-    leave_traces(checkout)
+def test_a_killed_server_is_not_taken_for_a_running_one_and_lost_nothing(local: LocalCommand) -> None:
+    process = local.up().pid
+    leave_traces(local)
     os.kill(process, signal.SIGKILL)
-    assert (checkout.data / "server.json").exists()
-    while checkout.local("status").returncode == 0:  # the kernel may need a moment to let go
+    assert (local.data / "server.json").exists()
+    while local("status").returncode == 0:  # the kernel may need a moment to release the lock
         time.sleep(0.01)
-    assert checkout.local("env").returncode == 1
-    assert checkout.up()["pid"] != process
-    assert_traces(checkout)
+    assert local("env").returncode == 1
+    assert local.up().pid != process
+    assert_traces(local)
 
 
-def leave_traces(checkout: Checkout) -> None:
+def leave_traces(local: LocalCommand) -> None:
     reference = {"projectId": "eros-local", "datasetId": "kept"}
-    checkout.call("POST", "bigquery/v2/projects/eros-local/datasets", {"datasetReference": reference})
-    checkout.query("CREATE TABLE kept.t AS SELECT 42 AS answer")
-    checkout.call("POST", ACCOUNTS, {"accountId": "eros-etl"})
+    local.call("POST", "bigquery/v2/projects/eros-local/datasets", {"datasetReference": reference})
+    local.query("CREATE TABLE kept.t AS SELECT 42 AS answer")
+    local.call("POST", ACCOUNTS, {"accountId": "eros-etl"})
 
 
-def assert_traces(checkout: Checkout) -> None:
-    assert checkout.query("SELECT answer FROM kept.t") == [["42"]]
-    (account,) = checkout.call("GET", ACCOUNTS)["accounts"]
+def assert_traces(local: LocalCommand) -> None:
+    assert local.query("SELECT answer FROM kept.t") == [["42"]]
+    (account,) = local.call("GET", ACCOUNTS)["accounts"]
     assert account["email"] == "eros-etl@eros-local.iam.gserviceaccount.com"
 
 
-def test_a_manual_run_executes_on_the_embedded_bigquery(checkout: Checkout) -> None:
-    """@run_time and @run_date are the requested instant, the job is recorded, and a failure says why."""
-    checkout.up()
-    leave_traces(checkout)
-    checkout.query("CREATE TABLE kept.runs (run_time TIMESTAMP, run_date DATE)")
+def test_down_loses_nothing_and_neither_does_a_start_that_fails(local: LocalCommand) -> None:
+    """A start fails and names the reason: a port in use, a corrupt file, data that another program has open."""
+    local.up()
+    leave_traces(local)
+    assert "stopped" in local("down").stdout
+    assert local("status", "--format", "json").returncode == 1
+    assert "was not up" in local("down").stdout
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", local.port))
+        other.listen()
+        assert_refused(local("up"), f"port {local.port} of 127.0.0.1 cannot be used")
+    for name in ("data/emulator.duckdb", "control_plane.sqlite"):
+        assert_corrupt_is_refused(local, local.data / name)
+    with duckdb.connect(str(local.data / "data" / "emulator.duckdb")):
+        assert_refused(local("up"), "another process")
+    local.up()
+    assert_traces(local)
+
+
+def assert_corrupt_is_refused(local: LocalCommand, file: Path) -> None:
+    corrupt, sound = b"corrupt " * 8192, file.read_bytes()
+    file.write_bytes(corrupt)
+    refused = local("up")
+    assert_refused(refused, str(file if file.suffix == ".sqlite" else file.parent))
+    assert "Nothing was changed" in refused.stderr
+    assert file.read_bytes() == corrupt
+    file.write_bytes(sound)
+
+
+def test_a_manual_run_executes_on_the_embedded_bigquery(shared: LocalCommand) -> None:
+    """@run_time and @run_date are the requested instant, the job is recorded, and a failure has its reason."""
+    reference = {"projectId": "eros-local", "datasetId": "manual"}
+    shared.call("POST", "bigquery/v2/projects/eros-local/datasets", {"datasetReference": reference})
+    shared.query("CREATE TABLE manual.runs (run_time TIMESTAMP, run_date DATE)")
     sql = (
-        "IF @run_date = DATE '2026-03-08' THEN INSERT INTO `eros-local.kept.runs` VALUES (@run_time, @run_date); END IF"
+        "IF @run_date = DATE '2026-03-08' THEN "
+        "INSERT INTO `eros-local.manual.runs` VALUES (@run_time, @run_date); END IF"
     )
-    run = run_now(checkout, sql, "2026-03-08T10:00:00Z")
+    run = run_now(shared, sql, "2026-03-08T10:00:00Z")
     assert run["state"] == "SUCCEEDED", run
-    rows = checkout.query("SELECT FORMAT_TIMESTAMP('%F %T', run_time, 'UTC'), run_date FROM kept.runs")
+    rows = shared.query("SELECT FORMAT_TIMESTAMP('%F %T', run_time, 'UTC'), run_date FROM manual.runs")
     assert rows == [["2026-03-08 10:00:00", "2026-03-08"]]
-    job = checkout.call("GET", f"bigquery/v2/projects/eros-local/jobs/scheduled_query_{run['name'].rpartition('/')[2]}")
+    job = shared.call("GET", f"bigquery/v2/projects/eros-local/jobs/scheduled_query_{run['name'].rpartition('/')[2]}")
     assert job["configuration"]["labels"] == {"data_source_id": "scheduled_query"}
-    failed = run_now(checkout, "SELECT missing FROM `eros-local.kept.t`", "2026-03-08T10:00:00Z")
+    failed = run_now(shared, "SELECT missing FROM `eros-local.manual.runs`", "2026-03-08T10:00:00Z")
     assert failed["state"] == "FAILED"
     assert "missing" in failed["errorStatus"]["message"]
 
 
-def run_now(checkout: Checkout, sql: str, run_time: str) -> dict[str, Any]:
+def run_now(local: LocalCommand, sql: str, run_time: str) -> dict[str, Any]:
     body = {"dataSourceId": "scheduled_query", "displayName": "eros test", "params": {"query": sql}}
-    config = checkout.call("POST", CONFIGS, body)["name"]
+    config = local.call("POST", CONFIGS, body)["name"]
     start = f"bigquerydatatransfer/v1/{config}:startManualRuns"
-    run: dict[str, Any] = checkout.call("POST", start, {"requestedRunTime": run_time})["runs"][0]
+    run: dict[str, Any] = local.call("POST", start, {"requestedRunTime": run_time})["runs"][0]
     while run["state"] in {"PENDING", "RUNNING"}:
-        run = checkout.call("GET", f"bigquerydatatransfer/v1/{run['name']}")
+        run = local.call("GET", f"bigquerydatatransfer/v1/{run['name']}")
     return run
 
 
-def test_everything_listens_on_127_0_0_1_only(checkout: Checkout) -> None:
-    """Whoever listens on all interfaces answers at 127.0.0.2 too."""
-    status = checkout.up()
-    addresses = [status["bigquery"].removeprefix("http://")]
-    addresses += [plugin["Addr"]["String"] for plugin in json.loads(status["provider"]).values()]
+def test_everything_listens_on_127_0_0_1_only(server: Server) -> None:
+    """A server that listens on all interfaces would answer at 127.0.0.2 too."""
+    addresses = [server.endpoint.removeprefix("http://")]
+    addresses += [plugin["Addr"]["String"] for plugin in json.loads(server.provider).values()]
     for address in addresses:
         host, _, port = address.rpartition(":")
         assert host == "127.0.0.1"
-        socket.create_connection((host, int(port)), 5).close()
+        socket.create_connection((host, int(port)), 60).close()
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.2", int(port)), 5)
+            socket.create_connection(("127.0.0.2", int(port)), 60)
 
 
-def test_a_port_in_use_is_said_and_nothing_is_lost(checkout: Checkout) -> None:
-    endpoint = checkout.up()["bigquery"]
-    leave_traces(checkout)
-    checkout.local("down")
-    with socket.socket() as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        other.bind(("127.0.0.1", int(endpoint.rpartition(":")[2])))
-        other.listen()
-        refused = checkout.local("up")
-    assert_refused(refused, f"port {endpoint.rpartition(':')[2]} of 127.0.0.1 cannot be used")
-    checkout.up()
-    assert_traces(checkout)
+def test_a_second_server_on_the_same_folder_is_refused(shared: LocalCommand, server: Server) -> None:
+    command = [sys.executable, "-m", "local", "serve", "--port", str(free_port()), "--data", str(shared.data)]
+    second = subprocess.run(
+        command,
+        cwd=REPOSITORY,
+        env={**os.environ, "EROS_ENV": "local"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert_refused(Done(second.returncode, second.stdout, second.stderr), f"process id {server.pid}")
+    assert running(shared.data) == server
 
 
-def test_a_corrupt_file_is_said_and_left_as_it_is(checkout: Checkout) -> None:
-    checkout.up()
-    leave_traces(checkout)
-    checkout.local("down")
-    corrupt = b"corrupt " * 8192
-    for name in ("data/emulator.duckdb", "control_plane.sqlite"):
-        file = checkout.data / name
-        sound = file.read_bytes()
-        file.write_bytes(corrupt)
-        refused = checkout.local("up")
-        assert_refused(refused, str(file.parent if "/" in name else file))
-        assert "Nothing was changed" in refused.stderr
-        assert file.read_bytes() == corrupt
-        file.write_bytes(sound)
-    checkout.up()
-    assert_traces(checkout)
-
-
-def test_a_second_server_on_the_same_folder_is_refused(checkout: Checkout) -> None:
-    process = checkout.up()["pid"]
-    second = checkout.local("serve", "--port", str(free_port()), "--data", str(checkout.data))
-    assert_refused(second, f"process id {process}")
-    assert json.loads(checkout.local("status", "--format", "json").stdout)["pid"] == process
-
-
-def test_data_that_another_program_has_open_is_said(checkout: Checkout) -> None:
-    checkout.up()
-    checkout.local("down")
-    with duckdb.connect(str(checkout.data / "data" / "emulator.duckdb")):
-        assert_refused(checkout.local("up"), "another process")
-    checkout.up()
-
-
-def test_a_file_in_the_data_folder_s_place_is_said(checkout: Checkout) -> None:
-    checkout.data.write_text("a file")
-    assert_refused(checkout.local("up"), "not usable as a data folder")
-    assert checkout.data.read_text() == "a file"
-    checkout.data.unlink()
+def test_a_file_in_the_place_of_the_data_folder_is_refused(tmp_path: Path) -> None:
+    local = LocalCommand(tmp_path / "a_file", free_port())
+    local.data.write_text("a file")
+    assert_refused(local("up"), "not usable as a data folder")
+    assert local.data.read_text() == "a file"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_said(checkout: Checkout) -> None:
-    checkout.data.mkdir(mode=0o500)
-    assert_refused(checkout.local("up"), "not usable as a data folder")
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    local = LocalCommand(tmp_path / "read_only", free_port())
+    local.data.mkdir(mode=0o500)
+    assert_refused(local("up"), "not usable as a data folder")
 
 
-def test_a_real_environment_is_not_embedded(checkout: Checkout) -> None:
-    assert_refused(checkout.local("up", EROS_ENV="prod"), "names no `endpoint`")
-    assert_refused(checkout.local("up", EROS_ENV="nowhere"), "no environment 'nowhere'")
-    checkout.up()
-    assert_refused(checkout.local("env", EROS_ENV="prod"), "belongs to the environment 'local'")
-    assert_refused(checkout.local("env", EROS_ENV="preview-7"), "belongs to the environment 'local'")
-    assert_refused(checkout.local("env", EROS_ENV="preview-local"), "name one by its number")
+def test_a_real_environment_is_not_embedded(shared: LocalCommand) -> None:
+    assert_refused(shared("up", EROS_ENV="prod"), "names no `endpoint`")
+    assert_refused(shared("up", EROS_ENV="nowhere"), "no environment 'nowhere'")
+    assert_refused(shared("env", EROS_ENV="prod"), "belongs to the environment 'local'")
+    assert_refused(shared("env", EROS_ENV="preview-7"), "belongs to the environment 'local'")
+    assert_refused(shared("env", EROS_ENV="preview-local"), "name one by its number")
 
 
-def test_one_server_serves_an_environment_and_the_previews_beside_it(checkout: Checkout) -> None:
-    assert checkout.local("up", EROS_ENV="preview-local-7").returncode == 0
-    assert checkout.up()["dataset"] == "eros_scheduling_brain"
-    variables = [checkout.local("env", EROS_ENV=name) for name in ("local", "preview-local-7", "preview-local-8")]
+def test_one_server_serves_an_environment_and_the_previews_beside_it(shared: LocalCommand, server: Server) -> None:
+    assert shared("up", EROS_ENV="preview-local-7").stdout == f"already up at {server.endpoint}\n"
+    assert server.dataset == "eros_scheduling_brain"
+    variables = [shared("env", EROS_ENV=name) for name in ("local", "preview-local-7", "preview-local-8")]
     assert [done.returncode for done in variables] == [0, 0, 0]
     assert len({done.stdout for done in variables}) == 1
 
 
-def assert_refused(done: subprocess.CompletedProcess[str], said: str) -> None:
+def test_another_endpoint_than_the_server_s_is_refused(shared: LocalCommand, server: Server) -> None:
+    moved = LocalCommand(shared.data, free_port())
+    assert_refused(moved("up"), f"up at {server.endpoint}, but the environment's endpoint is {moved.endpoint}")
+
+
+def assert_refused(done: Done, said: str) -> None:
     assert done.returncode == 2, done.stdout
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_env_leads_a_shell_here(checkout: Checkout) -> None:
-    status = checkout.up()
-    variables = sourced(checkout)
-    assert variables["GOOGLE_BIG_QUERY_CUSTOM_ENDPOINT"] == f"{status['bigquery']}/bigquery/v2/"
+def test_env_leads_a_shell_here(shared: LocalCommand, server: Server) -> None:
+    status = json.loads(shared("status", "--format", "json").stdout)
+    variables = sourced(shared)
+    assert variables["GOOGLE_BIG_QUERY_CUSTOM_ENDPOINT"] == f"{server.endpoint}/bigquery/v2/"
     assert variables["GOOGLE_IAM_CUSTOM_ENDPOINT"] == status["iam"]
     assert variables["GOOGLE_BIGQUERY_DATA_TRANSFER_CUSTOM_ENDPOINT"] == status["data_transfer"]
     assert variables["GOOGLE_RESOURCE_MANAGER_CUSTOM_ENDPOINT"] == status["resource_manager"]
-    assert variables["TF_REATTACH_PROVIDERS"] == status["provider"]
-    assert "TF_REATTACH_PROVIDERS" not in sourced(checkout, EROS_PROVIDER="google")
+    assert variables["TF_REATTACH_PROVIDERS"] == status["provider"] == server.provider
+    assert "TF_REATTACH_PROVIDERS" not in sourced(shared, EROS_PROVIDER="google")
 
 
-def sourced(checkout: Checkout, **variables: str) -> dict[str, str]:
-    """The variables of a shell that has taken what ``env`` printed."""
-    printed = checkout.local("env", **variables).stdout
+def sourced(local: LocalCommand, **variables: str) -> dict[str, str]:
+    """The variables of a shell that has read what ``env`` printed."""
     shell = subprocess.run(
-        ["sh", "-c", f'{printed}\n.venv/bin/python -c "import json, os; print(json.dumps(dict(os.environ)))"'],
-        cwd=checkout.folder,
+        ["sh", "-c", f"{local('env', **variables).stdout}\nenv -0"],
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
         check=True,
     )
-    found: dict[str, str] = json.loads(shell.stdout)
-    return found
+    return dict(line.split("=", 1) for line in shell.stdout.split("\0") if line)
 
 
-def test_env_goes_without_the_slow_imports(checkout: Checkout) -> None:
+def test_env_goes_without_the_slow_imports() -> None:
     """Every cdktf command begins with it: 0.04 s instead of 0.2 s."""
     done = subprocess.run(
-        [".venv/bin/python", "-X", "importtime", "-m", "local", "env"],
-        cwd=checkout.folder,
+        [sys.executable, "-X", "importtime", "-m", "local", "env"],
+        cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=False,

@@ -1,0 +1,89 @@
+"""``python -m local`` on a data folder and a port of its own, called in this process: no interpreter starts for it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from declared.loading import load_environment
+from local import cli, process, terraform_variables
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from declared.environment import Environment
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True)
+class LocalCommand:
+    """The command line, with this folder for the data and this port for the environment's endpoint."""
+
+    data: Path
+    port: int
+
+    @property
+    def endpoint(self) -> str:
+        """Where the server answers once it is up."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def __call__(self, *arguments: str, **variables: str) -> Done:
+        """Run a command; ``env`` by its own way, as ``local/__main__.py`` does."""
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.redirect_stdout(io.StringIO()) as stdout,
+            contextlib.redirect_stderr(io.StringIO()) as stderr,
+        ):
+            for module in (cli, terraform_variables):
+                patch.setattr(module, "DATA", self.data)
+            patch.setattr(cli, "load_environment", self._load_environment)
+            patch.setattr(sys, "argv", ["local", *arguments])
+            for name, value in {"EROS_ENV": "local", **variables}.items():
+                patch.setenv(name, value)
+            code: int | str | None = 0
+            try:
+                if arguments == ("env",):
+                    code = terraform_variables.print_variables()
+                else:
+                    cli.main()
+            except SystemExit as ended:
+                code = ended.code
+        return Done(int(code or 0), stdout.getvalue(), stderr.getvalue())
+
+    def _load_environment(self, name: str | None = None) -> Environment:
+        environment = load_environment(name)
+        return environment.model_copy(update={"endpoint": self.endpoint}) if environment.endpoint else environment
+
+    def up(self) -> process.Server:
+        """Start the server, which must answer."""
+        done = self("up")
+        assert done.returncode == 0, done.stderr
+        server = process.running(self.data)
+        assert server is not None
+        return server
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Call an API of the server."""
+        response = httpx.request(method, f"{self.endpoint}/{path}", json=body, timeout=60)
+        assert response.is_success, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def query(self, sql: str) -> list[list[Any]]:
+        """The rows of a query."""
+        answer = self.call("POST", "bigquery/v2/projects/eros-local/queries", {"query": sql, "useLegacySql": False})
+        return [[cell["v"] for cell in row["f"]] for row in answer.get("rows", [])]

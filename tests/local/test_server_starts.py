@@ -1,0 +1,172 @@
+"""Two starts at once: the second waits for the first, and says the same. Each start is held up on purpose."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local import process
+from tests.harness.checkout import copy_checkout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WAITS = "another start is under way: waiting for it\n"
+#: Python runs this at its start, in a server only: it says that it is there, waits for the gate, then goes on or fails.
+HELD_UP = """
+import os, pathlib, sys, time
+if "serve" in sys.orig_argv:
+    folder = pathlib.Path(__file__).parent
+    (folder / "held").touch()
+    while not (folder / "gate").exists():
+        time.sleep(0.01)
+    if (folder / "gate").read_text() == "fail":
+        sys.stderr.write("the first start fails on purpose")
+        sys.stderr.flush()
+        os._exit(1)
+"""
+#: A server that has locked its folder and does not answer before the gate is open.
+HOLDS_THE_FOLDER = """
+import pathlib, sys, time
+from local import cli, server
+folder, create = pathlib.Path(sys.argv.pop()), server.create_bigquery_app
+def create_late(*arguments):
+    (folder / "held").touch()
+    while not (folder / "gate").exists():
+        time.sleep(0.01)
+    return create(*arguments)
+server.create_bigquery_app = create_late
+cli.app()
+"""
+
+
+class Gate:
+    """What a start waits for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "sitecustomize.py").write_text(HELD_UP)
+
+    def wait_until_held(self, begun: subprocess.Popen[str]) -> None:
+        """Wait until a start has come to the gate."""
+        while not (self.folder / "held").exists():
+            assert begun.poll() is None, begun.communicate()
+            time.sleep(0.01)
+
+    def open(self, then: str = "") -> None:
+        """Let it go on, or fail."""
+        part = self.folder / "part"
+        part.write_text(then)
+        part.rename(self.folder / "gate")
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the repository, whose local environment has a port of its own."""
+
+    folder: Path
+
+    @property
+    def data(self) -> Path:
+        """The folder of everything that is kept."""
+        return self.folder / ".local"
+
+    def begin(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """Begin a Python process in it."""
+        return subprocess.Popen(
+            [".venv/bin/python", *arguments],
+            cwd=self.folder,
+            env={**os.environ, "EROS_ENV": "local", **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    return Checkout(copy_checkout(tmp_path_factory.mktemp("checkout")))
+
+
+@pytest.fixture
+def checkout(copied: Checkout, tmp_path: Path) -> Iterator[Checkout]:
+    """The copy with no data folder, and no server at the end."""
+    yield copied
+    process.stop(copied.data)
+    copied.data.rename(tmp_path / "used")
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    folder = tmp_path / "gate"
+    folder.mkdir()
+    return Gate(folder)
+
+
+@pytest.fixture
+def up(checkout: Checkout) -> Iterator[list[subprocess.Popen[str]]]:
+    """The processes of a test; none outlives it."""
+    started: list[subprocess.Popen[str]] = []
+    yield started
+    for each in started:
+        each.kill()
+        each.communicate()
+
+
+def wait_until_it_waits(begun: subprocess.Popen[str]) -> None:
+    assert begun.stderr is not None
+    assert begun.stderr.readline() == WAITS
+
+
+def test_the_second_waits_and_says_the_same_as_the_first(
+    checkout: Checkout, gate: Gate, up: list[subprocess.Popen[str]]
+) -> None:
+    up.append(first := checkout.begin("-m", "local", "up", PYTHONPATH=str(gate.folder)))
+    gate.wait_until_held(first)
+    up.append(second := checkout.begin("-m", "local", "up"))
+    wait_until_it_waits(second)
+    gate.open()
+    said = [each.communicate()[0] for each in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], said
+    assert said[0].startswith("up at http://127.0.0.1:")
+    assert said[0] == said[1]
+
+
+def test_the_second_tries_itself_when_the_first_fails(
+    checkout: Checkout, gate: Gate, up: list[subprocess.Popen[str]]
+) -> None:
+    up.append(first := checkout.begin("-m", "local", "up", PYTHONPATH=str(gate.folder)))
+    gate.wait_until_held(first)
+    up.append(second := checkout.begin("-m", "local", "up"))
+    wait_until_it_waits(second)
+    gate.open("fail")
+    assert first.communicate()[1] == "the first start fails on purpose\n"
+    assert first.returncode == 2
+    said, problem = second.communicate()
+    assert second.returncode == 0, problem
+    assert said.startswith("up at http://127.0.0.1:")
+
+
+def test_a_start_waits_for_a_server_that_has_the_folder_open_and_does_not_answer_yet(
+    checkout: Checkout, gate: Gate, up: list[subprocess.Popen[str]]
+) -> None:
+    settings = (checkout.folder / "environments" / "local.yaml").read_text()
+    port = re.search(r"127\.0\.0\.1:(\d+)", settings)
+    assert port is not None
+    serve = ("serve", "--port", port[1], "--data", str(checkout.data))
+    up.append(server := checkout.begin("-c", HOLDS_THE_FOLDER, *serve, str(gate.folder)))
+    gate.wait_until_held(server)
+    up.append(second := checkout.begin("-m", "local", "up"))
+    wait_until_it_waits(second)
+    gate.open()
+    said, problem = second.communicate()
+    assert (second.returncode, said) == (0, f"up at http://127.0.0.1:{port[1]}\n"), problem
+    assert json.loads((checkout.data / "server.json").read_text())["pid"] == server.pid
