@@ -107,6 +107,7 @@ def soak(
     hours: Sequence[int] = EVERY_HOUR,
     checkout: Path = REPOSITORY,
     told: Callable[[DayFigures], None] = lambda _day: None,
+    calls: int = CALLS_A_DAY,
 ) -> list[DayFigures]:
     """Simulate days of one server: what is scheduled, some messages and locks, and a reader beside.
 
@@ -114,7 +115,8 @@ def soak(
         days: how many.
         hours: of Los Angeles, at which the scheduled queries run; the guarded ones work at 0, 3, 6, 12 and 18.
         checkout: whose server it is.
-        told: what is to be done with each day's figures at its end.
+        told: called with the figures of each day at its end.
+        calls: how often each query is timed at the end of a day.
 
     Raises:
         QueryFailedError: a statement failed, or a scheduled query did not end well.
@@ -134,7 +136,7 @@ def soak(
                 reader = pool.submit(read, connection, server)
                 run_schedules(server, moment)
                 reader.result()
-            found.append(day_figures(server, connection, number))
+            found.append(day_figures(server, connection, number, calls))
             told(found[-1])
     return found
 
@@ -154,7 +156,7 @@ def run_schedules(server: Embedded, hour: datetime) -> None:
             run_as_job(server.endpoint, ScheduledQuery(server.catalog.project, str(uuid.uuid4()), query, run_time))
 
 
-def day_figures(server: Embedded, connection: HTTPConnection, day: int) -> DayFigures:
+def day_figures(server: Embedded, connection: HTTPConnection, day: int, calls: int) -> DayFigures:
     """Measure a server at the end of a day.
 
     Raises:
@@ -171,7 +173,7 @@ def day_figures(server: Embedded, connection: HTTPConnection, day: int) -> DayFi
     jobs = "SELECT COUNT(*) FROM `region-us`.INFORMATION_SCHEMA.JOBS"
     (rows,) = server.rows(f"SELECT ({jobs}) AS jobs, {counts} AS kept")
     milliseconds = {
-        name: median(repeated(partial(ask, connection, server, sql), CALLS_A_DAY)) for name, sql in QUERIES.items()
+        name: median(repeated(partial(ask, connection, server, sql), calls)) for name, sql in QUERIES.items()
     }
     sizes = file_sizes(server.folder)
     of_kept = [size for path, size in sizes.items() if kept & set(path.parts)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from typing import TYPE_CHECKING
 
@@ -10,29 +11,46 @@ import pytest
 from tests.harness.bigquery import DATASET, PROJECT, Server, serving
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 TABLE = f"`{PROJECT}.{DATASET}.kept`"
 
 
-def test_folder_in_use(tmp_path: Path) -> None:
-    with serving(tmp_path), pytest.raises(AssertionError, match="another process has the data open") as refused:
-        Server(tmp_path)
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that a server has left in order."""
+    folder = tmp_path_factory.mktemp("left")
+    with serving(folder):
+        pass
+    return folder
+
+
+@pytest.fixture
+def folder(left: Path, tmp_path: Path) -> Iterator[Path]:
+    """The folder, put back after the test; the path of its data is written in it, so a copy would not do."""
+    kept = shutil.copytree(left, tmp_path / "kept")
+    yield left
+    shutil.copytree(kept, left, dirs_exist_ok=True)
+
+
+def test_folder_in_use(server: Server, bigquery_folder: Path) -> None:
+    with pytest.raises(AssertionError, match="another process has the data open") as refused:
+        Server(bigquery_folder)
+    assert server.rows("SELECT 1") == [(1,)]
     assert "Traceback" not in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["emulator.duckdb", f"{PROJECT}.ducklake", "jobs.sqlite", "maintenance.sqlite"])
-def test_damaged_file_is_left_alone(tmp_path: Path, name: str) -> None:
-    with serving(tmp_path):
-        pass
+def test_damaged_file_is_left_alone(folder: Path, name: str) -> None:
     damaged = b"not a database" * 1000
-    (tmp_path / name).write_bytes(damaged)
-    for log in tmp_path.glob(f"{name}-*"):  # SQLite would put the file right from it
+    (folder / name).write_bytes(damaged)
+    for log in folder.glob(f"{name}-*"):  # SQLite would put the file right from it
         log.unlink()
     with pytest.raises(AssertionError, match=f"cannot be opened: .*{name}") as refused:
-        Server(tmp_path)
+        Server(folder)
     assert "Traceback" not in str(refused.value)
-    assert (tmp_path / name).read_bytes() == damaged
+    assert (folder / name).read_bytes() == damaged
 
 
 def test_killed_process_loses_nothing_that_was_committed(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from local.control_plane.transfer_runs import ScheduledQuery
 
 CONFIGS = "/bigquerydatatransfer/v1/projects/eros-local/locations/us/transferConfigs"
-SOON = 20
+SOON = 60
 
 
 def at(text: str) -> datetime:

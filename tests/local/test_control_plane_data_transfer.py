@@ -14,7 +14,6 @@ from local.control_plane.data_transfer import THREAD_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from local.control_plane.transfer_runs import ScheduledQuery
 
@@ -43,7 +42,7 @@ class Queries:
         """Run one."""
         self.seen.append(query)
         self.started.set()
-        assert self.may_end.wait(10)
+        assert self.may_end.wait(60)
         if self.failure:
             raise self.failure
 
@@ -54,13 +53,6 @@ def queries(store: Store) -> Iterator[Queries]:
     yield queries
     queries.may_end.set()
     wait_for_runs()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "control_plane.sqlite")
-    yield store
-    store.close()
 
 
 @pytest.fixture
@@ -78,7 +70,7 @@ def create(client: TestClient, **changes: Any) -> dict[str, Any]:
 def wait_for_runs() -> None:
     for thread in threading.enumerate():
         if thread.name == THREAD_NAME:
-            thread.join(10)
+            thread.join(60)
 
 
 def run_to_end(client: TestClient, queries: Queries, config: dict[str, Any]) -> dict[str, Any]:
@@ -165,7 +157,7 @@ def test_a_run_is_running_until_its_query_ends(client: TestClient, queries: Quer
     config = create(client)
     run = client.post(f"{BASE}/{config['name']}:startManualRuns", json=NOON).json()["runs"][0]
     assert run["state"] == "PENDING"
-    assert queries.started.wait(10)
+    assert queries.started.wait(60)
     runs = f"{BASE}/{config['name']}/runs"
     assert [found["name"] for found in client.get(runs, params={"states": "RUNNING"}).json()["transferRuns"]] == [
         run["name"]
@@ -184,7 +176,7 @@ def test_a_config_takes_its_runs_with_it(client: TestClient, queries: Queries) -
 def test_a_run_that_the_server_left_behind_has_failed(store: Store, client: TestClient, queries: Queries) -> None:
     config = create(client)
     run = client.post(f"{BASE}/{config['name']}:startManualRuns", json=NOON).json()["runs"][0]
-    assert queries.started.wait(10)
+    assert queries.started.wait(60)
     restarted = TestClient(create_control_plane(store, Projects("eros-local", 100000000001), Queries()))
     found = restarted.get(f"{BASE}/{run['name']}").json()
     assert found["state"] == "FAILED"

@@ -14,9 +14,6 @@ from local.control_plane.clock import Clock
 from local.control_plane.transfer_runs import Runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from local.control_plane.transfer_runs import ScheduledQuery
 
 SWEEP = {"dataSourceId": "scheduled_query", "displayName": "sweep", "params": {"query": "CALL d.sweep()"}}
@@ -30,11 +27,9 @@ def seen() -> list[ScheduledQuery]:
 
 
 @pytest.fixture
-def plane(tmp_path: Path, seen: list[ScheduledQuery]) -> Iterator[ControlPlane]:
-    store = Store(tmp_path / "control_plane.sqlite")
+def plane(store: Store, seen: list[ScheduledQuery]) -> ControlPlane:
     runs = Runs(store, "eros-local", seen.append)
-    yield ControlPlane(store, Projects("eros-local", 100000000001), runs, Clock(list, runs.run_due))
-    store.close()
+    return ControlPlane(store, Projects("eros-local", 100000000001), runs, Clock(list, runs.run_due))
 
 
 def test_a_bucket_is_found_by_its_name(plane: ControlPlane) -> None:

@@ -12,20 +12,12 @@ from local import LocalError
 from local.control_plane import Projects, Store, create_control_plane
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 PROJECT = "/cloudresourcemanager/v1/projects/eros-local"
 ACCOUNTS = "/iam/v1/projects/eros-local/serviceAccounts"
 EMAIL = "eros-etl@eros-local.iam.gserviceaccount.com"
 AUDIT = [{"service": "bigquery.googleapis.com", "auditLogConfigs": [{"logType": "DATA_READ"}]}]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "control_plane.sqlite")
-    yield store
-    store.close()
 
 
 @pytest.fixture

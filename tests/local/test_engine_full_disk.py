@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,18 +32,42 @@ database.execute("SET GLOBAL checkpoint_threshold = '16KB'")
 """
 
 
+@contextmanager
+def mounted(folder: Path, megabytes: int) -> Iterator[Path]:
+    """A disk of a size, in MB."""
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 48 MB."""
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(tmp_path)], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    try:
-        yield tmp_path
-    finally:
-        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+    """An empty disk."""
+    with mounted(tmp_path, 48) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A disk for the tests that leave its server as it was."""
+    with mounted(tmp_path_factory.mktemp("small_disk"), 128) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def small(small_disk: Path) -> Iterator[Server]:
+    """A server whose data is on that disk."""
+    with serving(small_disk / "data") as server:
+        yield server
 
 
 def fill(disk: Path, left: int) -> Path:
@@ -55,31 +79,32 @@ def fill(disk: Path, left: int) -> Path:
 
 
 @pytest.mark.parametrize("left", [0, 20_000, 300_000])
-def test_statements_fail_in_words_and_work_again(disk: Path, left: int) -> None:
-    with serving(disk / "data") as server:
-        server.rows(f"CREATE TABLE {TABLE} (n INT64, text STRING); INSERT {TABLE} VALUES (1, 'kept')")
-        statements = {
-            "insert": f"INSERT {TABLE} SELECT i, REPEAT(TO_HEX(SHA256(CAST(i AS STRING))), 4) {MANY}",
-            "create": f"CREATE TABLE {COPY} AS SELECT i, TO_HEX(SHA256(CAST(i AS STRING))) AS t {MANY}",
-            "result": f"SELECT REPEAT('x', 100) {MANY}",
-        }
-        filling = fill(disk, left)
-        for name, statement in statements.items():
-            with pytest.raises(BadRequest, match=r"is full .* and the statement was not applied") as refused:
-                server.rows(statement)
-            assert refused.value.errors[0]["reason"] == "resourcesExceeded", name
-        assert server.rows(f"SELECT n FROM {TABLE}") == [(1,)]
-        file = io.BytesIO(b"n,text\n" + b"2,more captions for tonight\n" * 20_000)
-        with pytest.raises(GoogleAPICallError, match="is full"):
-            server.client.load_table_from_file(file, TABLE.strip("`"), job_config=LOADED).result()
-        listed = list(server.client.list_jobs())
-        assert len(listed) >= 5
-        assert {job.state for job in listed} == {"DONE"}
-        filling.unlink()
-        for statement in statements.values():
-            server.rows(statement)
-        assert server.rows(f"SELECT COUNT(*) FROM {TABLE}") == [(100_001,)]
-        assert server.rows(f"SELECT COUNT(*) FROM {COPY}") == [(100_000,)]
+def test_statements_fail_in_words_and_work_again(small_disk: Path, small: Server, left: int) -> None:
+    small.rows(f"CREATE TABLE {TABLE} (n INT64, text STRING); INSERT {TABLE} VALUES (1, 'kept')")
+    statements = {
+        "insert": f"INSERT {TABLE} SELECT i, REPEAT(TO_HEX(SHA256(CAST(i AS STRING))), 4) {MANY}",
+        "create": f"CREATE TABLE {COPY} AS SELECT i, TO_HEX(SHA256(CAST(i AS STRING))) AS t {MANY}",
+        "result": f"SELECT REPEAT('x', 100) {MANY}",
+    }
+    filling = fill(small_disk, left)
+    for name, statement in statements.items():
+        with pytest.raises(BadRequest, match=r"is full .* and the statement was not applied") as refused:
+            small.rows(statement)
+        assert refused.value.errors[0]["reason"] == "resourcesExceeded", name
+    assert small.rows(f"SELECT n FROM {TABLE}") == [(1,)]
+    file = io.BytesIO(b"n,text\n" + b"2,more captions for tonight\n" * 20_000)
+    with pytest.raises(GoogleAPICallError, match="is full"):
+        small.client.load_table_from_file(file, TABLE.strip("`"), job_config=LOADED).result()
+    listed = list(small.client.list_jobs())
+    assert len(listed) >= 5
+    assert {job.state for job in listed} == {"DONE"}
+    filling.unlink()
+    for statement in statements.values():
+        small.rows(statement)
+    assert small.rows(f"SELECT COUNT(*) FROM {TABLE}") == [(100_001,)]
+    assert small.rows(f"SELECT COUNT(*) FROM {COPY}") == [(100_000,)]
+    for table in (TABLE, COPY):
+        small.client.delete_table(table.strip("`"))
 
 
 @pytest.mark.parametrize("prepare", ["", OFTEN], ids=["checkpoints seldom", "checkpoints often"])
@@ -106,11 +131,11 @@ def test_nothing_acknowledged_is_lost(disk: Path, prepare: str) -> None:
         try:
             for left in (0, 4_000, 0, 100_000):
                 filling = fill(disk, left)
-                for _ in range(20):
+                for _ in range(8):
                     with suppress(BadRequest):
                         server.rows(f"INSERT {TABLE} SELECT -i {MANY}")
                 filling.unlink()
-                before, deadline = len(acknowledged), time.monotonic() + 30
+                before, deadline = len(acknowledged), time.monotonic() + 60
                 while len(acknowledged) <= before + 3:
                     assert time.monotonic() < deadline, "nothing can be written, though there is room"
                     server.rows("SELECT 1")

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
+SEED = 20
+DAYS = 13
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LAKE = "__ducklake_metadata_shop"
 CHILD = "import sys; from tests.local import test_engine_maintenance as t; t.write_until_killed(sys.argv[1])"
@@ -110,7 +112,7 @@ def test_files_and_states_level_off_and_time_travel_of_seven_days_is_kept(lake: 
     execute(lake, "CREATE TABLE orders (id BIGINT, v BIGINT, j JSON DEFAULT '{}', s STRUCT(a INT, t TIMESTAMPTZ))")
     execute(lake, "CREATE TABLE parts (id BIGINT, day DATE); ALTER TABLE parts SET PARTITIONED BY (day)")
     contents, files, states, sizes = {}, [], [], []
-    for day in range(20):
+    for day in range(DAYS):
         a_day_of_writes(lake, day)
         contents[day] = (newest(lake), rows(lake, CONTENTS))
         maintenance.maintain(START + day * DAY)
@@ -124,9 +126,9 @@ def test_files_and_states_level_off_and_time_travel_of_seven_days_is_kept(lake: 
     assert max(files[10:]) <= 1.2 * files[8]
     assert max(states[10:]) <= 1.1 * states[8]
     assert max(sizes[10:]) <= 1.5 * sizes[8]
-    for version, then in (contents[day] for day in range(12, 20)):
+    for version, then in (contents[day] for day in range(DAYS - 8, DAYS)):
         assert rows(lake, f"{CONTENTS} AT (VERSION => {version})") == then
-    for version, _ in (contents[day] for day in range(12)):
+    for version, _ in (contents[day] for day in range(DAYS - 8)):
         with pytest.raises(duckdb.InvalidInputException):
             rows(lake, f"{CONTENTS} AT (VERSION => {version})")
 
@@ -171,10 +173,11 @@ def test_a_clock_that_goes_back_ends_no_state_early(lake: Any) -> None:
     assert rows(lake, "SELECT count(*) FROM orders") == [(3,)]
 
 
-def test_no_writer_fails_and_no_step_either(lake: Any, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("days", [10, pytest.param(50, marks=pytest.mark.long)])
+def test_no_writer_fails_and_no_step_either(lake: Any, caplog: pytest.LogCaptureFixture, days: int) -> None:
     insert_one_by_one(lake, 40)
     failures: list[Exception] = []
-    slowest = [0.0]
+    longest = [0.0]
     ended = threading.Event()
 
     def write(number: int) -> None:
@@ -190,20 +193,22 @@ def test_no_writer_fails_and_no_step_either(lake: Any, caplog: pytest.LogCapture
                     cursor.execute("COMMIT")
             except duckdb.Error as error:
                 failures.append(error)
-            slowest[0] = max(slowest[0], time.monotonic() - began)
+            longest[0] = max(longest[0], time.monotonic() - began)
 
     writers = [threading.Thread(target=write, args=(number,)) for number in range(2)]
     for writer in writers:
         writer.start()
-    for day in range(25):
+    began = time.monotonic()
+    for day in range(days):
         maintenance.maintain(START + day * DAY)
+    rounds = time.monotonic() - began
     ended.set()
     for writer in writers:
         writer.join()
     assert not failures
     assert not caplog.records
     assert rows(lake, "SELECT count(*) FROM orders") == [(40,)]
-    assert slowest[0] < 5, "two statements and a wait, on a machine that does other work"
+    assert longest[0] < rounds / 2, "a writer waits for pieces of a round, never for many rounds"
 
 
 def test_merging_waits_for_an_open_transaction(lake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,12 +325,12 @@ def test_the_thread_follows_the_clock(lake: Any, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(clock, "now", lambda: instants[0])
     thread = maintenance.Maintenance()
     thread.start()
-    assert done.acquire(timeout=5)
+    assert done.acquire(timeout=60)
     while len(instants) > 1:
         instants.pop(0)
         thread.wake()
         time.sleep(0.1)
-    assert done.acquire(timeout=5)
+    assert done.acquire(timeout=60)
     thread.stop()
     assert rounds == [START, START + HOUR]
 
@@ -350,9 +355,10 @@ def _maintain_on_and_on() -> None:
         maintenance.maintain(now)
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
 def test_killed_at_any_moment_nothing_told_is_lost_and_no_file_is_left(tmp_path: Path, kills: int) -> None:
-    moments = random.Random(20)  # noqa: S311 - the same moments each time
+    moments = random.Random(SEED)  # noqa: S311 - the same moments each time
+    print(f"seed {SEED}")  # noqa: T201 - to repeat a failure
     now = START
     for _ in range(kills):
         with subprocess.Popen([sys.executable, "-c", CHILD, tmp_path], stdout=subprocess.PIPE, text=True) as process:

@@ -12,6 +12,8 @@ from tests.harness.bigquery import DATASET, PROJECT, Server
 
 D = f"{PROJECT}.{DATASET}"
 ROUNDS = 12
+#: BEGIN TRANSACTION and INSERT, each a job of its own.
+INSERTED = 2
 
 
 def in_a_session(session: str | None) -> bigquery.QueryJobConfig:
@@ -62,16 +64,16 @@ def test_a_cancelled_statement_stops_waiting(tables: Server) -> None:
     endless = tables.client.query(
         f"BEGIN TRANSACTION; INSERT INTO `{D}.held` VALUES (1); WHILE TRUE DO SELECT 1; END WHILE"
     )
-    while True:  # until the transaction has begun, the statement does not wait for it
-        waiting = tables.client.query(f"UPDATE `{D}.runs` SET x = 8 WHERE TRUE")
-        time.sleep(0.3)
-        if not waiting.done():
-            break
+    while len(list(tables.client.list_jobs(parent_job=endless.job_id, state_filter="done"))) < INSERTED:
+        time.sleep(0.01)
+    waiting = tables.client.query(f"UPDATE `{D}.runs` SET x = 8 WHERE TRUE")
+    time.sleep(0.1)  # it begins to wait; it would not end, however long this is
+    assert not waiting.done()
     waiting.cancel()
     with pytest.raises(Exception, match="cancelled"):
-        waiting.result(timeout=20)
+        waiting.result(timeout=60)
     endless.cancel()
     with pytest.raises(Exception, match="cancelled"):
-        endless.result(timeout=20)
+        endless.result(timeout=60)
     tables.rows(f"UPDATE `{D}.runs` SET x = 9 WHERE TRUE")
     assert tables.rows(f"SELECT x, (SELECT COUNT(*) FROM `{D}.held`) FROM `{D}.runs`") == [(9, 1)]

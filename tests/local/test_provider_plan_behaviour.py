@@ -12,7 +12,7 @@ import pytest
 
 from local.provider.rest import Refused
 from tests.data.recording import PLANS, recorded
-from tests.harness.provider_workspace import Managed, changed, line_of, served, session
+from tests.harness.provider_workspace import Managed, changed, line_of, session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -260,17 +260,22 @@ def record() -> dict[tuple[str, str], dict[str, Any]]:
     return {(entry["case"], entry["change"]): entry for entry in recorded(PLANS) if entry["case"] in BASE}
 
 
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(tmp_path_factory.mktemp("provider")) as address:
-        brain = Managed("google_bigquery_dataset", session(address))
-        brain.apply({"dataset_id": "brain", "location": "US"})
-        table = {"dataset_id": "brain", "table_id": "t", "deletion_protection": False}
-        schema = columns("id INT64", "page STRING", "score FLOAT64")
-        Managed("google_bigquery_table", session(address)).apply({**table, "schema": schema})
-        for name in ("runner-sa", "other-sa"):
-            Managed("google_service_account", session(address)).apply({"account_id": name})
-        yield address
+@pytest.fixture(scope="module", autouse=True)
+def surroundings(endpoint: str) -> Iterator[None]:
+    """What the configurations refer to: a dataset, a table and two service accounts."""
+    table = {"dataset_id": "brain", "table_id": "t", "deletion_protection": False}
+    surrounding = [
+        ("google_bigquery_dataset", {"dataset_id": "brain", "location": "US", "delete_contents_on_destroy": True}),
+        ("google_bigquery_table", {**table, "schema": columns("id INT64", "page STRING", "score FLOAT64")}),
+        ("google_service_account", {"account_id": "runner-sa"}),
+        ("google_service_account", {"account_id": "other-sa"}),
+    ]
+    managed = [Managed(kind, session(endpoint)) for kind, _ in surrounding]
+    for resource, (_, config) in zip(managed, surrounding, strict=True):
+        resource.apply(config)
+    yield
+    for resource in reversed(managed):
+        resource.destroy()
 
 
 def test_every_recorded_change_is_tried(record: dict[tuple[str, str], dict[str, Any]]) -> None:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from local.provider import serve_provider
-from tests.harness.provider_workspace import PROJECT, run_terraform, served
+from tests.harness.provider_workspace import PROJECT, run_terraform
 
 if TYPE_CHECKING:
     import subprocess
@@ -160,17 +160,17 @@ class Workspace:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    with served(tmp_path_factory.mktemp("server")) as endpoint:
-        provider = serve_provider(endpoint)
-        yield endpoint, provider.reattach
-        provider.stop()
+def reattach(endpoint: str) -> Iterator[str]:
+    """The stand-in in this process, as Terraform reattaches to it."""
+    provider = serve_provider(endpoint)
+    yield provider.reattach
+    provider.stop()
 
 
 @pytest.fixture
-def workspace(server: tuple[str, str], tmp_path: Path) -> Workspace:
+def workspace(endpoint: str, reattach: str, tmp_path: Path) -> Workspace:
     """A folder that Terraform has been initialised in, with nothing to download."""
-    made = Workspace(tmp_path, *server)
+    made = Workspace(tmp_path, endpoint, reattach)
     made.configure({})
     done = made.terraform("init")
     assert done.returncode == 0, done.stdout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -24,12 +23,10 @@ ENDLESS = (
 def test_a_wait_has_an_end_and_says_what_it_waited_for(environment: Environment) -> None:
     job_id = str(uuid.uuid4())
     query = ScheduledQuery(environment.project, job_id, ENDLESS, datetime.now(UTC))
-    started = time.monotonic()
     with pytest.raises(
-        QueryFailedError, match=f"Job {job_id} of project {environment.project} did not end within 0:00:02"
+        QueryFailedError, match=f"Job {job_id} of project {environment.project} did not end within 0:00:00.200000"
     ):
-        run_as_job(str(environment.endpoint), query, timedelta(seconds=2))
-    assert time.monotonic() - started < 20
+        run_as_job(str(environment.endpoint), query, timedelta(milliseconds=200))
     job = httpx.get(f"{environment.endpoint}/bigquery/v2/projects/{environment.project}/jobs/{job_id}").json()
     assert job["status"]["state"] == "DONE"
     assert job["status"]["errorResult"]["reason"] == "stopped"

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.harness.provider_workspace import run_terraform, served
+from tests.harness.provider_workspace import run_terraform
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.skipif(shutil.which("terraform") is None, reason="no terraform on the PATH")
 
+BUCKET = "eros-tiny-state"
 STATE, LOCK = "eros/tiny/default.tfstate", "eros/tiny/default.tflock"
 HELD = {"ID": "11111111-2222-3333-4444-555555555555", "Operation": "OperationTypeApply", "Who": "ann@host", "Path": ""}
 
@@ -32,7 +32,7 @@ class Tiny:
 
     def declare(self, text: str) -> None:
         """Write the configuration."""
-        backend = {"gcs": {"bucket": "eros-state", "prefix": "eros/tiny"}}
+        backend = {"gcs": {"bucket": BUCKET, "prefix": "eros/tiny"}}
         config = {"terraform": {"backend": backend}, "resource": {"terraform_data": {"tiny": {"input": text}}}}
         (self.folder / "main.tf.json").write_text(json.dumps(config))
 
@@ -58,28 +58,28 @@ class Tiny:
 
     def object(self, name: str) -> str:
         """The address of an object."""
-        return f"{self.endpoint}/storage/v1/b/eros-state/o/{name.replace('/', '%2F')}"
+        return f"{self.endpoint}/storage/v1/b/{BUCKET}/o/{name.replace('/', '%2F')}"
 
     def versions(self, name: str) -> list[dict[str, Any]]:
         """All versions of an object, the oldest first."""
         listed = httpx.get(
-            f"{self.endpoint}/storage/v1/b/eros-state/o", params={"prefix": name, "versions": "true"}
+            f"{self.endpoint}/storage/v1/b/{BUCKET}/o", params={"prefix": name, "versions": "true"}
         ).json()
         found: list[dict[str, Any]] = listed["items"]
         return found
 
 
 @pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(tmp_path_factory.mktemp("server")) as endpoint:
-        bucket = {"name": "eros-state", "versioning": {"enabled": True}}
-        httpx.post(f"{endpoint}/storage/v1/b?project=eros-local", json=bucket).raise_for_status()
-        yield endpoint
+def bucket(endpoint: str) -> str:
+    """The server's address, once the bucket is there."""
+    body = {"name": BUCKET, "versioning": {"enabled": True}}
+    httpx.post(f"{endpoint}/storage/v1/b?project=eros-local", json=body).raise_for_status()
+    return endpoint
 
 
 @pytest.fixture
-def tiny(endpoint: str, tmp_path: Path) -> Tiny:
-    made = Tiny(tmp_path, endpoint)
+def tiny(bucket: str, tmp_path: Path) -> Tiny:
+    made = Tiny(tmp_path, bucket)
     made.declare("first")
     done = made.terraform("init")
     assert done.returncode == 0, done.stdout
@@ -96,7 +96,7 @@ def test_a_state_is_in_the_bucket_and_its_lock_is_let_go(tiny: Tiny) -> None:
 
 def test_a_second_apply_is_refused_while_one_holds_the_lock(tiny: Tiny) -> None:
     """The first one's lock is made as Terraform makes it: an object that must not stand yet."""
-    upload = f"{tiny.endpoint}/upload/storage/v1/b/eros-state/o"
+    upload = f"{tiny.endpoint}/upload/storage/v1/b/{BUCKET}/o"
     query = {"uploadType": "media", "name": LOCK, "ifGenerationMatch": "0"}
     held = httpx.post(upload, params=query, json=HELD)
     assert held.status_code == 200
@@ -118,7 +118,7 @@ def test_an_older_state_is_brought_back(tiny: Tiny) -> None:
     tiny.apply("third")
     assert tiny.kept() == "third"
     assert tiny.kept(generation=before) == "first"
-    copy = f"{tiny.object(STATE)}/rewriteTo/b/eros-state/o/{STATE.replace('/', '%2F')}?sourceGeneration={before}"
+    copy = f"{tiny.object(STATE)}/rewriteTo/b/{BUCKET}/o/{STATE.replace('/', '%2F')}?sourceGeneration={before}"
     httpx.post(copy).raise_for_status()
     assert tiny.kept() == "first"
     assert '"first" -> "third"' in tiny.terraform("plan").stdout

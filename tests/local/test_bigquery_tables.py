@@ -1,0 +1,138 @@
+"""Tables, views and routines of the API: what changes, what is refused, and what INFORMATION_SCHEMA says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+from google.api_core.exceptions import BadRequest
+from google.cloud import bigquery
+
+from tests.harness.bigquery import DATASET, PROJECT, Server
+
+D = f"{PROJECT}.{DATASET}"
+
+
+def _put(server: Server, table: str, change: dict[str, Any], method: str = "PUT") -> requests.Response:
+    url = f"{server.endpoint}/bigquery/v2/projects/{PROJECT}/datasets/{DATASET}/tables/{table}"
+    return requests.request(method, url, json=change, timeout=60)
+
+
+def _insert(server: Server, table: str, resource: dict[str, Any]) -> dict[str, Any]:
+    reference = {"projectId": PROJECT, "datasetId": DATASET, "tableId": table}
+    server.client.delete_table(f"{D}.{table}", not_found_ok=True)
+    url = f"{server.endpoint}/bigquery/v2/projects/{PROJECT}/datasets/{DATASET}/tables"
+    body = resource | {"tableReference": reference}
+    answer = requests.post(url, json=body, timeout=60)
+    assert answer.status_code == 200, answer.text
+    return body
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_view_query_changes(server: Server, method: str) -> None:
+    body = _insert(server, "a_view", {"view": {"query": "SELECT 1 AS a", "useLegacySql": False}})
+    changed = body | {"view": {"query": "SELECT 2 AS b", "useLegacySql": False}}
+    assert _put(server, "a_view", changed, method).status_code == 200
+    assert server.rows(f"SELECT b FROM `{D}.a_view`") == [(2,)]
+    assert server.client.get_table(f"{D}.a_view").view_query == "SELECT 2 AS b"
+
+
+def test_view_of_a_column_that_is_not_there(server: Server) -> None:
+    table = bigquery.Table(f"{D}.bad_view")
+    table.view_query = "SELECT nope FROM (SELECT 1 AS a)"
+    with pytest.raises(BadRequest, match="nope"):
+        server.client.create_table(table)
+
+
+TABLE: dict[str, Any] = {
+    "schema": {
+        "fields": [
+            {"name": "at", "type": "TIMESTAMP", "mode": "REQUIRED", "description": "When."},
+            {"name": "done", "type": "BOOLEAN", "mode": "REQUIRED", "defaultValueExpression": "FALSE"},
+            {"name": "r", "type": "RECORD", "mode": "NULLABLE", "fields": [{"name": "x", "type": "INTEGER"}]},
+        ]
+    },
+    "timePartitioning": {"type": "DAY", "field": "at", "expirationMs": "7776000000"},
+    "clustering": {"fields": ["done"]},
+    "description": "A table.",
+    "labels": {"system": "eros"},
+}
+
+
+def test_table_of_the_api(server: Server) -> None:
+    """Defaults work, and INFORMATION_SCHEMA tells what was declared."""
+    _insert(server, "declared", TABLE)
+    server.rows(f"INSERT INTO `{D}.declared` (at) VALUES (TIMESTAMP '2026-01-02 03:00:00+00')")
+    assert server.rows(f"SELECT done FROM `{D}.declared`") == [(False,)]
+    schema, of = f"`{D}`.INFORMATION_SCHEMA", "WHERE table_name = 'declared'"
+    options = server.rows(f"SELECT option_name, option_value FROM {schema}.TABLE_OPTIONS {of} ORDER BY 1")
+    assert options == [
+        ("description", '"A table."'),
+        ("labels", '[STRUCT("system", "eros")]'),
+        ("partition_expiration_days", "90.0"),
+    ]
+    assert server.rows(f"""SELECT column_name, data_type, is_nullable, column_default, is_partitioning_column,
+    clustering_ordinal_position FROM {schema}.COLUMNS {of} ORDER BY ordinal_position""") == [
+        ("at", "TIMESTAMP", "NO", "NULL", "YES", None),
+        ("done", "BOOL", "NO", "FALSE", "NO", 1),
+        ("r", "STRUCT<x INT64>", "YES", "NULL", "NO", None),
+    ]
+    assert server.rows(f"SELECT partition_id, total_rows FROM {schema}.PARTITIONS {of}") == [("20260102", 1)]
+
+
+def test_nested_field_is_added(server: Server) -> None:
+    body = _insert(server, "nested", TABLE)
+    *others, record = TABLE["schema"]["fields"]
+    wider = record | {"fields": [*record["fields"], {"name": "y", "type": "STRING", "mode": "NULLABLE"}]}
+    assert _put(server, "nested", body | {"schema": {"fields": [*others, wider]}}).status_code == 200
+    server.rows(f"INSERT INTO `{D}.nested` (at, r) VALUES (CURRENT_TIMESTAMP(), STRUCT(1 AS x, 'why' AS y))")
+    assert server.rows(f"SELECT r.y FROM `{D}.nested`") == [("why",)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"timePartitioning": {"type": "MONTH", "field": "at"}},
+            "Cannot change partitioning spec for a partitioned table.",
+        ),
+        ({"schema": {"fields": [TABLE["schema"]["fields"][0]]}}, "Cannot remove field"),
+        (
+            {
+                "schema": {
+                    "fields": [{"name": "at", "type": "DATE", "mode": "REQUIRED"}, *TABLE["schema"]["fields"][1:]]
+                }
+            },
+            "Field at has changed type from TIMESTAMP to DATE",
+        ),
+        (
+            {"schema": {"fields": [*TABLE["schema"]["fields"], {"name": "n", "type": "INT64", "mode": "REQUIRED"}]}},
+            "Cannot add required fields to an existing schema.",
+        ),
+    ],
+)
+def test_change_that_bigquery_refuses(server: Server, change: dict[str, Any], message: str) -> None:
+    body = _insert(server, "refused", TABLE)
+    answer = _put(server, "refused", body | change)
+    assert answer.status_code == 400
+    assert message in answer.json()["error"]["message"]
+
+
+def test_column_is_dropped_by_a_query(server: Server) -> None:
+    _insert(server, "narrower", TABLE)
+    server.rows(f"ALTER TABLE `{D}.narrower` DROP COLUMN IF EXISTS `r`")
+    assert [field.name for field in server.client.get_table(f"{D}.narrower").schema] == ["at", "done"]
+
+
+def test_routines_and_tables_in_information_schema(server: Server) -> None:
+    server.rows(f"CREATE OR REPLACE FUNCTION `{D}.shown`(x ARRAY<INT64>) RETURNS INT64 AS (x[OFFSET(0)])")
+    schema = f"`{D}`.INFORMATION_SCHEMA"
+    assert server.rows(
+        f"SELECT routine_type, routine_definition, data_type FROM {schema}.ROUTINES WHERE routine_name = 'shown'"
+    ) == [("FUNCTION", "x[OFFSET(0)]", "INT64")]
+    assert server.rows(
+        f"SELECT parameter_name, data_type FROM {schema}.PARAMETERS WHERE specific_name = 'shown' ORDER BY 1"
+    ) == [(None, "INT64"), ("x", "ARRAY<INT64>")]
+    assert server.rows(f"SELECT table_name FROM {schema}.TABLES WHERE table_name = 'shown'") == []
+    assert "shown" not in {table.table_id for table in server.client.list_tables(DATASET)}
