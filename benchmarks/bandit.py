@@ -50,8 +50,8 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(
     days: Annotated[int, typer.Option(help="Simulated days.")] = 90,
-    seed: Annotated[int, typer.Option(help="Of captions and outcomes.")] = 1,
-    picture: Annotated[Path, typer.Option(help="Where the curves go.")] = PICTURE,
+    seed: Annotated[int, typer.Option(help="Seed of captions and outcomes.")] = 1,
+    picture: Annotated[Path, typer.Option(help="File for the curves.")] = PICTURE,
 ) -> None:
     """Simulate every policy, print the cumulative regret and draw it."""
     captions = simulated_captions(np.random.default_rng(seed), days)
@@ -138,7 +138,7 @@ def send(server: Embedded, chosen: list[SimulatedCaption], at: datetime, day: in
 
 
 def draw_from_beta(server: Embedded) -> None:
-    """Put the quantile of Beta(successes, failures) at u in the place of the point in the Wilson interval.
+    """Replace the point in the Wilson interval by the quantile of Beta(successes, failures) at u.
 
     Quantiles at 200 steps come from a table: the cooldown lets a caption be sent 13 times in 90 days, so pairs are few.
     """

@@ -49,11 +49,11 @@ WARM_UP = 5
 
 
 class QueryFailedError(Exception):
-    """A statement that was not answered with its result."""
+    """A statement that failed."""
 
 
 def fill(server: Embedded) -> None:
-    """A few rows in the small tables, a thousand where the view reads."""
+    """Insert a few rows into the small tables, and a thousand where the view reads."""
     for statement in FILL:
         server.job(statement)
 
@@ -71,7 +71,7 @@ def ask(connection: HTTPConnection, server: Embedded, sql: str) -> float:
         The milliseconds from the request to the whole answer.
 
     Raises:
-        QueryFailedError: with BigQuery's answer.
+        QueryFailedError: the statement failed; with BigQuery's answer.
     """
     body = {"query": sql.replace("{d}", server.dataset), "useLegacySql": False, "timeoutMs": 100_000}
     request = json.dumps(body).encode()
@@ -84,7 +84,7 @@ def ask(connection: HTTPConnection, server: Embedded, sql: str) -> float:
     started = time.perf_counter()
     try:
         response = post()
-    except ConnectionError:  # it was idle for five seconds, and the server has closed it
+    except ConnectionError:  # the server has closed it after five idle seconds
         connection.close()
         started = time.perf_counter()
         response = post()
@@ -97,7 +97,7 @@ def ask(connection: HTTPConnection, server: Embedded, sql: str) -> float:
 
 
 def repeated(call: Callable[[], float], times: int) -> list[float]:
-    """What a call gives, once it is warm."""
+    """The results of a call, after a warm-up."""
     for _ in range(WARM_UP):
         call()
     return [call() for _ in range(times)]

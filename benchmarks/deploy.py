@@ -1,4 +1,4 @@
-"""The warm times of the main job, each against its budget: ``make bench-deploy``."""
+"""``make bench-deploy``: the warm times of the main tasks, each with its budget."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.harness.checkout import copy_checkout
 
 @dataclass(frozen=True)
 class Timing:
-    """One measured operation: seconds of wall time, and the most that it may take."""
+    """A measured operation: its wall time and its budget, in seconds."""
 
     operation: str
     seconds: float
@@ -29,7 +29,7 @@ def timed(checkout: Path, command: list[str], environment_name: str = "local") -
     """Seconds that a command takes in a checkout.
 
     Raises:
-        SystemExit: with the command's output, when it fails.
+        SystemExit: the command failed; its output is printed.
     """
     started = time.monotonic()
     done = subprocess.run(
@@ -48,7 +48,7 @@ def timed(checkout: Path, command: list[str], environment_name: str = "local") -
 
 
 def measure(checkout: Path) -> list[Timing]:
-    """Run the main job in a fresh checkout whose requirements are installed, and time its parts."""
+    """Run the main tasks in a fresh checkout with installed requirements, and time them."""
     cdktf, python = str(checkout / "operations" / "cdktf.sh"), str(checkout / ".venv/bin/python")
     synthesis = [python, "main.py"]
     timed(checkout, synthesis, "prod")
@@ -61,7 +61,7 @@ def measure(checkout: Path) -> list[Timing]:
 
 
 def main() -> None:
-    """Print the table; exit 1 when a budget is not kept."""
+    """Print the table; exit 1 if a budget is exceeded."""
     with tempfile.TemporaryDirectory(prefix="eros-bench-") as folder:
         checkout = copy_checkout(Path(folder))
         try:

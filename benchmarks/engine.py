@@ -1,7 +1,7 @@
-"""``python -m benchmarks.engine``: how fast the embedded engine answers, and whether it stays so day after day.
+"""``python -m benchmarks.engine``: how fast the embedded engine answers, and whether it stays fast day after day.
 
 Without options: latencies, statements of scripts and concurrent clients of one server, against their budgets.
-``--against`` measures a second checkout in turn with it; ``--soak`` simulates days and judges what grows.
+``--against`` measures a second checkout alternately; ``--soak`` simulates days and judges what grows.
 Exit code 1: a budget is exceeded, or something grows. Exit code 2: it could not run.
 """
 
@@ -63,7 +63,7 @@ SECONDS_TOGETHER = 5.0
 
 @dataclass(frozen=True)
 class Figure:
-    """What is measured, in ms, a second or as a number; its median's budget is the most, of a rate the least."""
+    """What is measured: milliseconds, a rate or a number. The budget is the highest median, of a rate the lowest."""
 
     name: str
     unit: str = "ms"
@@ -102,7 +102,7 @@ app = typer.Typer(add_completion=False)
 
 
 class Part(StrEnum):
-    """What may be measured by itself."""
+    """A part of the benchmark."""
 
     latency = "latency"
     script = "script"
@@ -111,7 +111,7 @@ class Part(StrEnum):
 
 @dataclass(frozen=True)
 class Answers:
-    """What a client that repeats a statement got, and the seconds that it took in all."""
+    """The answers that a client got for a repeated statement, and the seconds they took together."""
 
     seconds: float
     milliseconds: tuple[float, ...]
@@ -121,14 +121,16 @@ class Answers:
 @app.command()
 def main(
     *,
-    checkout: Annotated[Path, typer.Option(help="Whose server is measured.")] = REPOSITORY,
-    against: Annotated[Path | None, typer.Option(help="A second checkout, measured in turn with the first.")] = None,
-    only: Annotated[Part | None, typer.Option(help="Measure this part alone.")] = None,
-    rounds: Annotated[int, typer.Option(help="How often each server is measured.", min=1)] = 3,
-    soak_days: Annotated[int | None, typer.Option("--soak", help="Simulate so many days instead.", min=1)] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go as JSON.")] = None,
+    checkout: Annotated[Path, typer.Option(help="The checkout whose server is measured.")] = REPOSITORY,
+    against: Annotated[
+        Path | None, typer.Option(help="A second checkout, measured alternately with the first.")
+    ] = None,
+    only: Annotated[Part | None, typer.Option(help="Measure only this part.")] = None,
+    rounds: Annotated[int, typer.Option(help="How often to measure each server.", min=1)] = 3,
+    soak_days: Annotated[int | None, typer.Option("--soak", help="Simulate this many days instead.", min=1)] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file as JSON.")] = None,
 ) -> None:
-    """Measure, print what was found and judge it."""
+    """Measure, print the figures and judge them."""
     for folder in (checkout, against):
         if folder and not (folder / "local" / "__main__.py").exists():
             raise typer.BadParameter(f"{folder} is not a checkout of this repository")
@@ -136,7 +138,7 @@ def main(
     if soak_days:
         if against or only:
             raise typer.BadParameter("--soak simulates one checkout, without --against and --only")
-        days = soak(soak_days, checkout=checkout, told=lambda day: tell(day, soak_days))
+        days = soak(soak_days, checkout=checkout, each_day=lambda day: tell(day, soak_days))
         growing = growths(days)
         found = {"days": [asdict(day) for day in days], "growths": [asdict(growth) for growth in growing]}
         report_growth(growing)
@@ -154,7 +156,7 @@ def main(
 
 
 def measure(checkouts: list[Path], parts: list[Part], rounds: int) -> list[Samples]:
-    """The samples of a server of each checkout: measured in turn, so that the machine's moods meet them all."""
+    """The samples of a server of each checkout: measured alternately, so other load affects them alike."""
     samplers = {Part.latency: latencies, Part.script: scripts, Part.throughput: throughput}
     found: list[Samples] = [{} for _ in checkouts]
     with ExitStack() as stack:
@@ -184,7 +186,7 @@ def latencies(server: Embedded) -> Samples:
 
 
 def scripts(server: Embedded) -> Samples:
-    """Milliseconds of each kind of statement within a script, and statements a second of a script with all kinds."""
+    """Milliseconds of each kind of statement within a script, and statements per second of a script with all kinds."""
     found: Samples = {}
     with closing(connect(server)) as connection:
 
@@ -198,7 +200,7 @@ def scripts(server: Embedded) -> Samples:
                 for _ in range(SCRIPT_CALLS)
             ]
             found[f"{kind} in a script"] = [difference / more for difference in differences]
-            ask(connection, server, TIDY)  # the next kind has a small table, too
+            ask(connection, server, TIDY)  # the next kind starts with a small table too
         every_kind = [statement for statement, _ in STATEMENTS.values()] * SHORT_SCRIPT
         found["statements/s of a script"] = [1000 * len(every_kind) / script(every_kind) for _ in range(SCRIPT_CALLS)]
         ask(connection, server, TIDY)
@@ -206,7 +208,7 @@ def scripts(server: Embedded) -> Samples:
 
 
 def throughput(server: Embedded) -> Samples:
-    """SELECTs a second and their milliseconds with more and more clients, and beside clients that write."""
+    """SELECTs per second and their milliseconds, with more and more clients and beside clients that write."""
     found: Samples = {}
     errors: list[str] = []
     for clients in CLIENTS:
@@ -227,7 +229,7 @@ def throughput(server: Embedded) -> Samples:
 
 
 def together(server: Embedded, statements: Sequence[str], seconds: float = SECONDS_TOGETHER) -> list[Answers]:
-    """Each statement is repeated by a client of its own; all begin at once and end after so many seconds."""
+    """Repeat each statement by a client of its own. All begin at once and end after so many seconds."""
     start = Barrier(len(statements))
 
     def client(sql: str) -> Answers:
@@ -248,7 +250,7 @@ def together(server: Embedded, statements: Sequence[str], seconds: float = SECON
 
 
 def rate(answers: Sequence[Answers]) -> float:
-    """Answers a second of clients that ran at once."""
+    """Answers per second of clients that ran at once."""
     return len(all_milliseconds(answers)) / max(client.seconds for client in answers)
 
 
@@ -272,13 +274,15 @@ def summary(samples: Samples) -> list[dict[str, Any]]:
 
 
 def number(value: float) -> str:
-    """As short as it may be read."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"  # noqa: PLR2004 - from there on a tenth says nothing
+    """A number with as many digits as are useful."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"  # noqa: PLR2004 - a tenth of more than 100 does not matter
 
 
 def report(checkouts: list[Path], measured: list[Samples]) -> list[str]:
-    """Print the figures side by side; the first checkout's that are not within their budgets."""
-    table = Table(title="the embedded engine: milliseconds, or what a row says", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    """Print the figures side by side; return those of the first checkout that exceed their budgets."""
+    table = Table(
+        title="the embedded engine: milliseconds, or the unit in a row's name", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     table.add_column("figure", no_wrap=True)
     names = [column for checkout in checkouts for column in (checkout.resolve().name, "p95")]
     for column in (*names, *["ratio"] * (len(checkouts) - 1), "budget", ""):
@@ -286,7 +290,7 @@ def report(checkouts: list[Path], measured: list[Samples]) -> list[str]:
     failures = []
     for figure in FIGURES:
         if not all(samples.get(figure.name) for samples in measured):
-            continue  # not asked for, or every statement failed
+            continue  # not requested, or every statement failed
         columns = []
         for samples in measured:
             values = samples[figure.name]
@@ -303,7 +307,7 @@ def report(checkouts: list[Path], measured: list[Samples]) -> list[str]:
 
 
 def tell(day: DayFigures, days: int) -> None:
-    """One line for a day."""
+    """Print one line per day."""
     console.print(
         f"day {day.day} of {days}: {day.memory_mb:,.0f} MB of memory, {day.files:,} files, {day.megabytes:,.1f} MB; "
         f"SELECT 1 {day.select_ms:.1f} ms, count {day.count_ms:.1f} ms, view {day.view_ms:.1f} ms; "
@@ -314,15 +318,15 @@ def tell(day: DayFigures, days: int) -> None:
 
 
 def report_growth(found: list[Growth]) -> None:
-    """Print the judgement of each figure."""
+    """Print how each figure was judged."""
     if not found:
-        console.print(f"Too few days to judge growth: it takes {SETTLED + FEWEST_DAYS - 1} or more.")
+        console.print(f"Too few days to judge growth: {SETTLED + FEWEST_DAYS - 1} are needed.")
         return
-    table = Table(title=f"growth from day {SETTLED} on, at most {MOST_GROWTH:.0%} a day")
-    for column in ("figure", "mean", "a day", ""):
+    table = Table(title=f"growth from day {SETTLED} on, at most {MOST_GROWTH:.0%} per day")
+    for column in ("figure", "mean", "per day", ""):
         table.add_column(column, justify="left" if column == "figure" else "right")
     for growth in found:
-        table.add_row(growth.figure, f"{growth.mean:,.4g}", f"{growth.a_day:+.1%}", "GROWS" if growth.grows else "ok")
+        table.add_row(growth.figure, f"{growth.mean:,.4g}", f"{growth.per_day:+.1%}", "GROWS" if growth.grows else "ok")
     console.print(table)
 
 
@@ -330,5 +334,5 @@ if __name__ == "__main__":
     try:
         app()
     except (NotStartedError, QueryFailedError, GoogleAPIError, HTTPException, OSError) as error:
-        console.print(f"[red]It could not be measured: {error}")
+        console.print(f"[red]The measurement failed: {error}")
         sys.exit(2)

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.procedures``: time, rows a second and statements of each procedure as the data grows.
+"""``python -m benchmarks.procedures``: time, rows per second and statements of each procedure as the data grows.
 
 The operators' sizes are 100 K messages, 100 creators, 10 K locks and 200 captions; they are measured as they are, ten
 and a hundred times. Exit code 1: a budget at the operators' sizes is exceeded, ten times the work costs more than
@@ -86,7 +86,7 @@ class Measurement:
 def main(
     factor: Annotated[list[int] | None, typer.Option(help="Multiples of the operators' sizes.")] = None,
 ) -> None:
-    """Measure every size on a server of its own, print what was found and judge it."""
+    """Measure every size on a server of its own, print the measurements and judge them."""
     found = [measurement for multiple in factor or [1, 10, 100] for measurement in measure(Size(multiple))]
     failures = report(found)
     for failure in failures:
@@ -203,7 +203,7 @@ def load(server: Embedded, name: str, **columns: Any) -> None:
 
 
 def report(found: list[Measurement]) -> list[str]:
-    """Print the measurements with their growth; what is not as it should be."""
+    """Print the measurements with their growth; return what exceeds a budget."""
     table = Table(title="procedures on the embedded engine")
     for column in ("procedure", "size", "rows", "seconds", "rows/s", "statements", "growth"):
         table.add_column(column, justify="left" if column == "procedure" else "right")

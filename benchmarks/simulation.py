@@ -1,4 +1,4 @@
-"""A creator page with known caption values, for the bandit benchmark: what may be chosen, and what comes of it."""
+"""A creator page with known caption values, for the bandit benchmark: what may be chosen, and with what outcome."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class SimulatedCaption:
 
 @dataclass
 class History:
-    """What a policy has sent: the days and the EMVs of each caption."""
+    """The messages of a policy: the days and the EMVs of each caption."""
 
     days: dict[int, list[int]] = field(default_factory=dict)
     emvs: dict[int, list[float]] = field(default_factory=dict)

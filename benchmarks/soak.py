@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 #: Simulated days begin at midnight in Los Angeles.
 FIRST_DAY = datetime(2026, 1, 5, tzinfo=LOS_ANGELES)
 EVERY_HOUR = tuple(range(24))
-#: From this day on each day is like the one before: as many messages come as go.
+#: From this day on the days are alike: as many messages are deleted as inserted.
 SETTLED = 8
 CALLS_A_DAY = 15
 MOST_GROWTH = 0.02
 FEWEST_DAYS = 3
-#: Tables whose partitions expire, but whose rows are replaced and not added to.
+#: Tables with expiring partitions whose rows are replaced, so they do not grow.
 REPLACED = {"caption_bandit_stats", "holiday_calendar"}
 NEW_DAY = (
     """INSERT INTO `{d}.mass_messages`
@@ -60,10 +60,10 @@ NEW_DAY = (
 
 @dataclass(frozen=True)
 class DayFigures:
-    """How the server stands at the end of a simulated day.
+    """A server at the end of a simulated day.
 
     Memory is resident, in MB; files and megabytes are of the data folder, without those of the tables that keep their
-    rows by contract: the ``kept_…``. Latencies are medians in ms. ``jobs`` are those of the history.
+    rows by contract, which are the ``kept_…`` fields. Latencies are medians in ms. ``jobs`` counts the history.
     """
 
     day: int
@@ -81,15 +81,15 @@ class DayFigures:
 
 @dataclass(frozen=True)
 class Growth:
-    """A figure of the settled days: its mean, and the share of it by which it grows a day."""
+    """A figure of the settled days: its mean, and its daily growth as a share of the mean."""
 
     figure: str
     mean: float
-    a_day: float
+    per_day: float
     grows: bool
 
 
-#: What must not grow. Of what the contract keeps there may be more a day, but not more a row.
+#: What must not grow. What the contract keeps may grow per day, but not per row.
 JUDGED: dict[str, Callable[[DayFigures], float]] = {
     "memory, MB": lambda day: day.memory_mb,
     "files": lambda day: day.files,
@@ -97,8 +97,8 @@ JUDGED: dict[str, Callable[[DayFigures], float]] = {
     "SELECT 1, ms": lambda day: day.select_ms,
     "count, ms": lambda day: day.count_ms,
     "view, ms": lambda day: day.view_ms,
-    "kept files a row": lambda day: day.kept_files / max(day.kept_rows, 1),
-    "kept megabytes a row": lambda day: day.kept_megabytes / max(day.kept_rows, 1),
+    "kept files per row": lambda day: day.kept_files / max(day.kept_rows, 1),
+    "kept megabytes per row": lambda day: day.kept_megabytes / max(day.kept_rows, 1),
 }
 
 
@@ -106,20 +106,20 @@ def soak(
     days: int,
     hours: Sequence[int] = EVERY_HOUR,
     checkout: Path = REPOSITORY,
-    told: Callable[[DayFigures], None] = lambda _day: None,
+    each_day: Callable[[DayFigures], None] = lambda _day: None,
     calls: int = CALLS_A_DAY,
 ) -> list[DayFigures]:
-    """Simulate days of one server: what is scheduled, some messages and locks, and a reader beside.
+    """Simulate days of one server: the scheduled queries, some messages and locks, and a reader.
 
     Args:
-        days: how many.
-        hours: of Los Angeles, at which the scheduled queries run; the guarded ones work at 0, 3, 6, 12 and 18.
+        days: how many days.
+        hours: the hours in Los Angeles at which scheduled queries run; the guarded ones work at 0, 3, 6, 12 and 18.
         checkout: whose server it is.
-        told: called with the figures of each day at its end.
+        each_day: called with the figures of each day at its end.
         calls: how often each query is timed at the end of a day.
 
     Raises:
-        QueryFailedError: a statement failed, or a scheduled query did not end well.
+        QueryFailedError: a statement or a scheduled query failed.
     """
     found = []
     with embedded(checkout) as server, closing(connect(server)) as connection, ThreadPoolExecutor(1) as pool:
@@ -137,12 +137,12 @@ def soak(
                 run_schedules(server, moment)
                 reader.result()
             found.append(day_figures(server, connection, number, calls))
-            told(found[-1])
+            each_day(found[-1])
     return found
 
 
 def read(connection: HTTPConnection, server: Embedded) -> None:
-    """What somebody looks at within an hour."""
+    """Run the queries of a reader."""
     for sql in QUERIES.values():
         ask(connection, server, sql)
 
@@ -160,7 +160,7 @@ def day_figures(server: Embedded, connection: HTTPConnection, day: int, calls: i
     """Measure a server at the end of a day.
 
     Raises:
-        QueryFailedError: a scheduled query did not end well.
+        QueryFailedError: a scheduled query failed.
     """
     if ended := server.rows("SELECT job_name, job_status FROM `{d}.etl_job_runs` WHERE job_status <> 'SUCCESS'"):
         raise QueryFailedError(f"runs that did not succeed: {ended}")
@@ -210,7 +210,7 @@ def memory_mb(pid: int) -> float:
 
 
 def growths(days: Sequence[DayFigures], settled: int = SETTLED) -> list[Growth]:
-    """How each figure grows from a day on; none when there are too few days to fit a line.
+    """How each figure grows from a day on; empty if there are too few days to fit a line.
 
     A latency grows only when its slope is above the allowed one with a confidence of 95 %: it is measured with noise.
     """
@@ -229,9 +229,9 @@ def growths(days: Sequence[DayFigures], settled: int = SETTLED) -> list[Growth]:
 
 
 def judge(days: Sequence[DayFigures], settled: int = SETTLED) -> list[str]:
-    """What grows by more than 2 % a day from a day on."""
+    """The figures that grow by more than 2 % per day, from a day on."""
     return [
-        f"{growth.figure}: grows by {growth.a_day:.1%} a day, more than {MOST_GROWTH:.0%}"
+        f"{growth.figure}: grows by {growth.per_day:.1%} per day, more than {MOST_GROWTH:.0%}"
         for growth in growths(days, settled)
         if growth.grows
     ]

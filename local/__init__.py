@@ -2,4 +2,4 @@
 
 
 class LocalError(Exception):
-    """Something that keeps the embedded environment from working; the message says what, where and what to do."""
+    """The embedded environment cannot work; the message names the problem, the place and the fix."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 if sys.argv[1:] == ["env"]:
-    # every cdktf command begins with this one: it goes without the imports that the others need
+    # every cdktf command runs this one first, so it avoids the imports that the others need
     from local.terraform_variables import print_variables
 
     sys.exit(print_variables())

@@ -1,6 +1,6 @@
-"""BigQuery's REST API on this machine: the local-bigquery package, with the differences that matter here closed.
+"""BigQuery's REST API on this machine: the local-bigquery package, with its differences to BigQuery closed.
 
-Each closed difference is one small function of ``local/engine/``, which replaces or wraps one function of the package;
+Each difference is closed by a small function in ``local/engine/``, which replaces or wraps one of the package;
 docs/fidelity.md lists them all.
 """
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 
 class DataFolderError(LocalError):
-    """A data folder that cannot be used; the message says why and what to do."""
+    """A data folder is not usable; the message names the reason and the fix."""
 
 
 def create_bigquery_app(data: Path, project: str = "local") -> ASGIApp:
-    """The ASGI application; the process can hold one only, since the package keeps its state in module variables.
+    """The ASGI application. A process can have only one, since the package keeps its state in module variables.
 
     Args:
-        data: the folder that holds the tables; made if it is missing.
-        project: the project that exists from the start; others come with their first use.
+        data: the folder that holds the tables; created if it is missing.
+        project: the project that exists from the start; other projects are created when they are first used.
 
     Raises:
-        DataFolderError: the folder is locked by another process, corrupt, or not writable. Nothing in it is touched.
+        DataFolderError: the folder is locked by another process, corrupt, or not writable. Nothing in it is changed.
     """
     os.environ.update(DATA_DIR=str(data), DEFAULT_PROJECT_ID=project, DEFAULT_DATASET_ID="_default")
     offline.import_extensions()
@@ -59,7 +59,7 @@ def create_bigquery_app(data: Path, project: str = "local") -> ASGIApp:
 
 
 def _healing(app: ASGIApp) -> ASGIApp:
-    """The application; a request that comes after an error first gets back what that may have cost."""
+    """The application; a request after an error first restores what the error may have broken."""
     from local.engine import disk  # noqa: PLC0415 - as above
 
     async def healed(scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,5 +75,5 @@ def _explanation(data: Path, message: str) -> str:
         return f"{data}: another process has the data open. Stop it (`python -m local down`), or name another folder."
     return (
         f"{data}: the data cannot be opened: {message.splitlines()[0]}\n"
-        "Nothing was changed. Move the folder away to begin anew, or put a copy of it back."
+        "Nothing was changed. Move the folder away to start with an empty one, or restore a copy."
     )

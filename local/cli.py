@@ -51,7 +51,7 @@ def _say_that_it_waits() -> None:
 
 @app.command()
 def down() -> None:
-    """Stop it and wait for its end; data and state stay."""
+    """Stop the embedded environment and wait for its end; data and state stay."""
     console.print("stopped; data and state stay" if process.stop(DATA) else "was not up")
 
 
@@ -59,7 +59,7 @@ def down() -> None:
 def status(
     output: Annotated[StatusFormat, typer.Option("--format", help="table or json")] = StatusFormat.table,
 ) -> None:
-    """Whether it is up, and where; exit code 1 when it is not."""
+    """Show whether it is up, and where; exit code 1 if it is not."""
     server = process.running(DATA)
     if server is None:
         console.print("{}" if output is StatusFormat.json else NOT_UP)
@@ -86,13 +86,13 @@ def status(
 
 @app.command()
 def env() -> None:
-    """Print the variables that lead Terraform here, as export lines for a shell; exit code 1 when it is not up."""
+    """Print the variables that point Terraform here, as export lines for a shell; exit code 1 if it is not up."""
     raise typer.Exit(print_variables())
 
 
 @app.command()
 def seed() -> None:
-    """Create the objects that others own, with sample data, unless they are there."""
+    """Create the external objects, with sample data, unless they exist."""
     from local.sample_data import seed as create  # noqa: PLC0415 - the heaviest imports of all commands
 
     console.print(create(load_environment()))
@@ -101,7 +101,7 @@ def seed() -> None:
 @app.command()
 def serve(
     port: Annotated[int, typer.Option(help="TCP port on 127.0.0.1; 0 takes any free one.")],
-    data: Annotated[Path, typer.Option(help="Folder of everything that is kept.")] = DATA,
+    data: Annotated[Path, typer.Option(help="Folder for data and state.")] = DATA,
     clock: Annotated[bool, typer.Option("--clock", help="Run scheduled queries when they are due.")] = False,
 ) -> None:
     """Serve in the foreground until SIGTERM or SIGINT."""
@@ -111,7 +111,7 @@ def serve(
 
 
 def _host() -> Environment:
-    """The embedded environment; one server serves it and the previews beside it."""
+    """The embedded environment. One server serves it and its previews."""
     environment = load_environment(load_environment().host)
     if environment.endpoint is None:
         raise LocalError(
@@ -122,7 +122,7 @@ def _host() -> Environment:
 
 
 def main() -> None:
-    """Run the command line; what cannot be done is said in words, with exit code 2."""
+    """Run the command line; a known problem is printed, with exit code 2."""
     try:
         app()
     except (EnvironmentFileError, LocalError) as error:

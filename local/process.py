@@ -1,8 +1,8 @@
 """The server as a process of its own: start it, stop it, find it.
 
 A server holds a lock on ``server.lock`` in its folder while it lives. The kernel releases the lock however the process
-ends, so a killed server is never taken for a running one. ``server.json`` exists while the server answers. Whoever
-starts a server holds a lock on ``start.lock`` until it answers or fails, so two starts take turns.
+ends, so a killed server is never taken for a running one. ``server.json`` exists while the server answers. The
+process that starts a server holds a lock on ``start.lock`` until it answers or fails, so two starts take turns.
 """
 
 from __future__ import annotations

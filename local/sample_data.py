@@ -1,7 +1,7 @@
-"""Fills the embedded environment, and previews, with what others own in production: nine objects, and sample data.
+"""Fills the embedded environment, and previews, with the nine external objects and sample data.
 
-The same seed and day give the same data. What it holds on purpose: weekday and hour patterns in Los Angeles time, a
-creator whose captions are nearly all locked, a brand-new creator, and locks of every kind that the sweep meets.
+The same seed and day give the same data. They have weekday and hour patterns in Los Angeles time, a
+creator whose captions are nearly all locked, a new creator, and locks of every kind for the sweep.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from local import LocalError
 if TYPE_CHECKING:
     from declared.environment import Environment
 
-#: An embedded environment answers at once or not at all.
+#: An embedded environment answers immediately or not at all.
 NO_RETRY = Retry(predicate=lambda _error: False)
 DAY_MILLISECONDS = 24 * 60 * 60 * 1000
-#: Loaded last: while it is empty, the loading was not finished.
+#: Loaded last: an empty table means that loading did not finish.
 LAST_TABLE = "mass_messages"
 
 TIERS = ("budget", "mid", "premium", "bump")
@@ -77,7 +77,7 @@ CLOSINGS = (
 )
 URGENT = {"tonight", "until midnight", "while it lasts"}
 
-#: How much is bought, by weekday (Monday first) and by hour of Los Angeles, against the average.
+#: Purchases by weekday (Monday first) and by hour in Los Angeles, relative to the average.
 WEEKDAY_DEMAND = np.array([0.85, 0.9, 0.95, 1.0, 1.15, 1.2, 1.1])
 _MORNING = (0.9, 0.6, 0.4, 0.3, 0.3, 0.4, 0.6, 0.8, 0.9, 1.0, 1.0, 1.05)
 _EVENING = (1.1, 1.05, 1.0, 1.0, 1.05, 1.1, 1.2, 1.35, 1.5, 1.6, 1.5, 1.2)
@@ -86,7 +86,7 @@ HOUR_DEMAND = np.array([*_MORNING, *_EVENING])
 
 @dataclass(frozen=True)
 class Size:
-    """How much there is to be."""
+    """How much data to generate."""
 
     creators: int = 100
     days: int = 90
@@ -94,21 +94,21 @@ class Size:
     captions: int = 5_000
 
 
-#: Enough for every procedure to have work, and up in seconds.
+#: Enough work for every procedure, and loaded in seconds.
 OF_A_PREVIEW = Size(creators=20, messages=10_000, captions=1_000)
 
 
 def seed(environment: Environment, size: Size | None = None, number: int = 1, today: date | None = None) -> str:
-    """Create the dataset, the objects that others own, and their data, unless they stand and hold data.
+    """Create the dataset, the external objects and their data, unless they exist and hold data.
 
     Args:
-        environment: one with an endpoint, or a preview; nothing else is ever written to.
-        size: how much data; by default that of an environment, or of a preview.
-        number: the generator's seed.
-        today: the day that the data leads up to; by default today in Los Angeles.
+        environment: an embedded environment or a preview; no other is ever written to.
+        size: how much data; by default the size for an environment, or for a preview.
+        number: the seed of the random generator.
+        today: the day after the newest data; by default today in Los Angeles.
 
     Returns:
-        One line that says what was done.
+        One line that tells what was done.
 
     Raises:
         LocalError: the environment holds real data, or does not take this.
@@ -140,24 +140,24 @@ def _client(environment: Environment) -> bigquery.Client:
 def _seed(client: bigquery.Client, environment: Environment, size: Size, number: int, today: date) -> str:
     dataset = bigquery.Dataset(f"{environment.project}.{environment.dataset}")
     dataset.location = environment.location
-    if days := environment.tables_expire_after_days:  # from the start: it counts for tables that are made afterwards
+    if days := environment.tables_expire_after_days:  # set first: it applies to tables that are created later
         dataset.labels = environment.dataset_labels
         dataset.default_table_expiration_ms = days * DAY_MILLISECONDS
     client.create_dataset(dataset, exists_ok=True)
     catalog = retarget(load_catalog(), environment.project, environment.dataset)
     views_last = sorted(catalog.dependencies.values(), key=lambda item: bool(item.reads))
-    standing = {table.table_id for table in client.list_tables(dataset)}
+    existing = {table.table_id for table in client.list_tables(dataset)}
     for item in views_last:
-        if item.name not in standing:
+        if item.name not in existing:
             client.query_and_wait(item.ddl, retry=NO_RETRY)
     (row,) = client.query_and_wait(f"SELECT COUNT(*) FROM `{dataset.reference}.{LAST_TABLE}`", retry=NO_RETRY)  # noqa: S608
     if row[0]:
-        return f"{len(catalog.dependencies)} objects of others stand, {row[0]:,} messages: left as they are"
+        return f"{len(catalog.dependencies)} external objects exist, {row[0]:,} messages: left unchanged"
     tables = generate(size, number, today)
     for name, table in sorted(tables.items(), key=lambda item: item[0] == LAST_TABLE):
         _load(client, f"{dataset.reference}.{name}", table)
     return (
-        f"{len(catalog.dependencies)} objects of others, {size.creators} creators, {size.messages:,} messages, "
+        f"{len(catalog.dependencies)} external objects, {size.creators} creators, {size.messages:,} messages, "
         f"{size.captions:,} captions, {tables['active_caption_assignments'].num_rows:,} locks"
     )
 
@@ -216,13 +216,13 @@ def _table(columns: dict[str, Any], types: dict[str, pa.DataType] | None = None)
 
 
 def caption_key(text: str) -> str:
-    """The key of an ASCII text, as caption_key_v2 makes it."""
+    """The key of an ASCII text, as caption_key_v2 computes it."""
     kept = re.sub(r"[^a-z0-9_\s]", "", text.strip().lower())
     return hashlib.sha256(re.sub(r"\s+", " ", kept).encode()).hexdigest()
 
 
 def _captions(random: np.random.Generator, size: Size, pages: list[str]) -> dict[str, Any]:
-    """The bank: different texts, six of ten for every page, the others for one each."""
+    """The bank: different texts, six of ten for every page, the rest for one page each."""
     combinations = len(OPENINGS) * len(OFFERS) * len(SUBJECTS) * len(CLOSINGS)
     chosen = random.choice(combinations, size.captions, replace=size.captions > combinations)
     texts, urgent = [], []
@@ -252,7 +252,7 @@ def _captions(random: np.random.Generator, size: Size, pages: list[str]) -> dict
 def _messages(
     random: np.random.Generator, size: Size, pages: list[str], captions: dict[str, Any], today: date
 ) -> pa.Table:
-    """Messages up to yesterday; the last page is brand-new and has sent a few in its first three days."""
+    """Messages up to yesterday; the last page is new and has sent a few in its first three days."""
     count, newest = size.messages, len(pages) - 1
     popularity = random.lognormal(0.0, 0.5, len(pages))
     popularity[newest] = 0.0
@@ -314,7 +314,7 @@ def _last_used(messages: pa.Table) -> dict[int, int]:
 def _slots(
     random: np.random.Generator, size: Size, pages: list[str], captions: dict[str, Any], today: date
 ) -> pa.Table:
-    """Four slots a day and page for the coming week; one of five is not active any more."""
+    """Four slots per day and page for the coming week; one of five is inactive."""
     rows = [(page, day, rank) for page in range(len(pages)) for day in range(7) for rank in range(1, 5)]
     day = np.array([row[1] for row in rows])
     choice = random.integers(0, size.captions, len(rows))

@@ -1,4 +1,4 @@
-"""Executes a scheduled query as the transfer service does: as a job of BigQuery, through the same API as everybody."""
+"""Executes a scheduled query as the transfer service does: as a BigQuery job, through the public API."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIMIT = timedelta(hours=6)
 
 
 class QueryFailedError(Exception):
-    """What BigQuery said of a query that failed."""
+    """A scheduled query failed; with BigQuery's message."""
 
 
 def run_as_job(endpoint: str, query: ScheduledQuery, limit: timedelta = LIMIT) -> None:
@@ -27,11 +27,11 @@ def run_as_job(endpoint: str, query: ScheduledQuery, limit: timedelta = LIMIT) -
 
     Args:
         endpoint: where BigQuery answers.
-        query: the query, the job's name, and the time that ``@run_time`` and ``@run_date`` stand for.
-        limit: how long to wait; a job that has not ended by then is cancelled.
+        query: the query, the job's id, and the time for ``@run_time`` and ``@run_date``.
+        limit: how long to wait; then the job is cancelled.
 
     Raises:
-        QueryFailedError: with BigQuery's message, or with what was waited for.
+        QueryFailedError: the query failed, or did not end in time.
     """
     deadline = time.monotonic() + limit.total_seconds()
     run_date = query.run_time.astimezone(UTC).date().isoformat()

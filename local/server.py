@@ -32,29 +32,29 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 READY_PATH = "/ready"
 CLOCK_PATH = "/clock"
-#: All else is the control plane's: an object of Cloud Storage may be read at any path.
+#: All other paths are the control plane's: an object of Cloud Storage may be read at any path.
 BIGQUERY = ("/bigquery/", "/upload/bigquery/", "/discovery/", "/$discovery/")
-#: What the clock may show: some days before and after must be instants, too.
+#: Years that the clock may show; days before and after must be valid instants too.
 YEARS = range(1000, 9900)
-#: The real provider takes the version off https:// addresses only, so calls to http:// ones come with two.
+#: The real provider strips the version from https:// addresses only, so calls to http:// ones have two.
 DOUBLE_VERSION = re.compile(r"/(v\d)/\1/")
-#: A server that stops waits so long for answers under way.
+#: How long a stopping server waits for requests in progress.
 GRACE_SECONDS = 3
 
 log = logging.getLogger(__name__)
 
 
 def serve(environment: Environment, port: int, folder: Path, run_schedules: bool = False) -> None:
-    """Serve an environment until SIGTERM or SIGINT; says on standard output when it answers.
+    """Serve an environment until SIGTERM or SIGINT; print a line when it answers.
 
     Args:
-        environment: whose project, project number and dataset are served.
+        environment: the environment to serve: its project, project number and dataset.
         port: the TCP port; 0 takes any free one.
-        folder: where everything is kept: ``data/`` (BigQuery), ``control_plane.sqlite``, ``server.json``.
+        folder: where everything is stored: ``data/`` (BigQuery), ``control_plane.sqlite``, ``server.json``.
         run_schedules: run scheduled queries when they are due.
 
     Raises:
-        LocalError: the port or the folder cannot be used; nothing in the folder is touched.
+        LocalError: the port or the folder cannot be used; nothing in the folder is changed.
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     lock(folder)
@@ -80,17 +80,17 @@ def serve(environment: Environment, port: int, folder: Path, run_schedules: bool
         )
 
         class AnnouncingServer(uvicorn.Server):
-            """Says that it is up once it answers."""
+            """Prints that it is up once it answers."""
 
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets)
                 stack.enter_context(recorded(server, folder))
                 if run_schedules:
                     control_plane.state.plane.clock.start()
-                print(f"{READY_LINE}{endpoint}", flush=True)  # noqa: T201 - whoever started this waits for the line
+                print(f"{READY_LINE}{endpoint}", flush=True)  # noqa: T201 - the caller waits for this line
 
         for ending in (signal.SIGTERM, signal.SIGINT):
-            # uvicorn raises the signal again at its end, and then there is still something to put away
+            # uvicorn raises the signal again when it ends, before everything here is closed
             signal.signal(ending, lambda *_: None)
         config = uvicorn.Config(
             application(bigquery, control_plane),
@@ -103,7 +103,7 @@ def serve(environment: Environment, port: int, folder: Path, run_schedules: bool
 
 
 def application(bigquery: ASGIApp, control_plane: ASGIApp) -> ASGIApp:
-    """One application: BigQuery's paths go there, all others to the control plane; whatever fails is an answer."""
+    """One application: BigQuery's paths go there, all others to the control plane; a failure becomes an answer."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -122,7 +122,7 @@ def application(bigquery: ASGIApp, control_plane: ASGIApp) -> ASGIApp:
             nonlocal answered
             answered = True
             if message.get("status") == 500:  # noqa: PLR2004 - see below
-                # Google's clients try a 500 again for minutes, and it would fail again
+                # Google's clients would retry a 500 for minutes, in vain
                 message = {**message, "status": 400}
             await send(message)
 
@@ -139,7 +139,7 @@ def application(bigquery: ASGIApp, control_plane: ASGIApp) -> ASGIApp:
 
 
 async def _set_clock(receive: Receive, send: Send) -> None:
-    """``{"now": "2026-03-08T03:05:00-07:00"}`` stops BigQuery's clock there, ``{"now": null}`` lets it go again."""
+    """``{"now": "2026-03-08T03:05:00-07:00"}`` stops BigQuery's clock there, ``{"now": null}`` releases it."""
     from local.engine.clock import set_clock  # noqa: PLC0415 - needs the open data folder
 
     body = b""
@@ -174,9 +174,9 @@ async def _answer(send: Send, status: int, body: object) -> None:
 
 
 def _listen(port: int) -> socket.socket:
-    # asyncio sends small packets at once only on sockets that name their protocol: 40 ms for each answer
+    # asyncio disables Nagle's algorithm only on sockets that name their protocol: 40 ms per answer
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just let go is free
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just released is free
     try:
         listener.bind((HOST, port))
         listener.listen(128)

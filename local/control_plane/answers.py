@@ -1,4 +1,4 @@
-"""The forms that all of Google's APIs share: errors, field masks, times."""
+"""What all of Google's APIs share: the form of errors, field masks and times."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 #: HTTP status and the ``reason`` of the error list, by canonical status.
 CODES = {
     "INVALID_ARGUMENT": (400, "badRequest"),
-    "INTERNAL": (400, "dontRetry"),  # not 500: Google's clients would try again for minutes
+    "INTERNAL": (400, "dontRetry"),  # not 500: Google's clients would retry for minutes
     "NOT_FOUND": (404, "notFound"),
     "ABORTED": (409, "aborted"),
     "ALREADY_EXISTS": (409, "alreadyExists"),
@@ -19,7 +19,7 @@ CODES = {
 
 
 class ApiError(Exception):
-    """An answer that is an error; ``body`` has Google's JSON form."""
+    """An error to answer with; ``body`` is Google's JSON."""
 
     def __init__(self, status: str, message: str) -> None:
         super().__init__(message)
@@ -35,22 +35,22 @@ class ApiError(Exception):
 
 
 def not_found(what: str) -> ApiError:
-    """There is no such thing."""
+    """An error: a resource does not exist."""
     return ApiError("NOT_FOUND", f"{what} was not found.")
 
 
 def invalid(message: str) -> ApiError:
-    """The request cannot be followed."""
+    """An error: the request is not valid."""
     return ApiError("INVALID_ARGUMENT", message)
 
 
 def timestamp(moment: datetime | None = None) -> str:
-    """An instant, by default this one, as Google's APIs write it."""
+    """An instant, by default now, as Google's APIs write it."""
     return (moment or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def fields_of(mask: str) -> list[str]:
-    """The fields that a mask names, in lowerCamelCase however the client wrote them."""
+    """The fields of a mask, in lowerCamelCase, whichever form the client uses."""
     fields = (field.strip() for field in mask.split(","))
     return [re.sub(r"_([a-z])", lambda match: match[1].upper(), field) for field in fields if field]
 
@@ -58,15 +58,15 @@ def fields_of(mask: str) -> list[str]:
 def update_fields(
     resource: dict[str, Any], changes: dict[str, Any], fields: list[str], known: frozenset[str]
 ) -> dict[str, Any]:
-    """The resource with the named fields taken from ``changes``; one that is missing there is cleared.
+    """The resource with the named fields taken from ``changes``; a field that is missing there is cleared.
 
     Raises:
-        ApiError: a field that the resource does not have, or that cannot be changed.
+        ApiError: the resource does not have a field, or it cannot be changed.
     """
     updated = dict(resource)
     for field in (path.split(".")[0] for path in fields):
         if field not in known:
-            raise invalid(f"Invalid update mask: {field!r} is no field that can be updated.")
+            raise invalid(f"Invalid update mask: {field!r} is not a field that can be updated.")
         updated.pop(field, None)
         if field in changes:
             updated[field] = changes[field]

@@ -1,4 +1,4 @@
-"""Runs the transfer configs that are due, as the transfer service does."""
+"""Runs transfer configs when they are due, as the transfer service does."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
     from local.control_plane.store import Resource
 
-#: Times missed while the server was down are made good this far back.
+#: How far back runs are caught up that were missed while the server was down.
 CATCH_UP = timedelta(hours=24)
 THREAD_NAME = "clock of the scheduled queries"
 
 
 class Clock:
-    """A thread that waits for the next due time and runs what is due then, one query after another.
+    """A thread that waits for the next due time and runs the queries due then, one after another.
 
     Args:
         configs: lists the transfer configs.
-        run: runs a config for a run time to its end, and moves its ``nextRunTime`` beyond it.
+        run: runs a config for a run time to its end, after moving its ``nextRunTime`` on.
     """
 
     def __init__(self, configs: Callable[[], list[Resource]], run: Callable[[Resource, datetime], None]) -> None:
@@ -30,17 +30,17 @@ class Clock:
         self._stopped = self._changed = False
 
     def start(self) -> None:
-        """Begin to run what is due."""
+        """Start the thread."""
         threading.Thread(target=self._tick, name=THREAD_NAME, daemon=True).start()
 
     def changed(self) -> None:
-        """A config was made or changed: its due time may be the next one."""
+        """Wake the thread: a config was created or changed, and may be the next one due."""
         with self._wake:
             self._changed = True
             self._wake.notify()
 
     def stop(self) -> None:
-        """Begin nothing more."""
+        """Start no more runs."""
         with self._wake:
             self._stopped = True
             self._wake.notify()
@@ -60,6 +60,6 @@ class Clock:
 
 
 def next_run_time(config: Resource) -> datetime | None:
-    """When a config is due next; None for one that is disabled or has no schedule that is known here."""
+    """When a config is due next; None if it is disabled or its schedule is not supported."""
     text = config.get("nextRunTime")
     return datetime.fromisoformat(text) if text and not config.get("disabled") else None

@@ -1,4 +1,4 @@
-"""When a transfer config's schedule is due next, as far as this project writes schedules."""
+"""When a transfer config's schedule is due next, for the forms of schedules that this project uses."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 
 
 def next_due_time(schedule: str, after: datetime) -> datetime | None:
-    """The first instant after another one at which a schedule is due, in UTC; None for a form that is not known here.
+    """The first instant after another at which a schedule is due, in UTC; None for an unsupported form.
 
-    Without times of the day, 'every N hours' counts from the instant given, as the service counts from the creation.
+    Without times of day, 'every N hours' counts from the given instant; the service counts from the creation.
     """
     text, after = schedule.strip().lower(), after.astimezone(UTC)
     if match := EVERY.fullmatch(text):
@@ -38,7 +38,7 @@ def next_due_time(schedule: str, after: datetime) -> datetime | None:
 
 
 def _within_the_day(after: datetime, step: timedelta, first: time, last: time) -> datetime:
-    """The first instant of a daily window, walked from its start in steps, that is later than ``after``."""
+    """The first instant after ``after`` of a daily window, in steps from the window's start."""
     for day in (after.date() + timedelta(days=n) for n in (0, 1)):
         moment = datetime.combine(day, first, UTC)
         while moment <= datetime.combine(day, last, UTC):

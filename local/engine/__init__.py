@@ -1,6 +1,6 @@
-"""The differences between the embedded engine and BigQuery, closed one by one: one module a field, one function each.
+"""The differences between the embedded engine and BigQuery, closed one by one: a module per field, a function each.
 
-docs/fidelity.md tells them in words.
+docs/fidelity.md lists them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def close_differences() -> None:
-    """Replace or wrap the package's functions; before the data folder is opened, once a process."""
+    """Replace or wrap the package's functions; once per process, before the data folder is opened."""
     from local.engine import (  # noqa: PLC0415 - they import the package
         cancelling,
         clock,
@@ -45,10 +45,10 @@ def close_differences() -> None:
 
 
 def after_opening() -> Callable[[], None]:
-    """What needs the open data folder, and the maintenance of it.
+    """Start what needs the open data folder, such as its maintenance.
 
     Returns:
-        What ends the maintenance.
+        A function that ends the maintenance.
     """
     from local.engine import clock, disk, job_history, known, maintenance, results  # noqa: PLC0415 - as above
 

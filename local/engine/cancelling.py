@@ -1,4 +1,4 @@
-"""A cancelled job stops also where DuckDB is not at work: between the statements of a script, and while it waits."""
+"""A cancelled job also stops outside DuckDB: between the statements of a script, and while it waits."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def install() -> None:
-    """Wrap what runs the statements of a script or block."""
+    """Wrap the function that runs the statements of a script or block."""
     script.Interpreter.statements = stoppable(script.Interpreter.statements)
 
 
 def stoppable(original: Callable[..., None]) -> Callable[..., None]:
-    """Every statement, and so every round of a loop, first asks whether the job was cancelled."""
+    """Check before every statement, and so in every round of a loop, whether the job was cancelled."""
 
     @functools.wraps(original)
     def statements(interpreter: Any, each: list[Any]) -> None:
@@ -30,7 +30,7 @@ def stoppable(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def stop_if_cancelled(context: Any) -> None:
-    """Raise when the job of this context was cancelled.
+    """Raise if the job of this context was cancelled.
 
     Raises:
         duckdb.InterruptException: it was.

@@ -1,7 +1,7 @@
-"""The engine's clock: the machine's, or one that stands still where it was told to.
+"""The engine's clock: the machine's, or one that is stopped at an instant.
 
-BigQuery's CURRENT_TIMESTAMP() and CURRENT_DATE(zone) read a macro, so that stored functions, whose bodies were compiled
-when they were created, see it moved as well.
+BigQuery's CURRENT_TIMESTAMP() and CURRENT_DATE(zone) read a macro, so stored functions, whose bodies were compiled
+when they were created, see the moved clock too.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MACRO = "bq.main.current_instant"
-#: Called when the clock was moved.
+#: Called when the clock is moved.
 moved: list[Callable[[], None]] = []
 _stopped: datetime | None = None
 
 
 def install() -> None:
-    """Read the macro where the current time is asked for."""
+    """Make the functions of the current time read the macro."""
     rules.STATEMENT_RULES.insert(0, read_the_clock)
 
 
@@ -38,7 +38,7 @@ def read_the_clock(tree: exp.Expression, _context: Any) -> exp.Expression:
 
 
 def set_clock(now: datetime | None) -> None:
-    """Stop the clock at an instant, or let it go with the machine's again.
+    """Stop the clock at an instant, or let it follow the machine's again.
 
     Args:
         now: an instant with its zone; None for the machine's clock.
@@ -46,19 +46,19 @@ def set_clock(now: datetime | None) -> None:
     global _stopped  # noqa: PLW0603 - the process has one clock
     _stopped = now
     instant = "now()" if now is None else f"TIMESTAMPTZ '{now.isoformat()}'"
-    # not by a connection that notes changes: nothing that is kept in memory holds the time
+    # not by a connection that notes changes: nothing in memory depends on the time
     database.connection().native.cursor().execute(f"CREATE OR REPLACE MACRO {MACRO}() AS {instant}")
     for told in moved:
         told()
 
 
 def now() -> datetime:
-    """The instant that the engine's clock shows."""
+    """The instant on the engine's clock."""
     return _stopped or datetime.now(UTC)
 
 
 def text(instant: datetime) -> str:
-    """An instant, so written that the order of the texts is the order of the instants."""
+    """An instant as text; texts sort like instants."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds")
 
 

@@ -1,7 +1,7 @@
 """DuckDB's connections, which note what statements change.
 
-What is kept in memory (names, translations, estimates) holds until a statement changes what it was made from: the
-numbers of ``versions`` tell. Statements that write pass a gate, so that maintenance can find a moment without any.
+What is kept in memory (names, translations, estimates) is valid until a statement changes what it depends on, which
+``versions`` counts. Statements that write pass a gate, so maintenance can find a moment without them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TEMPORARY = re.compile(
     rf"{_SPACE}*(CREATE{_SPACE}+(OR{_SPACE}+REPLACE{_SPACE}+)?TEMP|DROP{_SPACE}+TABLE{_SPACE}+(IF{_SPACE}+EXISTS{_SPACE}+)?temp\.)",
     re.IGNORECASE | re.DOTALL,
 )
-#: What DuckDB raises when it cannot write, among other things.
+#: What DuckDB raises when it cannot write, among other errors.
 SUSPECT = (
     *(duckdb.IOException, duckdb.TransactionException, duckdb.OutOfMemoryException),
     *(duckdb.FatalException, duckdb.InternalException),
@@ -49,10 +49,10 @@ class Versions:
 
 @dataclass
 class State:
-    """The statements under way.
+    """The statements in progress.
 
-    ``shut`` keeps out those that write. ``suspicions`` counts the errors that may have come from a database that DuckDB
-    refuses from now on.
+    ``shut`` holds back those that write. ``suspicions`` counts errors after which DuckDB may refuse
+    a database.
     """
 
     writers: int = 0
@@ -67,14 +67,14 @@ _changed = threading.Condition()
 
 
 def enter() -> None:
-    """Begin to write; waits while that is not possible."""
+    """Begin to write; wait while the gate is shut."""
     with _changed:
         _changed.wait_for(lambda: not state.shut)
         state.writers += 1
 
 
 def leave() -> None:
-    """Writing has ended."""
+    """End writing."""
     with _changed:
         state.writers -= 1
         _changed.notify_all()
@@ -82,13 +82,13 @@ def leave() -> None:
 
 @contextmanager
 def no_writers(seconds: float) -> Iterator[bool]:
-    """A moment in which nothing writes; what wants to write waits until the block ends.
+    """A moment in which nothing writes; writers wait until the block ends.
 
     Args:
         seconds: how long to wait for such a moment.
 
     Yields:
-        Whether there was one. Where it is False, others may be writing.
+        Whether there was one. If not, other statements may be writing.
     """
     with _changed:
         quiet = _changed.wait_for(lambda: state.writers == 0 and not state.shut, seconds)
@@ -103,7 +103,7 @@ def no_writers(seconds: float) -> Iterator[bool]:
 
 
 def drained(seconds: float) -> bool:
-    """Wait until every statement and transaction that is under way now has ended; new ones are not held back.
+    """Wait until every statement and transaction in progress has ended; new ones are not held back.
 
     Args:
         seconds: how long to wait at most.
@@ -117,7 +117,7 @@ def drained(seconds: float) -> bool:
 
 
 def _is_busy(cursor: Connection) -> bool:
-    """A cursor lives as long as what it is used for, but for a session's, which waits for the next query."""
+    """A cursor exists while it is used; a session's cursor also waits for the next query."""
     if cursor not in state.cursors:
         return False
     session = next((one for one in list(sessions._sessions.values()) if one.cursor is cursor), None)
@@ -125,14 +125,14 @@ def _is_busy(cursor: Connection) -> bool:
 
 
 class Connection:
-    """A DuckDB connection or cursor: the same methods, and what its statements change is noted."""
+    """A DuckDB connection or cursor that notes what its statements change."""
 
     def __init__(self, native: duckdb.DuckDBPyConnection) -> None:
         self.native = native
         self.in_transaction = False
-        self.turn: int | None = None  # of its statement or transaction, see turns
+        self.turn: int | None = None  # its statement's or transaction's, see turns.py
         self.temporaries = False  # it has, or had, temporary tables
-        self.place = ""  # the dataset in which it finds names without one
+        self.place = ""  # the dataset for names without one
         self._defined = False  # within the open transaction
 
     def __getattr__(self, name: str) -> Any:
@@ -143,18 +143,18 @@ class Connection:
 
     @property
     def sees_its_own(self) -> bool:
-        """Whether names can mean something here that they don't mean elsewhere."""
+        """Whether names may mean something else on this connection."""
         return self.temporaries or self._defined
 
     def cursor(self) -> Connection:
-        """A connection of its own to the same databases."""
+        """Another connection to the same databases."""
         cursor = Connection(self.native.cursor())
         with _changed:
             state.cursors.add(cursor)
         return cursor
 
     def close(self) -> None:
-        """End the connection, and with it a transaction that it has open."""
+        """Close the connection and end its open transaction."""
         self.native.close()
         self._end_transaction()
         with _changed:
@@ -162,7 +162,7 @@ class Connection:
             _changed.notify_all()
 
     def give_up(self) -> None:
-        """End an open transaction, whatever DuckDB says of it."""
+        """End an open transaction and ignore DuckDB's errors."""
         with suppress(duckdb.Error):
             self.native.execute("ROLLBACK")
         self._end_transaction()
@@ -171,7 +171,7 @@ class Connection:
         """Execute statements, each with the parameters.
 
         Raises:
-            duckdb.Error: as DuckDB does; a second BEGIN is refused without asking it, since it would end the first.
+            duckdb.Error: as DuckDB raises it; a second BEGIN is refused here, since in DuckDB it would end the first.
         """
         try:
             for statement in self.native.extract_statements(query):
@@ -206,7 +206,7 @@ class Connection:
         if ENDS_A_TRANSACTION.match(statement.query):
             try:
                 self.native.execute(statement)
-            finally:  # DuckDB has ended the transaction also where it could not commit
+            finally:  # DuckDB has ended the transaction even if it could not commit
                 self._end_transaction()
             return
         if self.in_transaction:
@@ -227,18 +227,18 @@ class Connection:
 
 
 def lake(project: str) -> str:
-    """The database in which DuckLake keeps a project's tables, states and files, as SQL names it."""
+    """The name in SQL of the database in which DuckLake keeps a project's tables, snapshots and files."""
     return str(database.quote(f"__ducklake_metadata_{project}"))
 
 
 def changed(definitions: bool) -> None:
-    """Note that rows have changed, and definitions too where that is so."""
+    """Note that rows have changed, and with ``definitions`` that definitions have."""
     with _changed:
         versions.rows += 1
         versions.definitions += definitions
 
 
 def install() -> None:
-    """Give the package such connections."""
+    """Make the package use these connections."""
     connect = database._connect.__wrapped__
     database._connect = functools.cache(lambda: Connection(connect()))

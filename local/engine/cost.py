@@ -1,8 +1,8 @@
 """Bytes read: a model of what BigQuery would bill, from DuckDB's plan of the statement.
 
 A statement of a script is measured only where maximumBytesBilled asks for it.
-Each scan of the plan names its columns and filters: the columns count, each once a statement however often it is read,
-in the partitions that the filters leave. Of a table whose rows are changed all columns count besides.
+Each scan of the plan names its columns and filters: the columns count once per statement, however often it reads them,
+in the partitions that the filters leave. If a statement changes a table's rows, all of its columns count too.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 SMALLEST_BILL = 10 * MEGABYTE  # BigQuery bills at least this much for each table that a query reads
 ONE_PLAN = Lock()
-IN_HAND = "translation_in_hand"  # of a statement that is about to run, in its context
+IN_HAND = "translation_in_hand"  # the key, in its context, of a statement that is about to run
 MEASURED = (exp.Query, exp.Insert)
 CLOCK = (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentDatetime, exp.CurrentTime)
 COLUMNS = """
@@ -48,14 +48,14 @@ AND database_name NOT IN ('emulator', '_results', 'system', 'temp') AND NOT star
 ORDER BY schema_name = ? DESC, database_name = ? DESC
 """
 Columns = tuple[tuple[str, str, str], dict[str, str]]  # a table and the types of its columns
-BYTES = {"BOOLEAN": 1, "DECIMAL": 16}  # of a value; others of a fixed size have 8
+BYTES = {"BOOLEAN": 1, "DECIMAL": 16}  # of a value; other types of a fixed size have 8
 
 
 @dataclass(frozen=True)
 class Scan:
     """A read of a table (project, dataset, name): columns, a condition on the rows of its partitions ('': all of them).
 
-    ``rewritten``: what a statement reads once more because it changes rows. ``types`` are those of all columns.
+    ``rewritten``: what a statement also reads because it changes rows. ``types`` are those of all columns.
     """
 
     table: tuple[str, str, str]
@@ -81,7 +81,7 @@ def install() -> None:
 
 
 def measured(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Statistics with the bytes that a statement reads; refused where they exceed maximumBytesBilled."""
+    """Statistics with the bytes that a statement reads; more than maximumBytesBilled is refused."""
 
     @functools.wraps(original)
     def run(cursor: Any, tree: exp.Expression, context: Any, destination: Any, config: Any, *rest: Any) -> Any:
@@ -93,7 +93,7 @@ def measured(original: Callable[..., Any]) -> Callable[..., Any]:
         try:
             scans = _scans_of(cursor, tree, context)
             by_table = _bytes_read(cursor, scans)
-        except duckdb.Error:  # the model's failure is not the query's
+        except duckdb.Error:  # a failure of the model must not fail the query
             LOG.warning("The bytes of a statement could not be measured", exc_info=True)
             scans, by_table = [], {}
         tables = {scan.table for scan in scans}
@@ -141,7 +141,7 @@ def merge_without_running(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def summed(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A script has read what its statements have."""
+    """A script has read what its statements have read."""
 
     @functools.wraps(original)
     def execute(*arguments: Any) -> Any:
@@ -156,7 +156,7 @@ def summed(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def reported(original: Callable[..., Any]) -> Callable[..., Any]:
-    """The job's own total is its query's."""
+    """Make the job's total that of its query."""
 
     @functools.wraps(original)
     def done(job: Any, statistics: Any, error: Any = None) -> Any:
@@ -168,7 +168,7 @@ def reported(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def answered(original: Callable[..., Any]) -> Callable[..., Any]:
-    """The answer to a query names the bytes that its job read."""
+    """The answer to a query contains the bytes that its job read."""
 
     @functools.wraps(original)
     def results(job: Any, *rest: Any) -> Any:
@@ -181,7 +181,7 @@ def answered(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _scans_of(cursor: Any, tree: exp.Expression, context: Any) -> list[Scan]:
-    """The tables that a statement reads; none for a statement that cannot be planned."""
+    """The tables that a statement reads; empty if it cannot be planned."""
     part = derived(tree, AS_QUERY[type(tree)]) if type(tree) in AS_QUERY else tree
     if not isinstance(part, MEASURED):
         return []
@@ -198,13 +198,13 @@ def _scans_of(cursor: Any, tree: exp.Expression, context: Any) -> list[Scan]:
         rest = (_rewritten(tree), values, cursor.place, versions.definitions)
         return _scans.get(sql, rest, lambda: list(_planned(cursor, tree, context, sql, bound)))
     except (duckdb.Error, errors.BigQueryError):
-        return []  # the statement itself will say what is wrong with it
+        return []  # running the statement reports the error
     finally:
         context.position = position
 
 
 def _asks_the_clock(tree: Any, project: str, dataset: str | None) -> bool:
-    """Whether the time may have a part in what is read: by the statement, by a view that it names, or by a function."""
+    """Whether the current time may affect what a statement reads, itself or through a view or function."""
     if tree.find(*CLOCK, exp.Anonymous):
         return True
     for table in tree.find_all(exp.Table):
@@ -215,7 +215,7 @@ def _asks_the_clock(tree: Any, project: str, dataset: str | None) -> bool:
             if _asks_the_clock(view, *reference[:2]):
                 return True
         elif stored is None and table.db:
-            return True  # a name with another meaning than a table's
+            return True  # a name that is not a table's
     return False
 
 
@@ -237,9 +237,9 @@ def _planned(cursor: Any, tree: exp.Expression, context: Any, sql: str, bound: d
 
 @contextmanager
 def _what_the_text_says() -> Iterator[None]:
-    """Plans that leave nothing out because of what the data happens to be, as BigQuery's estimate does not.
+    """Plan without skipping data because of its present values, as BigQuery's estimate does.
 
-    The setting is the whole database's: what others plan meanwhile is planned without it, with the same result.
+    The setting is global: statements planned at the same time are affected, with the same results.
     """
     with ONE_PLAN, database.cursor() as settings:
         settings.execute("SET disabled_optimizers = 'statistics_propagation'")
@@ -268,7 +268,7 @@ def _joined(merge: exp.Merge) -> exp.Select:
 
 
 def _update(update: exp.Update) -> exp.Select:
-    """What an UPDATE reads, as a query; DuckDB's own plan reads every column to write the row anew."""
+    """What an UPDATE reads, as a query; DuckDB's own plan reads every column to rewrite the row."""
     values = [exp.alias_(each.expression.copy(), f"c{number}") for number, each in enumerate(update.expressions)]
     chosen = exp.select(*values).from_(update.this.copy())
     if others := update.args.get("from_"):
@@ -356,7 +356,7 @@ def _filter(partitions: set[str]) -> str:
 
 
 def _conditions(text: str) -> list[Any]:
-    """The parts of a filter; none of what is a note of DuckDB's rather than SQL ('optional: … Dynamic Filter …')."""
+    """The parts of a filter, without DuckDB's notes that are not SQL ('optional: … Dynamic Filter …')."""
     try:
         condition = sqlglot.parse_one(text, dialect="duckdb").unnest()
     except sqlglot.errors.SqlglotError:

@@ -1,7 +1,7 @@
-"""A full disk: the job that met it fails with a sentence, and the next one works once there is room.
+"""A full disk: the job that meets it fails with a clear message, and the next one works once there is room.
 
 A statement that cannot be written changes nothing. DuckDB refuses a database whose checkpoint failed until it is
-attached again; that is done when a request comes in after an error that may have been such a one.
+attached again; this happens at the next request after an error that may have this cause.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 REASON = "resourcesExceeded"
-#: No number comes with DuckDB's errors, but the system's own words do.
+#: DuckDB's errors have no number, but contain the system's message.
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-FULL = MEGABYTE  # bytes: with less than this left, what cannot be written failed for want of room
+FULL = MEGABYTE  # bytes: with less left, a failed write is blamed on the full disk
 EMULATOR = "emulator"
-PATIENCE = 10.0  # seconds that statements under way have, before a database is attached again
-ATTEMPTS = 50  # at attaching, while the old one is still being closed
-SPILLED = "100GB"  # at most, of what does not fit into memory; DuckDB takes what is free at the first time
+PATIENCE = 10.0  # seconds that running statements have before a database is attached again
+ATTEMPTS = 50  # to attach, while the old one is still being closed
+SPILLED = "100GB"  # limit for what does not fit into memory; DuckDB's default is what is free at the first use
 
-#: Called once there may be room again after a full disk, or a database was attached again.
+#: Called when there may be room again after a full disk, or a database was attached again.
 healed: list[Callable[[], None]] = []
 _healing = threading.Lock()
-_looked_at = 0
-_met = threading.Event()  # a statement has met a full disk
-_to_drop: list[str] = []  # statements that undo what was done half
+_checked_at = 0
+_met = threading.Event()  # set when a statement meets a full disk
+_to_drop: list[str] = []  # statements that undo what was half done
 
 
 def install() -> None:
-    """Say what a full disk did, and leave no file behind that cannot be opened."""
+    """Name a full disk in errors, and leave no file that cannot be opened."""
     errors.STATUSES[REASON] = (400, "RESOURCE_EXHAUSTED")
     package: Any = importlib.import_module("local_bigquery.app")  # the name is the application's, too
     runner.from_exception = script.from_exception = package.from_exception = explained(errors.from_exception)
@@ -63,13 +63,13 @@ def install() -> None:
 
 
 def settle() -> None:
-    """What does not fit into memory goes beside the data; write-ahead logs are written back by the maintenance."""
+    """Spill beside the data what does not fit into memory, and leave checkpoints to the maintenance."""
     folder = settings.data_dir / "_spilled"  # no project can have this name
     shutil.rmtree(folder, ignore_errors=True)
     database.execute(f"SET GLOBAL temp_directory = '{folder}'")
     database.execute(f"SET GLOBAL max_temp_directory_size = '{SPILLED}'")
     database.execute("SET GLOBAL checkpoint_threshold = '256MB'")
-    # it keeps what it read of files for ever, also of those that are gone: 25 MB for each 1,000 small inserts
+    # the cache never drops deleted files: 25 MB per 1,000 small inserts
     database.execute("SET GLOBAL enable_external_file_cache = false")
 
 
@@ -86,7 +86,7 @@ def is_full(error: BaseException) -> bool:
 
 
 def explained(original: Callable[[Exception], Any]) -> Callable[[Exception], Any]:
-    """An error that a full disk caused, in words."""
+    """Name the full disk in an error that it caused."""
 
     @functools.wraps(original)
     def from_exception(error: Exception) -> Any:
@@ -105,7 +105,7 @@ def explained(original: Callable[[Exception], Any]) -> Callable[[Exception], Any
 
 
 def whole_or_not_at_all(original: Callable[..., None]) -> Callable[..., None]:
-    """A project's file that could not be written whole goes: nothing could open it."""
+    """Delete a project's file that could not be written completely: nothing could open it."""
 
     @functools.wraps(original)
     def attach(connection: Any, project: str) -> None:
@@ -115,7 +115,7 @@ def whole_or_not_at_all(original: Callable[..., None]) -> Callable[..., None]:
             original(connection, project)
         except duckdb.Error:
             if not new:
-                original(connection, project)  # a log that was cut off by a full disk is put right by the first attempt
+                original(connection, project)  # the first attempt repairs a log that a full disk truncated
                 return
             file.unlink(missing_ok=True)
             file.with_name(f"{file.name}.wal").unlink(missing_ok=True)
@@ -125,7 +125,7 @@ def whole_or_not_at_all(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def created_whole(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A table or view whose description could not be written goes: its statement is said to have failed."""
+    """Drop a table or view whose description could not be written: its statement has failed."""
 
     @functools.wraps(original)
     def create(*arguments: Any) -> Any:
@@ -140,7 +140,7 @@ def created_whole(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _undoing(first: Any, *rest: Any) -> str | None:
-    """What undoes the creation by a statement, or by the API; None where something was replaced or changed."""
+    """The statement that undoes a creation by a statement or the API; None if something was replaced or changed."""
     if isinstance(first, str):
         dataset, body, *_ = rest
         kind, name = "VIEW" if body.view else "TABLE", tables.name(first, dataset, body.tableReference.tableId)
@@ -153,21 +153,21 @@ def _undoing(first: Any, *rest: Any) -> str | None:
 
 
 def may_need_healing() -> bool:
-    """Whether an error has come since the databases were last looked at."""
-    return _looked_at != connections.state.suspicions
+    """Whether an error has occurred since the databases were last checked."""
+    return _checked_at != connections.state.suspicions
 
 
 def heal() -> None:
-    """Attach again the databases that DuckDB refuses; for threads with no statement under way."""
-    global _looked_at  # noqa: PLW0603 - the process has one data folder
-    with _healing:  # whoever comes meanwhile waits here, and finds it done
+    """Attach the databases again that DuckDB refuses. For threads that run no statement."""
+    global _checked_at  # noqa: PLW0603 - the process has one data folder
+    with _healing:  # other threads wait here, and find it done
         suspicions = connections.state.suspicions
-        if suspicions == _looked_at:
+        if suspicions == _checked_at:
             return
         with closing(database.connection().native.cursor()) as cursor:
             refused = [name for name in _databases() if not _works(cursor, name)]
             if (not refused or _reattached(cursor, refused)) and _dropped():
-                _looked_at = suspicions
+                _checked_at = suspicions
                 if refused or _met.is_set():
                     _met.clear()
                     for told in healed:
@@ -199,14 +199,14 @@ def _reattached(cursor: duckdb.DuckDBPyConnection, names: list[str]) -> bool:
     alone = connections.drained(PATIENCE)
     for session in list(sessions._sessions.values()):
         session.cursor.give_up()
-    LOG.warning("Attaching %s again%s", ", ".join(names), "" if alone else ", while statements are under way")
+    LOG.warning("Attaching %s again%s", ", ".join(names), "" if alone else ", while statements are running")
     results = [_attached_again(cursor, name) for name in names]
     connections.changed(definitions=True)
     return all(results)
 
 
 def _attached_again(cursor: duckdb.DuckDBPyConnection, name: str) -> bool:
-    with suppress(duckdb.Error):  # it is detached also when its last checkpoint fails, and may be already
+    with suppress(duckdb.Error):  # it is detached even if its last checkpoint fails, and may be detached already
         cursor.execute(f"DETACH {database.quote(name)}")
     for _ in range(ATTEMPTS):
         try:

@@ -15,7 +15,7 @@ from local.engine.translations import derived
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Unicode's White_Space, which is what BigQuery's TRIM removes; DuckDB's removes blanks only
+# Unicode's White_Space, which BigQuery's TRIM removes; DuckDB's removes only blanks
 WHITE_SPACE = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"
@@ -43,14 +43,14 @@ def trim_white_space(node: exp.Expression, _context: Any) -> exp.Expression:
 
 
 def division_operands(node: exp.Expression, _context: Any) -> exp.Expression:
-    """DIV(a - b, c) is written as an operator, which loses the parentheses that the call's commas were."""
+    """DIV(a - b, c) is written as an operator, so its operands need parentheses."""
     if not isinstance(node, exp.IntDiv):
         return node
     return exp.Paren(this=exp.IntDiv(this=exp.paren(node.this), expression=exp.paren(node.expression)))
 
 
 def counts_are_integers(node: exp.Expression, _context: Any) -> exp.Expression:
-    """COUNTIF is an INT64, also over a window; DuckDB's has 128 bits, which no typed argument takes."""
+    """COUNTIF is an INT64, also over a window; DuckDB's has 128 bits, which typed arguments refuse."""
     counted = node.this if isinstance(node, exp.Window) else node
     if not isinstance(counted, exp.CountIf) or (node is counted and isinstance(node.parent, exp.Window)):
         return node
@@ -58,7 +58,7 @@ def counts_are_integers(node: exp.Expression, _context: Any) -> exp.Expression:
 
 
 def parenthesised(original: Callable[..., exp.Expression | None]) -> Callable[..., exp.Expression | None]:
-    """EXTRACT that becomes a sum keeps together: 2 - EXTRACT(DAYOFWEEK FROM d) is not 2 - dayofweek(d) + 1."""
+    """EXTRACT that becomes a sum needs parentheses: 2 - EXTRACT(DAYOFWEEK FROM d) is not 2 - dayofweek(d) + 1."""
 
     @functools.wraps(original)
     def extract(node: exp.Extract) -> exp.Expression | None:
@@ -69,7 +69,7 @@ def parenthesised(original: Callable[..., exp.Expression | None]) -> Callable[..
 
 
 def format_of_nulls(original: Callable[..., exp.Expression]) -> Callable[..., exp.Expression]:
-    """FORMAT writes a NULL for %t as NULL; printf would give NULL for the whole text."""
+    """FORMAT writes NULL for a %t that is NULL; printf would return NULL for the whole text."""
 
     @functools.wraps(original)
     def rule(node: exp.Expression, context: Any) -> exp.Expression:
@@ -87,7 +87,7 @@ def format_of_nulls(original: Callable[..., exp.Expression]) -> Callable[..., ex
 
 
 def native_nfc(node: exp.Expression, _context: Any) -> exp.Expression:
-    """NORMALIZE(text, NFC) is a function of DuckDB too: ten times as fast as the package's Python one."""
+    """NORMALIZE(text, NFC) is a function of DuckDB too: ten times as fast as the package's Python function."""
     if not isinstance(node, exp.Normalize) or node.args.get("is_casefold"):
         return node
     form = node.args.get("form")
@@ -112,7 +112,7 @@ def _named(field: exp.Expression) -> exp.Expression:
 
 
 def safe_of_constants(original: Callable[..., exp.Expression]) -> Callable[..., exp.Expression]:
-    """SAFE.f(constants) gives NULL on an error: DuckDB would compute it before TRY can catch it."""
+    """SAFE.f(constants) returns NULL on an error: DuckDB would compute it before TRY can catch the error."""
 
     @functools.wraps(original)
     def rule(node: exp.Expression, context: Any) -> exp.Expression:
@@ -126,7 +126,7 @@ def safe_of_constants(original: Callable[..., exp.Expression]) -> Callable[..., 
 
 
 def flat_struct(original: Callable[..., Any]) -> Callable[..., Any]:
-    """SELECT AS STRUCT at the top gives the fields as columns."""
+    """SELECT AS STRUCT at the top level returns the fields as columns."""
 
     @functools.wraps(original)
     def statement(cursor: Any, tree: exp.Expression, *rest: Any) -> Any:

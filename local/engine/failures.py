@@ -15,12 +15,12 @@ LOG = logging.getLogger(__name__)
 
 
 def install() -> None:
-    """Wrap the package's one class of errors."""
+    """Wrap the package's error class."""
     errors.BigQueryError.__init__ = never_internal(errors.BigQueryError.__init__)
 
 
 def never_internal(original: Callable[..., None]) -> Callable[..., None]:
-    """What goes wrong inside is the query's failure: on a 500 Google's client would try again for ten minutes."""
+    """Report internal errors as the query's failure: on a 500, Google's client would retry for ten minutes."""
 
     @functools.wraps(original)
     def construct(error: Any, reason: str, message: str, location: str | None = None) -> None:

@@ -1,7 +1,7 @@
-"""Functions in SQL: how they are compiled for DuckDB, and what is kept of their definition.
+"""Functions in SQL: how they are compiled for DuckDB.
 
-A function is a DuckDB macro: its text stands in for each call. BigQuery evaluates an argument once a call and a body
-once a row, so a body of single-row SELECTs is compiled into bindings: ``list_transform([struct], row -> …)[1]``.
+A function is a DuckDB macro: its text replaces each call. BigQuery evaluates an argument once per call and a body
+once per row, so a body of single-row SELECTs is compiled into bindings: ``list_transform([struct], row -> …)[1]``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from sqlglot import exp
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PLAIN_SELECT = {"expressions", "with_", "from_"}  # what a SELECT of one row is made of
-ROWS = (exp.Query, exp.AggFunc, exp.Window, exp.Unnest, exp.Star, exp.Exists, exp.Lambda)  # what needs many
+PLAIN_SELECT = {"expressions", "with_", "from_"}  # the parts of a SELECT of one row
+ROWS = (exp.Query, exp.AggFunc, exp.Window, exp.Unnest, exp.Star, exp.Exists, exp.Lambda)  # what needs many rows
 
 
 class NotOneRowError(Exception):
@@ -35,7 +35,7 @@ class Row:
 
 @dataclass
 class Scope:
-    """What names mean in an expression: the rows that columns come from, innermost first, and the CTEs."""
+    """The meaning of names in an expression: the rows of its columns, innermost first, and the CTEs."""
 
     numbers: Iterator[int]
     rows: list[Row]
@@ -52,7 +52,7 @@ def install() -> None:
 
 
 def bind_arguments_once(tree: exp.Expression, _context: Any) -> exp.Expression:
-    """An argument is evaluated once a call, and a body once a row: f(RAND()) draws once, and afresh for each row."""
+    """Evaluate an argument once per call and a body once per row: f(RAND()) draws once, and again for each row."""
     if not isinstance(tree, exp.Create) or tree.args.get("kind") != "FUNCTION" or tree.find(exp.LanguageProperty):
         return tree
     parameters = [parameter for parameter in tree.this.expressions if isinstance(parameter, exp.ColumnDef)]
@@ -89,7 +89,7 @@ def _struct(fields: list[tuple[str, exp.Expression]]) -> exp.Expression:
 
 
 def _value(node: exp.Expression, scope: Scope) -> exp.Expression:
-    """The expression with its columns read from the rows in scope and its subqueries made bindings."""
+    """The expression with its columns read from the rows in scope, and its subqueries as bindings."""
     if isinstance(node, exp.Subquery) and not node.alias:
         fields, bindings = _select(node.unnest(), scope)
         if len(fields) != 1:
@@ -123,7 +123,7 @@ Bindings = list[tuple[str, exp.Expression]]
 
 
 def _select(query: Any, outer: Scope) -> tuple[Fields, Bindings]:
-    """The columns of a SELECT of one row, and the bindings that they stand in: its CTEs and what its FROM computes."""
+    """The columns of a SELECT of one row, and the bindings around them: its CTEs and what its FROM computes."""
     if not isinstance(query, exp.Select) or any(v for k, v in query.args.items() if k not in PLAIN_SELECT):
         raise NotOneRowError
     scope = outer.inner()

@@ -1,4 +1,4 @@
-"""Sessions end after a day without a query, as at BigQuery: an open transaction would hold up all maintenance."""
+"""Sessions end after a day without a query, as in BigQuery: an open transaction would block all maintenance."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def install() -> None:
 
 
 def noted(original: Callable[[str], Any]) -> Callable[[str], Any]:
-    """A session that is made or asked for is in use."""
+    """A session that is created or looked up is in use."""
 
     @functools.wraps(original)
     def session(name: str) -> Any:
@@ -37,7 +37,7 @@ def noted(original: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def not_idle(original: Callable[[str], Any]) -> Callable[[str], Any]:
-    """A session that was not used for a day is not found."""
+    """A session that was not used for a day does not exist."""
 
     @functools.wraps(original)
     def get(name: str) -> Any:
@@ -48,7 +48,7 @@ def not_idle(original: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def end_idle() -> None:
-    """End the sessions that were not used for a day, by the engine's clock; what they have not committed is gone."""
+    """End the sessions that were not used for a day, by the engine's clock; their uncommitted changes are lost."""
     for session in list(sessions._sessions.values()):
         if _used[session.id] + IDLE < clock.now() and session.lock.acquire(blocking=False):
             try:

@@ -1,4 +1,4 @@
-"""INFORMATION_SCHEMA: the columns that this project's verification reads and the package does not have."""
+"""INFORMATION_SCHEMA: the columns that the verification reads and the package lacks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def install() -> None:
 
 
 def with_definitions(original: Callable[..., Any]) -> Callable[..., Any]:
-    """ROUTINES: the definition and when it was made."""
+    """ROUTINES: the definition, and when it was created and altered."""
 
     @functools.wraps(original)
     def view(project: str, dataset: str | None) -> Any:
@@ -51,7 +51,7 @@ def with_definitions(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_defaults(original: Callable[..., Any]) -> Callable[..., Any]:
-    """COLUMNS: column_default, 'NULL' where there is none, as BigQuery writes it."""
+    """COLUMNS: column_default; 'NULL' without a default, as in BigQuery."""
 
     @functools.wraps(original)
     def view(project: str, dataset: str | None) -> Any:
@@ -65,7 +65,7 @@ def with_defaults(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def parameters(project: str, dataset: str | None) -> Any:
-    """PARAMETERS: whole types, where the package names arrays and structs without what they hold."""
+    """PARAMETERS: full types; the package omits the element types of arrays and structs."""
     columns = [
         *("specific_catalog", "specific_schema", "specific_name", "ordinal_position INT64", "parameter_mode"),
         *("is_result", "parameter_name", "data_type", "parameter_default", "is_aggregate"),

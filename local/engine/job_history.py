@@ -1,6 +1,6 @@
-"""Jobs: those that run are in memory, all are in one SQLite file, written through, so that a kill loses none.
+"""Jobs: running ones are in memory, all are in one SQLite file, written immediately, so a kill loses none.
 
-INFORMATION_SCHEMA.JOBS reads a copy in DuckDB's memory, which is brought up to date when a statement names the view.
+INFORMATION_SCHEMA.JOBS reads a copy in DuckDB's memory, which is updated when a statement names the view.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 FILE = "jobs.sqlite"
 KEPT = timedelta(days=7)
-#: A job that Terraform has in its state is kept as long as BigQuery keeps any.
+#: A job in Terraform's state is kept as long as BigQuery keeps jobs.
 KEPT_FOR_TERRAFORM = timedelta(days=180)
 PROVISIONED = '$.configuration.labels."goog-terraform-provisioned"'
-RECENT = 500  # so many ended jobs are also in memory,
-SMALL = 20_000  # if they have no more characters
+RECENT = 500  # the number of ended jobs that are also in memory,
+SMALL = 20_000  # if they have at most this many characters
 JOBS = "INFORMATION_SCHEMA.JOBS"
 VIEWS = ("JOBS", "JOBS_BY_PROJECT", "JOBS_BY_USER")
 COPY = "bq.main.jobs"
@@ -64,9 +64,9 @@ class History:
     file: sqlite3.Connection
     running: dict[Key, Any] = field(default_factory=dict)
     recent: dict[Key, Any] = field(default_factory=dict)
-    unwritten: dict[Key, Any] = field(default_factory=dict)  # begun or ended, and not in the file yet
+    unwritten: dict[Key, Any] = field(default_factory=dict)  # not in the file yet
     lock: threading.RLock = field(default_factory=threading.RLock)
-    copied: int = 0  # the number of the newest row that the copy for JOBS has
+    copied: int = 0  # the number of the newest row in the copy for JOBS
     copying: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -74,14 +74,14 @@ _history: History
 
 
 def install() -> None:
-    """Replace the package's store, and read JOBS from the copy; after statements are translated once."""
+    """Replace the package's store, and read JOBS from the copy. To be called after translations.install()."""
     store.save, store.load, store.list_, store.delete = save, load, list_, delete
     for module in TRANSLATING:
         module.translate = after_a_copy(module.translate)
 
 
 def open_file() -> None:
-    """Open the history; take over what an older server kept in DuckDB, and end the jobs of a process that died.
+    """Open the history, import the jobs that an older server kept in DuckDB, and end the jobs of a killed process.
 
     Raises:
         sqlite3.Error: it cannot be opened; the message names it.
@@ -107,7 +107,7 @@ def open_file() -> None:
 
 
 def _renew_views() -> None:
-    """Let views over JOBS that an older server made read the copy."""
+    """Make views of JOBS that an older server created read the copy."""
     for view in known.list_resources(Table):
         if view.view and JOBS in (view.view.query or "").upper():
             reference = tables.reference(view.tableReference)
@@ -116,9 +116,9 @@ def _renew_views() -> None:
 
 
 def save(job: Any) -> Any:
-    """Keep a job as it stands. The file has how it began and how it ended; that it runs, memory knows.
+    """Store a job. The file has its beginning and its end; only memory has that it runs.
 
-    Where the file cannot be written, on a full disk, memory has the job until it can.
+    If the file cannot be written on a full disk, memory has the job until it can.
     """
     key = job.jobReference.projectId, job.jobReference.jobId
     with _history.lock:
@@ -140,7 +140,7 @@ def write() -> None:
     """Write the jobs that are in memory only.
 
     Raises:
-        sqlite3.Error: they cannot be written; they stay in memory.
+        sqlite3.Error: the file cannot be written; the jobs stay in memory.
     """
     with _history.lock:
         for key, job in list(_history.unwritten.items()):
@@ -166,7 +166,7 @@ def _in_memory(key: Key) -> Any:
 
 
 def load(project: str, job: str) -> Any:
-    """A job as it stands, or None."""
+    """A job, or None."""
     key = project, job
     with _history.lock:
         found = _in_memory(key)
@@ -242,7 +242,7 @@ def _delete(condition: str, values: list[Any]) -> None:
 
 
 def after_a_copy(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Bring the copy up to date before a statement reads JOBS: by name, or through a view or function that does."""
+    """Update the copy before a statement reads JOBS, by name or through a view or function."""
 
     @functools.wraps(original)
     def translate(tree: exp.Expression, context: Any) -> Any:

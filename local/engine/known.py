@@ -1,4 +1,4 @@
-"""What the process knows of its catalog, so that no statement asks DuckDB for it: resources, names and columns.
+"""The catalog in memory, so that statements need not ask DuckDB: resources, names and columns.
 
 One process writes the data folder. Resources are kept as they were written; names and columns are read again after a
 statement has changed definitions.
@@ -42,7 +42,7 @@ WHERE t.end_snapshot IS NULL AND d.end_snapshot IS NULL AND d.schema_name = $1 A
 
 @dataclass
 class Names:
-    """The names that stand at one version of the definitions."""
+    """The names at one version of the definitions."""
 
     definitions: int
     objects: dict[str, dict[tuple[str, str], str]] = field(default_factory=dict)  # by project: (dataset, name) → kind
@@ -52,8 +52,8 @@ class Names:
     read: dict[str, bool] = field(default_factory=dict)
 
 
-_lock = threading.RLock()  # for moments
-_writing = threading.RLock()  # while a description is written: DuckDB waits for the disk, and for the maintenance
+_lock = threading.RLock()  # held briefly
+_writing = threading.RLock()  # held while a description is written: DuckDB waits for the disk and the maintenance
 _resources: dict[type[Any], dict[Keys, Any]] = {}
 _names = Names(-1)
 
@@ -74,7 +74,7 @@ def install() -> None:
 
 
 def read_resources() -> None:
-    """Read all resources; when the data folder has been opened."""
+    """Read all resources, once the data folder is open."""
     with _lock:
         _resources.clear()
         for model, kind in metadata.KINDS.items():
@@ -84,13 +84,13 @@ def read_resources() -> None:
 
 
 def list_resources(model: type[Any], *keys: str) -> list[Any]:
-    """The resources of a kind below a project, a dataset and so on."""
+    """The resources of a kind in a project, a dataset and so on."""
     with _lock:
         return [found for own, found in _resources[model].items() if own[: len(keys)] == keys]
 
 
 def load_resource(model: type[Any], *keys: str) -> Any:
-    """A resource, or None; with fewer keys than it has, the first one that fits."""
+    """A resource, or None; given only some of its keys, the first match."""
     with _lock:
         if found := _resources[model].get(keys):
             return found
@@ -98,7 +98,7 @@ def load_resource(model: type[Any], *keys: str) -> Any:
 
 
 def also_in_memory(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Keep what was written."""
+    """Remember a resource that was written."""
 
     @functools.wraps(original)
     def save(resource: Any, *keys: str) -> Any:
@@ -113,7 +113,7 @@ def also_in_memory(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def also_from_memory(original: Callable[..., None]) -> Callable[..., None]:
-    """Forget what was deleted."""
+    """Forget a resource that was deleted."""
 
     @functools.wraps(original)
     def delete(model: type[Any], *keys: str) -> None:
@@ -128,7 +128,7 @@ def also_from_memory(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def is_read_by_definitions(name: str) -> bool:
-    """Whether a view or a function, whose text stands in for its name, names this; procedures run their statements."""
+    """Whether a view or a function, whose text replaces its name, contains this; procedures run as statements."""
     kept = _current().read
     if name not in kept:
         with _lock:
@@ -145,7 +145,7 @@ def secured() -> frozenset[Keys]:
 
 
 def _current() -> Names:
-    """The names as they stand; a change that is made meanwhile makes them old at once."""
+    """The present names; a concurrent change makes them outdated immediately."""
     global _names  # noqa: PLW0603 - replaced as a whole
     with _lock:
         if _names.definitions != versions.definitions:
@@ -187,7 +187,7 @@ def dataset_exists(project: str, dataset: str) -> bool:
 
 
 def with_rows(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A table's kind and its number of rows, which is asked for here only."""
+    """A table's kind and its number of rows, which only this function reads."""
 
     @functools.wraps(original)
     def look_up(project: str, dataset: str, table: str) -> tuple[str, int] | None:

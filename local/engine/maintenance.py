@@ -1,10 +1,10 @@
-"""Keeps the data folder from growing: old states expire, small files merge, unused files and write-ahead logs go.
+"""Keeps the data folder from growing: expires old snapshots, merges small files, deletes unused files and logs.
 
-A round runs in the background when the engine's clock has moved on an hour. Every piece of it is one commit or nothing,
-so the process may be killed at any moment: the next round does what is left, and removes files that no commit has.
+A round runs in the background when the engine's clock has moved on an hour. Each piece is one commit or nothing,
+so the process may be killed at any moment: the next round finishes, and deletes files without a commit.
 
-Rewriting, merging and checkpoints need a moment without writers: of two commits that move and change the same rows one
-would fail. Their pieces take well under a second. No other step makes a statement wait, and none makes a reader wait.
+Rewriting, merging and checkpoints need a moment without writers: of two commits that move and change the same rows, one
+would fail. Their pieces take well under a second. No other step delays a statement, and no step delays a reader.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 TIME_TRAVEL = timedelta(days=7)
 EVERY = timedelta(hours=1)
-PATIENCE = 2.0  # seconds to wait for the statements of others, before a step is left to the next round
-PAUSE = 0.05  # seconds between two pieces: those that waited go first
-ATTEMPTS = 5  # at a checkpoint
+PATIENCE = 2.0  # seconds to wait for other statements before a step is left to the next round
+PAUSE = 0.05  # seconds between two pieces, for waiting statements
+ATTEMPTS = 5  # to write a checkpoint
 
-SNAPSHOTS = 250  # expire at a time
+SNAPSHOTS = 250  # to expire at a time
 PIECE = 8_000_000  # bytes: rewritten in about 0.3 s
-PER_FILE = 32_000  # bytes: take as long to rewrite as it takes to open a file and what is deleted of it
+PER_FILE = 32_000  # bytes: rewritten in the time it takes to open a file and its list of deleted rows
 SMALL = 1_000_000  # bytes: files from here on are not merged
 #: Files below the first size become a file of the second. Tiny ones first: a piece has at most some 1,500 of them.
 SIZES = ((64_000, 1_000_000), (SMALL, PIECE))
-MOSTLY_DELETED = 0.5  # this share of the rows; a file that is not small is rewritten only then
+MOSTLY_DELETED = 0.5  # the share of deleted rows from which a large file is rewritten
 
 FILE = "maintenance.sqlite"
 MARKS = """
@@ -53,7 +53,7 @@ CREATE TABLE IF NOT EXISTS marks (
 """
 # Statements on the database in which DuckLake keeps a project's tables, states and files.
 # DuckLake rewrites files of one table of which at least a given share is deleted. The share is chosen so that all of
-# them are worth it, and together cost no more than a piece; but where many small ones have the same share, take them.
+# them are worth it, and together cost at most a piece; many small files with the same share are all taken.
 TO_REWRITE = """
 SELECT table_id, coalesce(min(share) FILTER (cost <= $piece), max(share) FILTER (together <= $piece)) AS least
 FROM (
@@ -102,22 +102,22 @@ class Maintenance:
         self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
 
     def start(self) -> None:
-        """Begin; the data folder is open."""
+        """Start the thread; the data folder must be open."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Look at the engine's clock: it was moved."""
+        """Check the engine's clock: it was moved."""
         with self._changed:
             self._woken = True
             self._changed.notify_all()
 
     def clean(self) -> None:
-        """Remove unused files now: statements that met a full disk left some."""
+        """Delete unused files now: statements that met a full disk have left some."""
         self._clean = True
         self.wake()
 
     def stop(self) -> None:
-        """End after the piece that is being done; before the data folder is closed."""
+        """End after the present piece, before the data folder is closed."""
         self._ended = True
         self.wake()
         self._thread.join()
@@ -158,7 +158,7 @@ def maintain(now: datetime, ended: Callable[[], bool] = lambda: False) -> None:
     """
     # not a connection that passes the gate for writers: where the gate is shut, a piece would wait for itself
     with closing(database.connection().native.cursor()) as cursor:
-        # a transaction that an idle session has open would hold up the steps of every round
+        # an idle session's open transaction would block the steps of every round
         _do(_at_once(idle_sessions.end_idle), ended)
         for project in database.projects():
             cursor.execute(f"USE {connections.lake(project)}")
@@ -213,7 +213,7 @@ def mark(cursor: Any, project: str, now: datetime) -> int:
     """Note which state the project is in at this instant: DuckLake's own times are the machine's, not the engine's.
 
     Returns:
-        The state that it was in TIME_TRAVEL ago: the oldest that is needed; 0 where none is so old.
+        The snapshot of TIME_TRAVEL ago, the oldest that is needed; 0 if none is that old.
     """
     (newest,) = cursor.execute("SELECT max(snapshot_id) FROM ducklake_snapshot").fetchone()
     with _marks() as marks:
@@ -229,7 +229,7 @@ def mark(cursor: Any, project: str, now: datetime) -> int:
 
 
 def rewrite(cursor: Any, project: str) -> Iterator[None]:
-    """Write files anew without their deleted rows: DuckLake merges only files that have none."""
+    """Rewrite files without their deleted rows: DuckLake merges only files that have none."""
     limits = {"small": SMALL, "mostly": MOSTLY_DELETED, "piece": PIECE, "file": PER_FILE}
     done: list[int] = []
     statement = "CALL ducklake_rewrite_data_files(?, ?, schema => ?, delete_threshold => ?)"
@@ -261,10 +261,10 @@ def merge(cursor: Any, project: str) -> Iterator[None]:
 
 
 def remove_unused_files(cursor: Any, project: str) -> Iterator[None]:
-    """Remove the files that no state has, once no statement can be reading or writing them.
+    """Delete the files that are in no snapshot, once no statement can be reading or writing them.
 
-    Those are what the other steps scheduled for it, and what a killed process wrote and did not commit. A file may also
-    be in no state because the statement that wrote it is about to commit: it is then in one when that has ended.
+    Other steps scheduled these files, or a killed process wrote and never committed them. A file may also
+    belong to a statement that is about to commit: after that statement it is in a snapshot.
     """
     before = _in_no_state(cursor, project)
     if not connections.drained(PATIENCE):
@@ -281,16 +281,16 @@ def _in_no_state(cursor: Any, project: str) -> set[str]:
 
 
 def checkpoint(cursor: Any) -> Iterator[None]:
-    """Write a database's write-ahead log into its file, which uses the room of rows that are gone.
+    """Write a database's write-ahead log into its file, which reuses the space of deleted rows.
 
-    Not on a disk that may be too full for it: DuckDB would give up the database.
+    Not if the disk may be too full: DuckDB would give up the database.
     """
     used = sum(file.stat().st_size for file in settings.data_dir.glob("*.d*") if file.is_file())
     if shutil.disk_usage(settings.data_dir).free < used:
         return
     for _ in range(ATTEMPTS):
         with connections.no_writers(PATIENCE) as quiet, suppress(duckdb.TransactionException):
-            if quiet:  # DuckDB refuses it while another transaction is open, be it for a moment
+            if quiet:  # DuckDB refuses it while any other transaction is open
                 cursor.execute("CHECKPOINT")
                 return
         yield
@@ -298,6 +298,6 @@ def checkpoint(cursor: Any) -> Iterator[None]:
 
 @contextmanager
 def _marks() -> Iterator[sqlite3.Connection]:
-    """The open file, one transaction; opened each time, since an hour lies between."""
+    """The file, in one transaction; opened each time, since it is used once per hour."""
     with closing(open_sqlite(settings.data_dir / FILE, MARKS, "DEFERRED")) as file, file:
         yield file

@@ -1,7 +1,7 @@
-"""MERGE: which clause takes which row is found first, then each clause changes its rows.
+"""MERGE: first it finds which clause takes which row, then each clause changes its rows.
 
-DuckDB's own MERGE takes one action only on these tables. The package's does as much for every MERGE, whatever its
-clauses are, and translates each of a dozen statements every time.
+DuckDB's MERGE takes only one action on these tables. The package's runs and translates a dozen statements for
+every MERGE, whatever its clauses are.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TOO_MANY = f"SELECT 1 FROM {PAIRS} GROUP BY __tid HAVING count(*) > 1 LIMIT 1"
 
 @dataclass(frozen=True)
 class Action:
-    """What a WHEN clause does with its rows, as a statement, and what it counts as."""
+    """The statement of a WHEN clause, and the count that its rows belong to."""
 
     statement: exp.Expression
     counts: str
@@ -38,7 +38,7 @@ class Action:
 
 @dataclass(frozen=True)
 class Plan:
-    """A MERGE: the temporary tables that it makes, by queries, and what its clauses do, in their order."""
+    """A MERGE: the queries of its temporary tables, and its clauses in order."""
 
     tables: dict[str, exp.Expression]
     updates_or_deletes: bool
@@ -55,7 +55,7 @@ def run(cursor: Connection, tree: exp.Merge, context: Any) -> JobStatistics2:
 
     Raises:
         BigQueryError: two source rows match a target row.
-        duckdb.Error: a statement failed; nothing is changed.
+        duckdb.Error: a statement failed; nothing has changed.
     """
     plan: Plan = derived(tree, planned)
     own = not cursor.in_transaction
@@ -81,13 +81,13 @@ def run(cursor: Connection, tree: exp.Merge, context: Any) -> JobStatistics2:
 def _changed(cursor: Connection, plan: Plan, context: Any) -> dict[str, int]:
     for name, query in plan.tables.items():
         sql, bound = merge.translate(query, context)
-        # a table beside the connection's notes: it is gone before anybody could meet it
+        # the connection need not note this table: it is dropped before any other statement
         cursor.native.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}", bound)
     if plan.updates_or_deletes and cursor.execute(TOO_MANY).fetchone():
         message = "UPDATE/MERGE must match at most one source row for each target row"
         raise BigQueryError("invalidQuery", message)
     counts = {INSERTED: 0, UPDATED: 0, DELETED: 0}
-    for action in plan.actions:  # also those without rows: they may be wrong
+    for action in plan.actions:  # also those without rows: they may be invalid
         sql, bound = merge.translate(action.statement, context)
         (count,) = cursor.execute(sql, bound).fetchone()
         counts[action.counts] += count
@@ -97,7 +97,7 @@ def _changed(cursor: Connection, plan: Plan, context: Any) -> dict[str, int]:
 
 
 def planned(tree: exp.Merge) -> Plan:
-    """The queries and statements of a MERGE; a condition of a clause sees the rows that the clause is about."""
+    """The queries and statements of a MERGE; a clause's condition sees the clause's rows."""
     target, source = tree.this, tree.args["using"]
     table, alias, rows = merge._unaliased(target), target.alias_or_name, source.alias_or_name or "__source"
     clauses: dict[str, list[tuple[int, exp.When]]] = {PAIRS: [], INSERTS: [], ORPHANS: []}
@@ -125,7 +125,7 @@ def planned(tree: exp.Merge) -> Plan:
 
 
 def _table(when: exp.When) -> Any:
-    """The table that has the rows of a clause."""
+    """The table with the rows of a clause."""
     if when.args.get("matched"):
         return PAIRS
     return ORPHANS if when.args.get("source") else INSERTS

@@ -1,4 +1,4 @@
-"""How a query begins: what the package asks DuckDB before each one, and the process knows."""
+"""How a query begins, without what the package asks DuckDB each time and the process knows."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 TEMPORARY_TABLES = "SELECT table_name FROM duckdb_tables() WHERE temporary"
 
 
-#: So many queries run at the same time; a long one keeps nobody else waiting.
+#: How many queries run at the same time, so that a long one does not delay others.
 QUERIES = 32
 
 
 def install() -> None:
-    """Replace the function, and let more queries run than the package does."""
+    """Replace the function, and let more queries run at once."""
     query.execute = execute
     runner._executor = ThreadPoolExecutor(QUERIES, "query")
 
@@ -35,7 +35,7 @@ def execute(  # noqa: PLR0917 - the package's signature
     """Execute a query or script on a cursor: its statistics, those of its statements, and where the result is.
 
     The package's function lists the temporary tables of every cursor, which costs as much as a query, and can attach
-    a PostgreSQL, which nothing here needs.
+    PostgreSQL, which is not needed here.
     """
     default = config.defaultDataset or DatasetReference()
     settings = session.settings if session else {}

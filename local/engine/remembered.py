@@ -1,4 +1,4 @@
-"""Values that were computed from texts, as many as fit."""
+"""A cache of values that are computed from texts."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-CHARACTERS = 500_000  # of the texts of one kind of value: a parsed statement takes 120 bytes for each
-ENTRY = 60  # characters that an entry counts besides
-LONGEST = 20_000  # characters of a text that is worth it: longer ones are data, and come once
+CHARACTERS = 500_000  # of the texts of one cache: a parsed statement takes 120 bytes per character
+ENTRY = 60  # characters that each entry adds
+LONGEST = 20_000  # characters of a cached text: longer ones contain data, and are not repeated
 
 
 @dataclass
 class Remembered[Value]:
-    """Values by text, and by what else they were made from. Those that were not used for longest go first."""
+    """Values by text and other inputs. The least recently used are dropped first."""
 
     values: dict[tuple[str, Hashable], Value] = field(default_factory=dict)
     characters: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def get(self, text: str, rest: Hashable, compute: Callable[[], Value]) -> Value:
-        """The value for a text and the rest, computed where it is not known."""
+        """The value for a text and the other inputs, computed if it is not cached."""
         key = text, rest
         with self.lock:
             if key in self.values:

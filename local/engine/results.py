@@ -1,7 +1,7 @@
-"""Results of queries: no tables but Arrow data, in memory while they are small, else in a temporary file.
+"""Results of queries: Arrow data instead of tables, in memory if it is small, else in a temporary file.
 
-As at BigQuery a result is kept for a day and then not found; here it also goes when newer ones need the room, and when
-the server ends. Whoever names it as a table gets one, made at that moment.
+A result is kept for a day, as in BigQuery. Here it is also dropped when newer ones need the room, and when the server
+ends. A statement that names it as a table gets a table, created at that moment.
 """
 
 from __future__ import annotations
@@ -40,21 +40,21 @@ KEPT = timedelta(hours=24)
 IN_MEMORY = MEGABYTE  # bytes; a larger result is written to a file
 MEMORY = 64 * MEGABYTE  # bytes of all results in memory
 FILES = 4096 * MEGABYTE  # bytes of all results in files
-OVERHEAD = 4096  # bytes that a result takes besides its rows
+OVERHEAD = 4096  # bytes of a result besides its rows
 ROWS_A_BATCH = 10_000
-#: No project can have this name, which is a folder of large results, and the database in which one becomes a table.
+#: The folder of large results, and the database for results as tables; no project can have this name.
 DATABASE = "_results"
 
 Columns = list[tuple[str, Any]]  # names and DuckDB types
 
 
 class StreamError(Exception):
-    """A query failed while its rows were read."""
+    """A query failed while its rows were being read."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """The rows of a query, with their columns named by position, and when they were made by the engine's clock."""
+    """The rows of a query, with columns named by position, and their time on the engine's clock."""
 
     columns: Columns
     rows: pa.Table
@@ -68,7 +68,7 @@ class Kept:
     """All results by project and job, the oldest first."""
 
     results: dict[tuple[str, str], Result] = field(default_factory=dict)
-    tables: set[tuple[str, str]] = field(default_factory=set)  # the results that a statement has named
+    tables: set[tuple[str, str]] = field(default_factory=set)  # the results that have become tables
     memory: int = 0
     files: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -79,7 +79,7 @@ _selects: Remembered[tuple[str, Columns]] = Remembered()
 
 
 def install() -> None:
-    """Keep results here, and read them from here."""
+    """Make the package store and read results here."""
     query._write = kept_here(query._write)
     tables.physical = as_a_table(tables.physical)
     tables.delete = forgotten_here(tables.delete)
@@ -87,7 +87,7 @@ def install() -> None:
 
 
 def open_folder() -> None:
-    """Begin without results: those of a process before are gone."""
+    """Begin without results: those of an earlier process are lost."""
     shutil.rmtree(_folder(), ignore_errors=True)
     _folder().mkdir()
     database.execute(f"ATTACH '{_folder() / 'named.duckdb'}' AS {database.quote(DATABASE)}")
@@ -98,7 +98,7 @@ def _folder() -> Path:
 
 
 def kept_here(original: Callable[..., None]) -> Callable[..., None]:
-    """A result with no table for a destination is kept here."""
+    """Keep the result of a query without a destination table."""
 
     @functools.wraps(original)
     def write(cursor: Connection, sql: str, bound: dict[str, Any], destination: Any, config: Any, *rest: Any) -> None:
@@ -115,8 +115,8 @@ def kept_here(original: Callable[..., None]) -> Callable[..., None]:
         except StreamError as error:
             running = runner._running.get(key)
             if not (running and running.cancelled):
-                with suppress(duckdb.TransactionException):  # it has failed, and can tell no more
-                    # one of several threads failed, and which error is seen is chance: this is the query's own
+                with suppress(duckdb.TransactionException):  # the transaction has failed
+                    # which thread's error is seen is chance: this raises the query's own
                     cursor.native.sql(select, params=bound or None).execute()
             raise duckdb.Error(str(error)) from error
 
@@ -124,13 +124,13 @@ def kept_here(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def _selected(cursor: Connection, sql: str, bound: dict[str, Any]) -> tuple[str, Columns]:
-    """A query so that its columns have the types that BigQuery knows, and their names and types."""
+    """A query whose columns have BigQuery's types, and their names and types."""
 
     def found() -> tuple[str, Columns]:
         try:
             probe = cursor.execute(f"SELECT * FROM ({sql}) LIMIT 0", bound).description
         except duckdb.Error:
-            cursor.execute(sql, bound)  # what is wrong is said of the query itself
+            cursor.execute(sql, bound)  # raises the error of the query itself
             raise
         return _select(sql, [(name, kind) for name, kind, *_ in probe])
 
@@ -138,12 +138,12 @@ def _selected(cursor: Connection, sql: str, bound: dict[str, Any]) -> tuple[str,
 
 
 def _positions(count: int) -> list[str]:
-    """Names that are never the same twice, and need no quotes."""
+    """Unique names that need no quotes."""
     return [f"c{number}" for number in range(count)]
 
 
 def _select(sql: str, columns: Columns) -> tuple[str, Columns]:
-    """The query with its columns cast, as the package does it for a table; and how they are then named and typed."""
+    """The query with its columns cast, as the package does for a table, and their names and types."""
     positions = _positions(len(columns))
     cells = [
         _without_null_elements(types.cast(position, kind), name, kind)
@@ -162,7 +162,7 @@ def _select(sql: str, columns: Columns) -> tuple[str, Columns]:
 
 
 def _in_arrow(kind: Any) -> str:
-    """The type that holds a column's values in Arrow, whose intervals reach 292 years only: as text."""
+    """The type of a column in Arrow. Intervals are text, since Arrow's reach only 292 years."""
     if kind.id == "interval":
         return "VARCHAR"
     if kind.id == "list":
@@ -177,7 +177,7 @@ def _from_arrow(position: str, kind: Any) -> str:
 
 
 def _read(batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    """The batches of a query that runs while they are read; Arrow makes an OSError without a number of its errors."""
+    """The batches of a query that runs while they are read. Arrow raises its errors as an OSError without a number."""
     try:
         yield from batches
     except (OSError, pa.ArrowException) as error:
@@ -187,11 +187,11 @@ def _read(batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 
 
 def keep(project: str, job: str, columns: Columns, batches: pa.RecordBatchReader) -> None:
-    """Keep the rows of a job; those that are too old, or too many, go.
+    """Keep the rows of a job; drop results that are too old or too many.
 
     Args:
         project: the job's project.
-        job: its id; a result that it had before goes.
+        job: its id; an earlier result is dropped.
         columns: names and DuckDB types.
         batches: the rows; read to their end.
     """
@@ -232,7 +232,7 @@ def _count(result: Result, sign: int) -> None:
 
 
 def _written(file: Path, schema: pa.Schema, read: list[pa.RecordBatch], rest: Iterator[pa.RecordBatch]) -> pa.Table:
-    """The rows by way of a file, which the system's memory holds as long as it likes."""
+    """The rows, written to a file and mapped into memory."""
     try:
         with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
             while read:
@@ -246,7 +246,7 @@ def _written(file: Path, schema: pa.Schema, read: list[pa.RecordBatch], rest: It
 
 
 def make_room() -> None:
-    """Let go of what is a day old, and of the oldest ones until the rest fits; the newest one always does."""
+    """Drop results that are a day old, then the oldest until the rest fits; the newest always stays."""
     with _kept.lock:
         while _kept.results:
             key, oldest = next(iter(_kept.results.items()))
@@ -261,7 +261,7 @@ def _is_old(result: Result) -> bool:
 
 
 def forget(project: str, job: str) -> None:
-    """Let a result go, and the table that was made of it."""
+    """Drop a result and the table created from it."""
     key = project, job
     with _kept.lock:
         if result := _kept.results.pop(key, None):
@@ -278,7 +278,7 @@ def _table(project: str, job: str) -> str:
 
 
 def find(project: str, job: str) -> Result:
-    """A result that is kept.
+    """A result.
 
     Raises:
         BigQueryError: notFound.
@@ -292,7 +292,7 @@ def find(project: str, job: str) -> Result:
 
 
 def read_here(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A page of a result, as BigQuery writes its rows."""
+    """Read a page of a result, in BigQuery's form."""
 
     @functools.wraps(original)
     def list_rows(  # noqa: PLR0917 - the package's signature
@@ -330,7 +330,7 @@ def _encoded(rows: pa.Table, columns: list[tuple[str, str, Any]], int64_timestam
 
 
 def as_a_table(original: Callable[..., tuple[str, str, str]]) -> Callable[..., tuple[str, str, str]]:
-    """A statement or a job that names a result reads a table of it."""
+    """Let a statement or job that names a result read a table of it."""
 
     @functools.wraps(original)
     def physical(project: str, dataset: str, table: str) -> tuple[str, str, str]:
@@ -356,7 +356,7 @@ def _create(table: str, result: Result) -> None:
 
 
 def forgotten_here(original: Callable[..., None]) -> Callable[..., None]:
-    """What deletes a job deletes its result."""
+    """Drop a job's result when the job is deleted."""
 
     @functools.wraps(original)
     def delete(project: str, dataset: str, table: str) -> None:

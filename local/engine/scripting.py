@@ -1,4 +1,4 @@
-"""Scripts: variables, transactions, procedures and table functions as BigQuery has them."""
+"""Scripts: variables, transactions, procedures and table functions as in BigQuery."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ VALUE = script.VALUE
 
 
 class Variable:
-    """A script variable: a constant that stands where the package expects the name of a one-row table.
+    """A script variable: a constant where the package expects the name of a one-row table.
 
     Tables would be rolled back with the transaction around them, and not be readable after an error in it.
     """
@@ -58,7 +58,7 @@ def install() -> None:
 
 
 def _rows(interpreter: Any, select: str, bound: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Run a query; outside the script's transaction when an error in it has made it unusable."""
+    """Run a query; outside the script's transaction if an error has made that unusable."""
     try:
         return interpreter.cursor.execute(select, bound).fetchall()  # type: ignore[no-any-return]
     except duckdb.TransactionException:
@@ -163,7 +163,7 @@ def _check_numbers(values: int, names: list[str]) -> None:
 
 
 def evaluate(interpreter: Any, sql: str) -> Any:
-    """The value of an expression, readable also after an error within a transaction."""
+    """The value of an expression, readable even after an error within a transaction."""
     query, bound = script.translate(_expression(sql), interpreter.context)
     return _rows(interpreter, query, bound)[0][0]
 
@@ -198,14 +198,14 @@ def for_each(interpreter: Any, statement: Any) -> None:
 
 
 def call(original: Callable[..., None]) -> Callable[..., None]:
-    """CALL: arguments are values; OUT arguments are given back, which the package does by an UPDATE of a table."""
+    """CALL: arguments are values; OUT arguments are assigned, for which the package updates a table."""
 
     @functools.wraps(original)
     def run(interpreter: Any, statement: Any) -> None:
         system = statement.text.upper().startswith("BQ.")
         routine = None if system else routines.load(*interpreter.reference(statement.text))
         if routine is None or routine.routineType != "PROCEDURE":
-            original(interpreter, statement)  # which says what is wrong
+            original(interpreter, statement)  # which raises the error
             return
         arguments = list(zip(routine.arguments or [], [text for text, _ in statement.items], strict=False))
         inner = {
@@ -239,7 +239,7 @@ def row_count_from_the_start(original: Callable[..., None]) -> Callable[..., Non
 
 
 def roll_back_twice(original: Callable[..., None]) -> Callable[..., None]:
-    """ROLLBACK in the handler of a COMMIT that met another transaction: DuckDB has rolled back by itself."""
+    """ROLLBACK in the handler of a COMMIT that conflicted: DuckDB has already rolled back."""
 
     @functools.wraps(original)
     def sql(interpreter: Any, statement: Any) -> None:
@@ -293,7 +293,7 @@ def _description(options: str) -> str | None:
 
 
 def table_function_clauses(original: Callable[..., Any]) -> Callable[..., Any]:
-    """CREATE TABLE FUNCTION … RETURNS TABLE<…> OPTIONS (…): the package's grammar knows neither clause."""
+    """CREATE TABLE FUNCTION … RETURNS TABLE<…> OPTIONS (…): the package's grammar has neither clause."""
 
     @functools.wraps(original)
     def statement(parser: Any) -> Any:
@@ -336,7 +336,7 @@ def _columns(returns: str) -> list[tuple[str, str]]:
 
 
 def keep_what_was_written(original: Callable[..., None]) -> Callable[..., None]:
-    """What CREATE FUNCTION says is what the routines API answers: the body as written, columns, description."""
+    """Let the routines API answer what CREATE FUNCTION declared: the body as written, columns, description."""
 
     @functools.wraps(original)
     def sql(interpreter: Any, statement: Any) -> None:
@@ -362,7 +362,7 @@ def keep_what_was_written(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def _scalar_body(text: str) -> str | None:
-    """What stands between the parentheses of CREATE FUNCTION … AS ( … )."""
+    """The text between the parentheses of CREATE FUNCTION … AS ( … )."""
     parser = script.Parser(text)
     words = [parser.word(index) for index in range(len(parser.tokens))]
     if words[:1] != ["CREATE"] or "FUNCTION" not in words[1:4] or "TEMP" in words[1:4] or "LANGUAGE" in words:

@@ -1,4 +1,4 @@
-"""The tables API: what a change does to the table, and what BigQuery refuses."""
+"""The tables API: what a change does to the table, and which changes BigQuery refuses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def install() -> None:
 
 
 def checked_update(original: Callable[..., Any]) -> Callable[..., Any]:
-    """PUT and PATCH: refuse what BigQuery refuses, and give a view the query that was sent."""
+    """PUT and PATCH: refuse what BigQuery refuses, and set a view's query to the one sent."""
 
     @functools.wraps(original)
     def update(*arguments: Any) -> Any:
@@ -90,7 +90,7 @@ def _type(field: Any) -> str:
 
 
 def nested_fields(original: Callable[..., None]) -> Callable[..., None]:
-    """A field that is new within a RECORD: the package keeps it in the description only."""
+    """Add a new field within a RECORD: the package adds it to the description only."""
 
     @functools.wraps(original)
     def alter(project: str, dataset: str, table: str, fields: list[Any]) -> None:
@@ -117,7 +117,7 @@ def _added(current: Any, given: Any, path: str) -> list[tuple[str, Any]]:
 
 
 def default_values(original: Callable[..., str]) -> Callable[..., str]:
-    """The defaultValueExpression of a table made through the API: the package keeps it and does not apply it."""
+    """Apply defaultValueExpression of a table created through the API: the package only stores it."""
 
     @functools.wraps(original)
     def column(field: Any, nested: bool = False) -> str:
@@ -131,7 +131,7 @@ def default_values(original: Callable[..., str]) -> Callable[..., str]:
 
 
 def tables_only(original: Callable[..., None]) -> Callable[..., None]:
-    """CREATE FUNCTION makes no table: the package lists one of the function's name."""
+    """CREATE FUNCTION creates no table: the package lists one with the function's name."""
 
     @functools.wraps(original)
     def apply(tree: exp.Expression, *rest: Any) -> None:
@@ -142,7 +142,7 @@ def tables_only(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def column_defaults(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """DEFAULT of a column in CREATE TABLE is what the tables API answers as defaultValueExpression."""
+    """Let the tables API answer a column's DEFAULT in CREATE TABLE as defaultValueExpression."""
 
     @functools.wraps(original)
     def table(tree: exp.Create, *rest: Any) -> dict[str, Any]:

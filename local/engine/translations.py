@@ -1,6 +1,6 @@
-"""Statements are parsed and translated once, and run many times: scripts, procedures and clients repeat themselves.
+"""Statements are parsed and translated once and run many times, since scripts, procedures and clients repeat them.
 
-A translation holds for the names, types and definitions it was made with. The values of parameters and of script
+A translation is valid for the names, types and definitions it was made with. The values of parameters and of script
 variables are bound when it runs.
 """
 
@@ -26,16 +26,18 @@ if TYPE_CHECKING:
 
 LONGEST_PARAMETERS = 2_000  # characters of their types, or of their values within a script
 TRANSLATIONS = 20  # of one statement, for contexts that differ
-TRANSLATING = (query, script, merge)  # the modules that have the function by name
-KEPT = "kept"  # in a tree's notes
+TRANSLATING = (query, script, merge)  # the modules that import the function by name
+KEPT = "kept"  # the key in a tree's notes
 REPEATED = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge)
 SYSTEM_VARIABLE = re.compile(r"@@\s*([\w.]+)")
-CHANGING = re.compile(r"INFORMATION_SCHEMA|__TABLES__|EXTERNAL_QUERY", re.IGNORECASE)  # not made of definitions alone
+CHANGING = re.compile(
+    r"INFORMATION_SCHEMA|__TABLES__|EXTERNAL_QUERY", re.IGNORECASE
+)  # depends on more than definitions
 
 
 @dataclass(frozen=True)
 class Translation:
-    """DuckDB's text of a statement, and what it takes from the context when it runs."""
+    """DuckDB's text of a statement, and what it reads from the context when it runs."""
 
     sql: str
     parameters: frozenset[str]
@@ -56,7 +58,7 @@ class Statement:
     kept: tuple[int, dict[Any, Translation]] = (-1, {})  # for a version of the definitions; replaced as a whole
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Statement:
-        """A copy of the tree is another statement, and is told from this one by its identity."""
+        """A copy of the tree is another statement; identity distinguishes them."""
         return self
 
 
@@ -74,7 +76,7 @@ class Placeholder:
 
 
 def install() -> None:
-    """Parse and translate once where the package does it each time."""
+    """Parse and translate once what the package does each time."""
     script.parse = parse
     script.parse_script = once_a_text(script.parse_script)
     for module in TRANSLATING:
@@ -98,11 +100,11 @@ def once_a_text(original: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def keep(tree: Any, text: str) -> Any:
-    """Let a tree's translations be kept; nobody changes it from now on.
+    """Keep a tree's translations; the tree must not change from now on.
 
     Args:
         tree: a statement, or the SELECT of an expression.
-        text: what it was made from.
+        text: the text that it was parsed from.
     """
     if isinstance(tree, REPEATED) and not CHANGING.search(text):
         tree.meta[KEPT] = Statement(tree, text, tuple(sorted(set(SYSTEM_VARIABLE.findall(text.lower())))))
@@ -114,7 +116,7 @@ _parse = script.parse
 
 @once_a_text
 def _parsed(text: str) -> tuple[list[exp.Expression] | None, list[list[exp.Expression]]]:
-    """The statements of a text, to be kept; or those of one that may be changed when it runs, to be taken once."""
+    """The statements of a text: shared, or a copy if running them may change them."""
     trees = _parse(text)
     if len(text) <= LONGEST and all(isinstance(tree, REPEATED) for tree in trees):
         return [keep(tree, text) for tree in trees], []
@@ -133,13 +135,13 @@ def parse(text: str) -> Any:
 
 
 def is_kept(tree: exp.Expression) -> bool:
-    """Whether a tree is one that is never changed."""
+    """Whether a tree never changes."""
     statement = tree.meta.get(KEPT)
     return statement is not None and statement.tree is tree
 
 
 def derived(tree: exp.Expression, derive: Callable[[Any], Any]) -> Any:
-    """What a function makes of a statement, such as another statement; kept with it."""
+    """What a function derives from a statement, such as another statement; kept with it."""
     if not is_kept(tree):
         return derive(tree)
     statement: Statement = tree.meta[KEPT]
@@ -173,7 +175,7 @@ def translated_once(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _is_long(parameters: dict[str, str]) -> bool:
-    """Whether parameters are values, as EXECUTE IMMEDIATE … USING gives them, that are not worth keeping."""
+    """Whether parameters are values, as in EXECUTE IMMEDIATE … USING, which are not worth keeping."""
     return sum(map(len, parameters.values())) > LONGEST_PARAMETERS
 
 

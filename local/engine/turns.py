@@ -1,8 +1,8 @@
 """Transactions of scripts, and statements outside of one that change rows, take turns.
 
-DuckLake cancels a transaction that inserts into a table from which another has deleted meanwhile, and the reverse. At
-BigQuery an INSERT never conflicts, and a statement outside a transaction waits for one that changes the same table. A
-transaction has not yet said which tables it will change, so the statement waits here for each one that is under way.
+DuckLake cancels a transaction that inserts into a table from which a concurrent one has deleted, and the reverse. In
+BigQuery an INSERT never conflicts, and a statement outside a transaction waits for one that changes the same table.
+Which tables a transaction will change is unknown, so the statement waits here for each one that is open.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TRANSACTION, STATEMENT = "transaction", "statement"
 CHANGES_ROWS = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
-SECONDS_TO_LOOK = 0.1  # whether the job was cancelled, which wakes nobody
+SECONDS_TO_LOOK = 0.1  # between checks whether the job was cancelled, which wakes no waiter
 
 _changed = threading.Condition()
 _numbers = itertools.count()
@@ -39,7 +39,7 @@ def install() -> None:
 
 
 def in_turn(original: Callable[..., Any]) -> Callable[..., Any]:
-    """BEGIN and what changes rows outside a transaction wait until the others allow it."""
+    """Make BEGIN, and statements that change rows outside a transaction, wait for their turn."""
 
     @functools.wraps(original)
     def statement(  # noqa: PLR0917 - the package's signature
@@ -58,7 +58,7 @@ def in_turn(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def ended(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A transaction that a session leaves open holds up nobody until its next query."""
+    """A transaction that a session leaves open blocks nobody until its next query."""
 
     @functools.wraps(original)
     def execute(cursor: Connection, *arguments: Any, **named: Any) -> Any:
@@ -71,7 +71,7 @@ def ended(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _enter(kind: str, context: Any) -> int:
-    """Wait until nothing of the other kind is at work or has waited for longer.
+    """Wait until nothing of the other kind is running or has waited longer.
 
     Raises:
         duckdb.InterruptException: the job was cancelled.

@@ -18,7 +18,7 @@ from local.provider.resources import load
 from local.provider.rest import local_endpoints
 
 ADDRESS = "registry.terraform.io/hashicorp/google"
-"""The provider's address in Terraform, for which this one answers."""
+"""The provider's address in Terraform, which this one replaces."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class RunningProvider:
     _server: Any
 
     def stop(self) -> None:
-        """Stop serving; calls under way are given a second."""
+        """Stop serving; calls in progress have one second to end."""
         self._server.stop(1).wait()
 
 
@@ -57,7 +57,7 @@ def serve_provider(endpoint: str, port: int = 0) -> RunningProvider:
         "Protocol": "grpc",
         "ProtocolVersion": 5,
         "Pid": os.getpid(),
-        "Test": True,  # or Terraform would end this process when its run ends
+        "Test": True,  # else Terraform would end this process after its run
         "Addr": {"Network": "tcp", "String": f"127.0.0.1:{bound}"},
     }
     return RunningProvider(bound, json.dumps({ADDRESS: reattach}), server)

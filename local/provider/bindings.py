@@ -1,8 +1,8 @@
-"""The real provider's schema, as far as the installed cdktf bindings hold it.
+"""The real provider's schema, as far as the installed cdktf bindings contain it.
 
 Their JavaScript (one module a resource type, in the wheel's jsii tarball) keeps names, types, required or optional,
 computed-only, nesting and item counts. It loses which optional attributes are computed too, and which are sensitive:
-those facts stand with each resource in `resources/` and are added by `resources.schemas`.
+those facts are declared with each resource in `resources/` and are added by `resources.schemas`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def tarball() -> Path:
 
 
 def binding_schemas(types: Iterable[str], cache: Path = _CACHE) -> dict[str, Schema]:
-    """Give the schema of each resource type, and of the provider under the name "provider".
+    """Return the schema of each resource type, and of the provider under the name "provider".
 
     Reading the tarball takes seconds, so the result is kept on disk, by the tarball's name and size and this code.
     """
@@ -68,12 +68,12 @@ def binding_schemas(types: Iterable[str], cache: Path = _CACHE) -> dict[str, Sch
     kept = cache / f"provider-schema-{key}.json"
     try:
         return {name: Schema(block_from_json(block)) for name, block in json.loads(kept.read_text()).items()}
-    except (OSError, ValueError, KeyError, TypeError):  # not there yet, or cut off: made again
+    except (OSError, ValueError, KeyError, TypeError):  # missing or truncated: created again
         schemas = _read_tarball(source, names)
     cache.mkdir(parents=True, exist_ok=True)
     part = kept.with_suffix(f".{id(schemas)}.part")
     part.write_text(json.dumps({name: asdict(schema.block) for name, schema in schemas.items()}))
-    part.replace(kept)  # at once, so that a second process never reads half a file
+    part.replace(kept)  # atomic, so another process never reads half a file
     return schemas
 
 
@@ -82,7 +82,7 @@ def _read_tarball(source: Path, types: list[str]) -> dict[str, Schema]:
     wanted = {f"package/lib/{module}/index.{suffix}" for module in module_of.values() for suffix in ("js", "d.ts")}
     texts: dict[str, str] = {}
     with tarfile.open(source) as archive:
-        for member in archive:  # once through: a gzip archive cannot be sought in
+        for member in archive:  # in one pass: a gzip archive has no random access
             if member.name in wanted and (file := archive.extractfile(member)):
                 texts[member.name] = file.read().decode()
     schemas = {}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def expand(block: Block, rules: Rules, value: Value, path: str = "") -> dict[str, Any]:
-    """Make the REST object of a block's value; what is not set is left out."""
+    """The REST object of a block's value, without what is not set."""
     out: dict[str, Any] = {}
     for name, attribute in block.attributes.items():
         rule, item = rules.get(path + name, PLAIN), value.get(name)
@@ -30,13 +30,13 @@ def expand(block: Block, rules: Rules, value: Value, path: str = "") -> dict[str
 
 
 def flatten(block: Block, rules: Rules, data: Any, known: Value, path: str = "") -> dict[str, Value]:
-    """Make a block's value of a REST object.
+    """The value of a block from a REST object.
 
     Args:
         block: The schema.
         rules: The resource type's rules.
         data: The REST object, or a part of it.
-        known: The state or plan so far: it supplies what the API does not give back.
+        known: The state or plan so far: it supplies what the API does not return.
         path: The place of the block in the resource.
     """
     out: dict[str, Value] = {}
@@ -66,7 +66,7 @@ def flatten(block: Block, rules: Rules, data: Any, known: Value, path: str = "")
 
 
 def _shaped(cty: CtyType, value: Any) -> Any:
-    """Give an object of the API the shape of a computed list of objects, names included."""
+    """Convert an object of the API to a computed list of objects, names included."""
     if isinstance(cty, list) and cty[0] in ("list", "set") and isinstance(cty[1], list):
         return [_shaped(cty[1], item) for item in (value if isinstance(value, list) else [value])]
     if isinstance(cty, list) and cty[0] == "object":
@@ -82,7 +82,7 @@ def _empty(cty: CtyType) -> Value:
 
 
 def put(target: dict[str, Any], place: str, value: Any) -> None:
-    """Set a value at a dotted place, making the objects on the way."""
+    """Set a value at a dotted path; missing objects are created."""
     *folders, last = place.split(".")
     for folder in folders:
         target = target.setdefault(folder, {})
@@ -90,7 +90,7 @@ def put(target: dict[str, Any], place: str, value: Any) -> None:
 
 
 def get(data: Any, place: str) -> Any:
-    """Read the value at a dotted place; None where there is none."""
+    """The value at a dotted path, or None."""
     for part in place.split("."):
         if not isinstance(data, dict):
             return None
@@ -99,7 +99,7 @@ def get(data: Any, place: str) -> Any:
 
 
 def settle(block: Block, new: Value, plan: Value) -> Value:
-    """Prefer the plan's null to an empty collection that was read back, as the original does after an apply."""
+    """Prefer the plan's null to an empty collection that was read, as the original does after an apply."""
     if new is None or plan is None or plan is UNKNOWN:
         return new
     out = dict(new)

@@ -32,7 +32,7 @@ class Change:
     replace: list[Path] = field(default_factory=list)
 
     def changed(self, name: str) -> bool:
-        """Say whether the plan differs from the state before."""
+        """Whether the plan differs from the prior state."""
         return self.prior is None or self.prior.get(name) != self.plan.get(name)
 
 
@@ -62,7 +62,7 @@ class _Planner:
             return None
         if configured is not None:
             new = rule.normal(configured) if rule.normal else configured
-            # Within the same object an equal value keeps the form that the state has.
+            # within the same object an equal value keeps the state's form
             return old if prior is not None and rule.same(old, new) else new
         if rule.default is not None:
             return old if prior is not None and old is not None and rule.same(old, rule.default) else rule.default
@@ -86,13 +86,13 @@ class _Planner:
             before = old_items[i] if i < len(old_items) else None
             after = configured[i] if i < len(configured) else None
             planned = self.block(nested.block, f"{path}.", before, after or {}, (*steps, i))
-            if after is not None:  # an item that goes is planned all the same: what it held may ask for a new object
+            if after is not None:  # a removed item is planned too: its values may require a replacement
                 items.append(planned)
         return items
 
     def _set(self, nested: NestedBlock, path: str, old: list[Value], configured: list[Value]) -> Value:
         fresh = _Planner(self.rules, creating=True, replace=[])
-        # An item of a set is compared whole, so what it leaves out is there as its zero, as in what is read back.
+        # a set compares whole items, so unset values are zeros, as in what is read
         planned = [
             _with_zeros(nested.block, fresh.block(nested.block, f"{path}.", None, item, ())) for item in configured
         ]
@@ -109,7 +109,7 @@ def _with_zeros(block: Block, item: dict[str, Value]) -> dict[str, Value]:
 
 
 def plan(block: Block, rules: Rules, prior: Value, config: Value) -> Change:
-    """Plan a resource by schema and rules alone; what needs more is done by the resource type afterwards."""
+    """Plan a resource by its schema and rules; the resource type adds the rest afterwards."""
     change = Change(prior, config)
     planner = _Planner(rules, prior is None, change.replace)
     change.plan = planner.block(block, "", prior, config, ())

@@ -31,7 +31,7 @@ _FAILURES = (ApiError, Refused, OSError)
 class Plugin:
     """A provider that serves any number of Terraform runs at once.
 
-    Terraform configures a provider by one call and acts by others, on one connection of its own; so the configuration
+    Each Terraform run configures the provider and then uses it on a connection of its own, so the configuration
     is kept by connection, and a call on a connection that configured nothing (a new one after a break) takes the
     latest. Endpoints that the configuration does not set are those of the server that holds this provider.
     """
@@ -52,7 +52,7 @@ class Plugin:
         ).SerializeToString()
 
     def answers(self) -> dict[str, Callable[[Any, str], Any]]:
-        """Give the function that answers each call of the protocol."""
+        """The function that answers each call of the protocol."""
         return {
             "GetMetadata": lambda _request, _peer: self._metadata,
             "GetSchema": lambda _request, _peer: self._schema,
@@ -132,7 +132,7 @@ class Plugin:
         )
 
     def apply(self, request: Any, peer: str) -> Any:
-        """Create, change or delete; after a failure the state says what stands."""
+        """Create, change or delete; after a failure the state tells what exists."""
         resource = self._resources[request.type_name]
         block, session = resource.schema.block, self._session(peer)
         prior, plan = decode(request.prior_state), decode(request.planned_state)
@@ -158,7 +158,7 @@ class Plugin:
         )
 
     def import_resource(self, request: Any, peer: str) -> Any:
-        """Start a state from an import id; Terraform has it read next."""
+        """Begin a state from an import id; Terraform reads it next."""
         resource = self._resources[request.type_name]
         try:
             state = resource.import_state(self._session(peer), request.id)

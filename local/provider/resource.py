@@ -22,7 +22,7 @@ _GONE = 404
 
 @dataclass
 class RestObject:
-    """A resource type: what its schema cannot tell, and the steps of its life.
+    """A resource type: what its schema does not contain, and the steps of its lifecycle.
 
     Attributes:
         name: The type's name in Terraform.
@@ -78,13 +78,13 @@ class RestObject:
             change.replace.extend(self.further_replacements(change))
 
     def further_replacements(self, _change: Change) -> list[tuple[str | int, ...]]:
-        """Name what makes it a new object by more than a rule on one attribute."""
+        """The attributes that require a replacement, beyond the rules on single attributes."""
         return []
 
-    # Life
+    # Lifecycle
 
     def create(self, session: Session, plan: Value) -> Value:
-        """Make the object; give what is known of it then."""
+        """Create the object; return what is known of it then."""
         try:
             answer = session.call(self.api, "POST", self._url(self.collection, plan), self.body(plan, None))
         except (ApiError, ConnectionError) as error:
@@ -92,7 +92,7 @@ class RestObject:
         return {**plan, **self.named(answer)}
 
     def read(self, session: Session, known: Value) -> Value:
-        """Read the object; None when it is gone."""
+        """Read the object; None if it does not exist."""
         try:
             data = session.find(self.api, self._url(self.item, known))
         except (ApiError, ConnectionError) as error:
@@ -114,7 +114,7 @@ class RestObject:
             raise type_of(error)(self.update_error(plan, error)) from error
 
     def delete(self, session: Session, prior: Value) -> None:
-        """Remove the object; one that is gone already is fine."""
+        """Delete the object; a missing one is fine."""
         try:
             session.call(self.api, "DELETE", self.deletion(prior))
         except ApiError as error:
@@ -122,10 +122,10 @@ class RestObject:
                 raise type_of(error)(f"Error when reading or editing {self._quoted(prior)}: {error}") from error
 
     def import_state(self, session: Session, text: str) -> Value:
-        """Start a state from an import id.
+        """Begin a state from an import id.
 
         Raises:
-            Refused: The id has none of the accepted forms.
+            Refused: The id does not match an accepted form.
         """
         for form in self.imports:
             if match := re.fullmatch(form, text):
@@ -139,36 +139,36 @@ class RestObject:
         forms = [re.sub(r"\(\?P<(\w+)>[^)]*\)", r"{{\1}}", form) for form in self.imports]
         raise Refused(f"Import id {text!r} doesn't match any of the accepted formats: {forms}")
 
-    # Details that a resource type may have its own way with
+    # Details that a resource type may override
 
     def body(self, plan: Value, _prior: Value) -> dict[str, Any]:
-        """Make what a write sends; the prior state is None for a new object."""
+        """The body of a write; the prior state is None for a new object."""
         body = mapping.expand(self.schema.block, self.rules, plan)
         if plan.get("effective_labels"):
             mapping.put(body, self.labels_place(), plan["effective_labels"])
         return body
 
     def labels_place(self) -> str:
-        """Name the place of the labels in the REST object."""
+        """The path of the labels in the REST object."""
         return "labels"
 
     def named(self, _answer: Any) -> dict[str, Value]:
-        """Take the names that the server gives to a new object from its answer."""
+        """The names that the server has given to a new object, from its answer."""
         return {}
 
     def deletion(self, prior: Value) -> str:
-        """Give the path of the delete."""
+        """The path of the delete."""
         return self.fill(self.item, prior)
 
     def update_error(self, plan: Value, error: Exception) -> str:
-        """Word the failure of an update."""
+        """The message of a failed update."""
         return f'Error updating {self.title} "{self.id_of(plan)}": {error}'
 
     def complete_import(self, session: Session, state: dict[str, Value]) -> None:
-        """Add to an imported state what its id does not say."""
+        """Complete an imported state."""
 
     def state(self, _session: Session, data: Any, known: Value) -> Value:
-        """Make the state of the object that was read."""
+        """The state of the object that was read."""
         new = mapping.flatten(self.schema.block, self.rules, data, known)
         new["id"] = self.id_of(new)
         if "effective_labels" in new:
@@ -179,10 +179,10 @@ class RestObject:
             new["effective_labels"] = labels
         return new
 
-    # What all of them share
+    # What all resource types share
 
     def written_changes(self, prior: Value, plan: Value) -> list[str]:
-        """Name the attributes and blocks that differ and that the server is to hear of."""
+        """The attributes and blocks that differ and are sent to the server."""
         block = self.schema.block
         names = [name for name, attribute in block.attributes.items() if attribute.required or attribute.optional]
         names += [name for name in block.blocks if name != "timeouts"]
@@ -196,12 +196,12 @@ class RestObject:
         ]
 
     def fill(self, template: str, state: Value) -> str:
-        """Fill a path from a state, quoted for an address."""
+        """A path filled from a state, quoted for a URL."""
         quoted = {key: urllib.parse.quote(value, safe="/@:") for key, value in state.items() if isinstance(value, str)}
         return template.format(**quoted)
 
     def id_of(self, state: Value) -> str:
-        """Give the Terraform id."""
+        """The Terraform id."""
         return (self.id or self.item).format(**state)
 
     def _url(self, template: str, state: Value) -> str:
@@ -214,7 +214,7 @@ class RestObject:
 
 
 def type_of(error: Exception) -> type[Exception]:
-    """Give the kind of error to raise again with more words: out of reach stays out of reach."""
+    """The type in which to raise an error with more context: an unreachable server stays a ConnectionError."""
     return ConnectionError if isinstance(error, ConnectionError) else Refused
 
 

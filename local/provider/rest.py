@@ -1,4 +1,4 @@
-"""Google's REST APIs, called at the addresses that the provider is given."""
+"""Google's REST APIs, called at the provider's configured addresses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _connections = threading.local()
 
 
 class ApiError(Exception):
-    """An answer that says no, worded as Google's Go client words it."""
+    """An error answer, in the words of Google's Go client."""
 
     def __init__(self, status: int, message: str, reason: str = "") -> None:
         self.status = status
@@ -39,7 +39,7 @@ class ApiError(Exception):
 
 
 class Refused(Exception):  # noqa: N818 - a refusal by our own rules, not a failure
-    """Something that the provider itself does not do, such as deleting a protected table."""
+    """The provider itself refuses something, such as deleting a protected table."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Session:
 
     endpoints: Mapping[str, str]
     project: str | None = None
-    token: str = "local"  # noqa: S105 - a word for a server that asks for none
+    token: str = "local"  # noqa: S105 - the server does not check it
     default_labels: Mapping[str, str] = field(default_factory=dict)
     attribution_label: bool = True
     attribution_always: bool = False
@@ -66,7 +66,7 @@ class Session:
             The answer's JSON; {} where it is empty.
 
         Raises:
-            ApiError: The server says no.
+            ApiError: The server answers with an error.
             ConnectionError: The server cannot be reached.
         """
         url = self.endpoints[api].rstrip("/") + "/" + path
@@ -76,7 +76,7 @@ class Session:
         return json.loads(raw) if raw.strip() else {}
 
     def find(self, api: str, path: str) -> Any:
-        """GET an object; None when there is none."""
+        """GET an object; None if it does not exist."""
         try:
             return self.call(api, "GET", path)
         except ApiError as error:
@@ -86,12 +86,12 @@ class Session:
 
 
 def local_endpoints(base: str) -> dict[str, str]:
-    """Give the address of each API in the embedded environment."""
+    """The address of each API in the embedded environment."""
     return {api: f"{base.rstrip('/')}/{path}" for api, (_, path) in ENDPOINTS.items()}
 
 
 def _exchange(method: str, url: str, body: bytes | None, token: str) -> tuple[int, bytes]:
-    """Send one request on this thread's connection to that host, a new one where the old one has gone."""
+    """Send one request on this thread's connection to that host, a new one if the old one is closed."""
     parts = urllib.parse.urlsplit(url)
     kept: dict[tuple[str, str], http.client.HTTPConnection] = _connections.__dict__.setdefault("by_host", {})
     host = (parts.scheme, parts.netloc)
@@ -115,7 +115,7 @@ def _exchange(method: str, url: str, body: bytes | None, token: str) -> tuple[in
             raise ConnectionError(f'{method.title()} "{url}": {_reason(error, parts.netloc)}') from error
         kept[host] = connection
         return answer.status, raw
-    raise AssertionError("unreachable: the second round gives back or raises")
+    raise AssertionError("unreachable: the second round returns or raises")
 
 
 def _reason(error: Exception, host: str) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 VIRTUAL = ""
-"""The `api` of an attribute that the provider keeps for itself: never sent, never read back."""
+"""The `api` of an attribute that the provider keeps for itself: never sent, never read."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Rule:
 
     Attributes:
         replaces: A change makes a new object (ForceNew).
-        default: The value where none is configured.
-        keeps_block: A block that the server fills in where none is configured (Optional and Computed).
+        default: The value if none is configured.
+        keeps_block: A block that the server fills in if none is configured (Optional and Computed).
         same: Whether the old and the configured value mean the same (DiffSuppressFunc).
         normal: The form in which a configured value is kept (StateFunc).
         api: The dotted place in the REST object; None is the name in camel case.
@@ -56,7 +56,7 @@ def compact_json(value: Any) -> str:
 
 
 def normal_json(text: Value) -> Value:
-    """Bring JSON text into its canonical form; other text stays as it is."""
+    """JSON text in its canonical form; other text unchanged."""
     try:
         return compact_json(json.loads(text))
     except (ValueError, TypeError):
@@ -64,12 +64,12 @@ def normal_json(text: Value) -> Value:
 
 
 def same_json(old: Value, new: Value) -> bool:
-    """Compare two JSON texts by what they say."""
+    """Compare two JSON texts by their values."""
     return same(old, new) or normal_json(old) == normal_json(new)
 
 
 def same_case(old: Value, new: Value) -> bool:
-    """Compare two texts but for upper and lower case."""
+    """Compare two texts, ignoring case."""
     return isinstance(old, str) and isinstance(new, str) and old.casefold() == new.casefold()
 
 

@@ -1,4 +1,4 @@
-"""The schema of a Terraform block: attributes, nested blocks, and how they go over the wire."""
+"""The schema of a Terraform block: attributes, nested blocks, and their form on the wire."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Schema:
 
 
 def block_from_json(data: dict[str, Any]) -> Block:
-    """Read what dataclasses.asdict made of a block."""
+    """A block from the result of dataclasses.asdict."""
     return Block(
         {name: Attribute(**attribute) for name, attribute in data["attributes"].items()},
         {

@@ -34,14 +34,14 @@ _ZEROS = {"string": "", "number": 0, "bool": False, "list": (), "set": (), "map"
 
 
 def decode(message: Any) -> Value:
-    """Read a value off the wire."""
+    """Read a value from the wire."""
     if message.msgpack:  # any extension type is an unknown value, refined or not
         return msgpack.unpackb(message.msgpack, raw=False, strict_map_key=False, ext_hook=lambda _code, _data: UNKNOWN)
     return json.loads(message.json) if message.json else None
 
 
 def encode(block: Block, value: Value) -> Any:
-    """Put a value of a block on the wire, with everything that the schema names and nothing else."""
+    """A block's value for the wire, with exactly the names of the schema."""
     packed = msgpack.packb(conform(block, value), use_bin_type=True, default=_unknown_extension)
     return MESSAGES["Dynamic"](msgpack=packed)
 
@@ -49,11 +49,11 @@ def encode(block: Block, value: Value) -> Any:
 def _unknown_extension(value: Any) -> msgpack.ExtType:
     if value is UNKNOWN:
         return msgpack.ExtType(0, b"\x00")
-    raise TypeError(f"{type(value).__name__} is no Terraform value")
+    raise TypeError(f"{type(value).__name__} is not a Terraform value")
 
 
 def conform(block: Block, value: Value) -> Value:
-    """Give a value the shape of the schema: all names there, each of its type."""
+    """Convert a value to the schema: every name is there, with its type."""
     if value is None or value is UNKNOWN:
         return value
     out = {name: convert(attribute.type, value.get(name)) for name, attribute in block.attributes.items()}
@@ -92,13 +92,13 @@ def _number(text: str) -> int | float:
 
 
 def zero(cty: CtyType) -> Value:
-    """Give the value that stands for "not set" in a state: "", 0, false, [] or {}."""
+    """The value that means "not set" in a state: "", 0, false, [] or {}."""
     value = _ZEROS[cty if isinstance(cty, str) else cty[0]]
     return list(value) if isinstance(value, tuple) else value
 
 
 def is_zero(value: Value) -> bool:
-    """Say whether a value is null or its type's zero, which count as the same."""
+    """Whether a value is null or its type's zero, which count as the same."""
     return value is not UNKNOWN and not value
 
 
@@ -108,7 +108,7 @@ def same(old: Value, new: Value) -> bool:
 
 
 def has_unknown(value: Value) -> bool:
-    """Say whether anything in a value is not known yet."""
+    """Whether any part of a value is unknown."""
     if isinstance(value, dict):
         return any(map(has_unknown, value.values()))
     if isinstance(value, list):
@@ -117,7 +117,7 @@ def has_unknown(value: Value) -> bool:
 
 
 def without_zeros(value: Value) -> Value:
-    """Drop what is not set, so that two blocks of a set can be compared whichever way they leave things out."""
+    """Drop what is not set, so that two blocks of a set are equal however they omit values."""
     if isinstance(value, dict):
         return {key: kept for key, item in sorted(value.items()) if not is_zero(kept := without_zeros(item))}
     return [without_zeros(item) for item in value] if isinstance(value, list) else value

@@ -71,7 +71,7 @@ REQUEST_OF = {
     "ReadDataSource": "DataRequest",
     "Stop": "Empty",
 }
-"""The protocol's calls that are answered, each with the message that it brings."""
+"""The supported calls of the protocol, each with its request message."""
 
 _WORKERS = 40  # three Terraform runs, each of which makes ten calls at a time, and some to spare
 
@@ -113,7 +113,7 @@ MESSAGES: dict[str, Any] = _message_classes()
 
 
 class _Calls(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
-    """Finds the function that answers a call; a call that is not answered is UNIMPLEMENTED, which Terraform accepts."""
+    """Finds the function for a call; any other call is UNIMPLEMENTED, which Terraform accepts."""
 
     def __init__(self, answers: Mapping[str, Callable[[Any, str], Any]]) -> None:
         self._answers = answers
@@ -125,7 +125,7 @@ class _Calls(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
             return grpc.unary_unary_rpc_method_handler(
                 lambda request, context: answer(request, context.peer()), MESSAGES[REQUEST_OF[call]].FromString, _bytes
             )
-        if details.method == "/plugin.GRPCController/Shutdown":  # one run has ended; others may go on
+        if details.method == "/plugin.GRPCController/Shutdown":  # one run has ended; others may continue
             return grpc.unary_unary_rpc_method_handler(lambda _request, _context: b"")
         if details.method == "/plugin.GRPCStdio/StreamStdio":  # an open stream would hold a worker
             return grpc.unary_stream_rpc_method_handler(_nothing)
@@ -145,11 +145,11 @@ def start(answers: Mapping[str, Callable[[Any, str], Any]], port: int) -> tuple[
 
     Args:
         answers: For each call of the protocol the function that answers it, given the message and the connection's
-            name. It gives back a message, or the bytes of one.
+            name. It returns a message, or the bytes of one.
         port: The port, or 0 for a free one.
 
     Returns:
-        The running server, to be kept by the caller (a collected one cancels its calls), and its port.
+        The running server, which the caller must keep (garbage collection cancels its calls), and its port.
 
     Raises:
         OSError: The port is in use.
@@ -157,7 +157,7 @@ def start(answers: Mapping[str, Callable[[Any, str], Any]], port: int) -> tuple[
     options = [
         ("grpc.max_send_message_length", -1),
         ("grpc.max_receive_message_length", -1),
-        ("grpc.so_reuseport", 0),  # a second server on the same port would take half of its calls
+        ("grpc.so_reuseport", 0),  # a second server on the port would receive half of the calls
     ]
     server = grpc.server(futures.ThreadPoolExecutor(_WORKERS, thread_name_prefix="provider"), options=options)
     server.add_generic_rpc_handlers((_Calls(answers),))

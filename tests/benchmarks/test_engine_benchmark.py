@@ -1,4 +1,4 @@
-"""What the engine's benchmark says of figures that stay level, and of figures that grow."""
+"""The engine's benchmark judges figures that stay level, and figures that grow."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LEVEL = DayFigures(
 
 
 def days(change: Callable[[DayFigures], DayFigures]) -> list[DayFigures]:
-    """30 days: the first week grows fast, the latencies are noisy, what the contract keeps grows with its rows."""
+    """30 days: fast growth in the first week, noisy latencies, and growth of what the contract keeps."""
     found = []
     for day in range(1, 31):
         early, noise = max(0, 8 - day), 1 + 0.2 * (-1) ** day
@@ -59,8 +59,8 @@ def test_level_figures_pass() -> None:
         ("SELECT 1, ms", lambda day: replace(day, select_ms=day.select_ms * (1 + day.day / 10))),
         ("count, ms", lambda day: replace(day, count_ms=day.count_ms + day.day)),
         ("view, ms", lambda day: replace(day, view_ms=day.view_ms + 3 * day.day)),
-        ("kept files a row", lambda day: replace(day, kept_files=day.kept_files * day.day)),
-        ("kept megabytes a row", lambda day: replace(day, kept_megabytes=day.kept_megabytes * day.day)),
+        ("kept files per row", lambda day: replace(day, kept_files=day.kept_files * day.day)),
+        ("kept megabytes per row", lambda day: replace(day, kept_megabytes=day.kept_megabytes * day.day)),
     ],
 )
 def test_what_grows_is_named(grows: str, change: Callable[[DayFigures], DayFigures]) -> None:
@@ -71,7 +71,7 @@ def test_what_grows_is_named(grows: str, change: Callable[[DayFigures], DayFigur
 def test_growth_below_the_allowance_passes() -> None:
     slowly = days(lambda day: replace(day, memory_mb=day.memory_mb * (1 + day.day / 100)))
     (memory,) = (growth for growth in growths(slowly) if growth.figure == "memory, MB")
-    assert 0.005 < memory.a_day < 0.01
+    assert 0.005 < memory.per_day < 0.01
     assert not memory.grows
 
 
@@ -85,7 +85,7 @@ def test_a_server_levels_off_after_a_week() -> None:
     """Days of one hour each: the one at which most of the scheduled queries work."""
     days = soak(12, hours=(3,), calls=1)
     settled, last = days[SETTLED - 1], days[-1]
-    # without maintenance there would be half as many again; a round may be under way when they are counted
+    # without maintenance there would be half as many again; a round may be running when they are counted
     assert last.files <= 1.25 * settled.files
     assert last.megabytes <= 1.25 * settled.megabytes
     assert last.jobs <= 1.1 * settled.jobs, "the history of jobs grows"

@@ -51,7 +51,7 @@ def environment_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def environment(environment_folder: Path) -> Iterator[Environment]:
-    """The embedded environment; a test that changes it puts it back."""
+    """The embedded environment; a test that changes it restores it."""
     with embedded_environment(environment_folder) as found:
         yield found
 

@@ -28,7 +28,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(left: Path, tmp_path: Path) -> Iterator[Path]:
-    """The folder, put back after the test; the path of its data is written in it, so a copy would not do."""
+    """The folder, restored after the test. It contains its own path, so a copy could not be opened."""
     kept = shutil.copytree(left, tmp_path / "kept")
     yield left
     shutil.copytree(kept, left, dirs_exist_ok=True)

@@ -54,14 +54,14 @@ def test_every_declared_schedule_is_due_at_its_minute() -> None:
 
 
 class Queries:
-    """Takes the queries that are run, and tells when there were enough."""
+    """Records the queries that are run, and signals when there were enough."""
 
     def __init__(self, enough: int) -> None:
         self.run: list[ScheduledQuery] = []
         self.enough, self.done = enough, Event()
 
     def __call__(self, query: ScheduledQuery) -> None:
-        """Take one."""
+        """Record one."""
         self.run.append(query)
         if len(self.run) == self.enough:
             self.done.set()
@@ -82,8 +82,8 @@ def create(client: TestClient, schedule: str) -> dict[str, Any]:
     return answer
 
 
-def test_what_is_due_runs_once_for_each_time_and_is_then_due_next(tmp_path: Path) -> None:
-    """Times missed while the server was down are made good, a day back."""
+def test_a_due_config_runs_once_for_each_missed_time(tmp_path: Path) -> None:
+    """Runs missed while the server was down are caught up, a day back."""
     store, queries = Store(tmp_path / "store.sqlite"), Queries(24)
     app = create_control_plane(store, Projects("eros-local", 100000000001), queries)
     client = TestClient(app)
@@ -112,7 +112,7 @@ def test_a_disabled_config_is_never_due(tmp_path: Path) -> None:
 
 
 def test_a_config_that_is_changed_wakes_the_clock() -> None:
-    """It waits for a change, not for a time: here nothing is due until something is."""
+    """Nothing is due at first, so only the change can wake it."""
     configs: list[dict[str, Any]] = []
     ran = Event()
 

@@ -1,4 +1,4 @@
-"""Scheduled queries: configs as Terraform writes them, runs that execute and say how they ended."""
+"""Scheduled queries: configs as Terraform writes them, and runs that execute and record how they ended."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOON = {"requestedRunTime": "2026-01-01T04:00:00-08:00"}
 
 
 class Queries:
-    """Stands in for BigQuery: notes what it was to run, waits until it may end, fails when told to."""
+    """A fake BigQuery: records each query, waits until it may end, and fails on request."""
 
     def __init__(self) -> None:
         self.seen: list[ScheduledQuery] = []
@@ -92,7 +92,7 @@ def test_names_hold_the_project_number_and_answer_to_the_id_too(client: TestClie
     assert client.get(other).json()["transferConfigs"] == []
 
 
-def test_an_update_changes_what_its_mask_names_and_nothing_else(client: TestClient) -> None:
+def test_an_update_changes_only_the_fields_of_its_mask(client: TestClient) -> None:
     config = create(client, notificationPubsubTopic="projects/eros-local/topics/runs")
     changes = {"displayName": "other", "schedule": "every 2 hours"}
     mask = {"updateMask": "schedule,notification_pubsub_topic"}
@@ -102,7 +102,7 @@ def test_an_update_changes_what_its_mask_names_and_nothing_else(client: TestClie
     assert "notificationPubsubTopic" not in updated
 
 
-def test_failure_mail_is_always_said_once_it_was_named(client: TestClient) -> None:
+def test_failure_mail_is_always_in_the_answer_once_it_was_set(client: TestClient) -> None:
     assert create(client, emailPreferences={})["emailPreferences"] == {"enableFailureEmail": False}
 
 
@@ -165,7 +165,7 @@ def test_a_run_is_running_until_its_query_ends(client: TestClient, queries: Quer
     assert client.get(runs, params={"states": "FAILED"}).json()["transferRuns"] == []
 
 
-def test_a_config_takes_its_runs_with_it(client: TestClient, queries: Queries) -> None:
+def test_a_config_is_deleted_with_its_runs(client: TestClient, queries: Queries) -> None:
     config = create(client)
     run = run_to_end(client, queries, config)
     assert client.delete(f"{BASE}/{config['name']}").is_success
@@ -173,7 +173,7 @@ def test_a_config_takes_its_runs_with_it(client: TestClient, queries: Queries) -
         assert client.get(f"{BASE}/{gone}").status_code == 404
 
 
-def test_a_run_that_the_server_left_behind_has_failed(store: Store, client: TestClient, queries: Queries) -> None:
+def test_a_run_interrupted_by_a_restart_has_failed(store: Store, client: TestClient, queries: Queries) -> None:
     config = create(client)
     run = client.post(f"{BASE}/{config['name']}:startManualRuns", json=NOON).json()["runs"][0]
     assert queries.started.wait(60)
@@ -194,7 +194,7 @@ def test_a_run_that_the_server_left_behind_has_failed(store: Store, client: Test
         {"requestedRunTime": "2999-01-01T00:00:00Z"},
     ],
 )
-def test_run_times_that_mean_nothing_are_refused(client: TestClient, queries: Queries, body: Any) -> None:
+def test_unusable_run_times_are_refused(client: TestClient, queries: Queries, body: Any) -> None:
     config = create(client)
     answer = client.post(f"{BASE}/{config['name']}:startManualRuns", json=body)
     assert answer.json()["error"]["status"] == "INVALID_ARGUMENT"

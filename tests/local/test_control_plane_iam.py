@@ -49,7 +49,7 @@ def test_a_stale_etag_is_refused_and_changes_nothing(client: TestClient) -> None
 
 
 def test_members_added_at_the_same_time_all_arrive(client: TestClient) -> None:
-    """Each thread reads, adds itself and writes, and begins anew when its etag is stale: as Terraform does."""
+    """Each thread reads, adds itself and writes, and starts again if its etag is stale, as Terraform does."""
     conflicts = []
 
     def add(number: int) -> None:

@@ -56,7 +56,7 @@ def versions(client: TestClient, name: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_of_many_who_create_an_object_that_must_not_stand_one_does(client: TestClient) -> None:
+def test_of_many_writers_that_expect_no_object_one_succeeds(client: TestClient) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda n: write(client, LOCK, str(n), "&ifGenerationMatch=0"), range(16)))
     assert sorted(answer.status_code for answer in answers) == [200, *[412] * 15]
@@ -75,7 +75,7 @@ def test_an_object_is_deleted_only_at_the_expected_generation(client: TestClient
     assert client.delete(place(LOCK)).status_code == 404
 
 
-def test_a_version_that_was_written_over_can_be_read_and_brought_back(client: TestClient) -> None:
+def test_an_overwritten_version_can_be_read_and_restored(client: TestClient) -> None:
     first, second = (write(client, STATE, text).json()["generation"] for text in ("first", "second"))
     assert [version["generation"] for version in versions(client, STATE)] == [first, second]
     assert "timeDeleted" in versions(client, STATE)[0]
@@ -88,7 +88,7 @@ def test_a_version_that_was_written_over_can_be_read_and_brought_back(client: Te
     assert second not in [version["generation"] for version in versions(client, STATE)]
 
 
-def test_without_versioning_nothing_is_kept(client: TestClient) -> None:
+def test_without_versioning_no_older_version_is_kept(client: TestClient) -> None:
     assert client.patch(BUCKET, json={"versioning": {"enabled": False}}).json()["metageneration"] == "2"
     old = write(client, STATE, "first").json()["generation"]
     write(client, STATE, "second")
@@ -105,7 +105,7 @@ def test_a_listing_has_folders_and_objects(client: TestClient) -> None:
     assert client.get("/storage/v1/b/no-such-bucket/o").status_code == 404
 
 
-def test_an_upload_in_chunks_is_an_object_once_all_have_come(client: TestClient) -> None:
+def test_an_upload_in_chunks_becomes_an_object_with_the_last_chunk(client: TestClient) -> None:
     started = client.post(
         f"/upload{BUCKET}/o?uploadType=resumable&ifGenerationMatch=0", json={"name": STATE, "contentType": "text/x"}
     )
@@ -141,7 +141,7 @@ def test_a_bucket_with_objects_stays(client: TestClient) -> None:
     assert client.delete(BUCKET).status_code == 204
 
 
-def test_a_policy_of_a_bucket_is_written_as_it_was_read(client: TestClient) -> None:
+def test_a_bucket_policy_is_written_at_the_etag_that_was_read(client: TestClient) -> None:
     binding = {"role": "roles/storage.objectViewer", "members": ["group:viewers@example.com"]}
     read = client.get(f"{BUCKET}/iam").json()
     assert client.put(f"{BUCKET}/iam", json={**read, "bindings": [binding]}).is_success
@@ -167,7 +167,7 @@ OIDC = {
 }
 
 
-def test_a_deleted_pool_keeps_its_name_and_can_be_taken_back(client: TestClient) -> None:
+def test_a_deleted_pool_keeps_its_name_and_can_be_restored(client: TestClient) -> None:
     create = f"{POOLS}?workloadIdentityPoolId=github"
     made = client.post(create, json={"displayName": "GitHub"}).json()
     assert made["done"] is True

@@ -1,4 +1,4 @@
-"""A full disk: statements fail in words, nothing acknowledged is lost, and all goes on once there is room."""
+"""A full disk: statements name it and fail, no acknowledged row is lost, and with room everything works again."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A disk for the tests that leave its server as it was."""
+    """A disk for tests that leave its server unchanged."""
     with mounted(tmp_path_factory.mktemp("small_disk"), 128) as folder:
         yield folder
 
@@ -71,15 +71,15 @@ def small(small_disk: Path) -> Iterator[Server]:
 
 
 def fill(disk: Path, left: int) -> Path:
-    """Take all but so many bytes."""
+    """Fill the disk but for so many bytes."""
     file, room = disk / "filling", os.statvfs(disk)
-    with suppress(OSError):  # others write meanwhile
+    with suppress(OSError):  # other threads write too
         file.write_bytes(bytes(max(0, room.f_bavail * room.f_frsize - left)))
     return file
 
 
 @pytest.mark.parametrize("left", [0, 20_000, 300_000])
-def test_statements_fail_in_words_and_work_again(small_disk: Path, small: Server, left: int) -> None:
+def test_statements_name_the_full_disk_and_work_again_with_room(small_disk: Path, small: Server, left: int) -> None:
     small.rows(f"CREATE TABLE {TABLE} (n INT64, text STRING); INSERT {TABLE} VALUES (1, 'kept')")
     statements = {
         "insert": f"INSERT {TABLE} SELECT i, REPEAT(TO_HEX(SHA256(CAST(i AS STRING))), 4) {MANY}",
@@ -108,7 +108,7 @@ def test_statements_fail_in_words_and_work_again(small_disk: Path, small: Server
 
 
 @pytest.mark.parametrize("prepare", ["", OFTEN], ids=["checkpoints seldom", "checkpoints often"])
-def test_nothing_acknowledged_is_lost(disk: Path, prepare: str) -> None:
+def test_no_acknowledged_row_is_lost(disk: Path, prepare: str) -> None:
     """Three writers while the disk fills and empties; then the process is killed."""
     acknowledged: set[int] = set()
     ended = threading.Event()

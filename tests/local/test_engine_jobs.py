@@ -1,4 +1,4 @@
-"""Jobs, sessions and connections: how long they are kept, and what a restart leaves of them."""
+"""Jobs, sessions and connections: how long they are kept, also across a restart."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def test_jobs_outlive_a_restart_and_are_kept_for_a_week(tmp_path: Path) -> None:
         timed.move(timedelta(days=8))
         deadline = time.monotonic() + 60
         while {row.job_id for row in timed.client.query_and_wait(jobs)} & known != {seeding.job_id}:
-            assert time.monotonic() < deadline, "the jobs of a week ago are still there, or the seed job is not"
+            assert time.monotonic() < deadline, "the jobs of a week ago still exist, or the seed job does not"
         with pytest.raises(NotFound, match="Not found: Job"):
             timed.client.get_job(script.job_id)
         assert timed.client.get_job(seeding.job_id).state == "DONE"
 
 
-def test_a_view_of_jobs_sees_those_that_ran_since(server: Server) -> None:
+def test_a_view_of_jobs_sees_later_jobs(server: Server) -> None:
     server.rows(
         f"CREATE VIEW `{D}.my_jobs` AS SELECT job_id FROM `{PROJECT}`.`region-us`.INFORMATION_SCHEMA.JOBS_BY_PROJECT"
     )
@@ -63,7 +63,7 @@ def test_a_view_of_jobs_sees_those_that_ran_since(server: Server) -> None:
     server.rows(f"DROP VIEW `{D}.my_jobs`")
 
 
-def test_comments_hide_no_transaction_and_no_temporary_table(server: Server) -> None:
+def test_transactions_and_temporary_tables_are_recognised_behind_comments(server: Server) -> None:
     server.rows(f"CREATE TABLE `{D}.commented` (a INT64)")
     server.rows(f"""/* one */ BEGIN /* two */ TRANSACTION; INSERT `{D}.commented` VALUES (1);
     -- three
@@ -95,8 +95,8 @@ def test_a_session_ends_after_a_day_without_a_query(timed: Timed) -> None:
         list(timed.client.query_and_wait("SELECT a FROM mine", job_config=config))
 
 
-def test_jobs_of_an_older_server_are_taken_over(tmp_path: Path) -> None:
-    """It kept them in DuckDB, where its views over JOBS read them."""
+def test_jobs_of_an_older_server_are_imported(tmp_path: Path) -> None:
+    """The older server kept them in DuckDB, where its views of JOBS read them."""
     with serving(tmp_path) as first:
         job = first.client.query("SELECT 'New today' AS caption")
         job.result()
@@ -120,7 +120,7 @@ def test_jobs_of_an_older_server_are_taken_over(tmp_path: Path) -> None:
             assert (newer.job_id,) in server.rows(f"SELECT job_id FROM `{D}.my_jobs`")
 
 
-def test_the_clock_takes_no_instant_at_the_end_of_time(timed: Timed) -> None:
+def test_the_clock_refuses_instants_at_the_ends_of_time(timed: Timed) -> None:
     for instant in ("9999-12-31T12:00:00Z", "0001-01-01T00:00:00Z"):
         refused = httpx.put(f"{timed.endpoint}/clock", json={"now": instant})
         assert refused.status_code == 400

@@ -1,4 +1,4 @@
-"""The whole server, killed while it writes and maintains its data: nothing acknowledged is lost, no file is left."""
+"""The server is killed while it writes and maintains its data: no acknowledged row is lost, no file is left over."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SEED = 17
 
 
 class Client:
-    """A server in a process of its own, by plain HTTP: a connection that breaks is an error at once."""
+    """A client by plain HTTP, to which a broken connection is an error at once."""
 
     def __init__(self, endpoint: str, process: subprocess.Popen[str]) -> None:
         self.endpoint, self.process = endpoint, process
@@ -39,14 +39,14 @@ class Client:
         """The rows of a query that has succeeded.
 
         Raises:
-            httpx.HTTPError: it has not, or nobody knows.
+            httpx.HTTPError: it has failed, or its outcome is unknown.
         """
         answer = self.http.post(f"{self.endpoint}/bigquery/v2/projects/{PROJECT}/queries", json={"query": sql})
         answer.raise_for_status()
         return [[cell["v"] for cell in row["f"]] for row in answer.json().get("rows", [])]
 
     def move_clock(self, now: datetime) -> None:
-        """Which lets a round of maintenance begin."""
+        """Move the clock, so that a round of maintenance begins."""
         self.http.put(f"{self.endpoint}/clock", json={"now": now.isoformat()}).raise_for_status()
 
 
@@ -69,7 +69,7 @@ def serving(folder: Path) -> Iterator[Client]:
 
 
 def write(client: Client, first: int, acknowledged: set[int]) -> None:
-    """One statement after the other until the server is gone; every third number has a row that is changed, too."""
+    """Run statements until the server is gone; every writer inserts rows and updates a row of its own."""
     number = first
     with suppress(httpx.HTTPError):
         while True:
@@ -80,7 +80,7 @@ def write(client: Client, first: int, acknowledged: set[int]) -> None:
 
 
 def move_on(client: Client, start: datetime) -> None:
-    """Half a day after the other, so that rounds have states to expire and files to remove."""
+    """Move the clock by half a day again and again, so that rounds have snapshots to expire and files to remove."""
     now = start
     with suppress(httpx.HTTPError):
         while True:
@@ -99,7 +99,7 @@ def wait_for_round(folder: Path, now: datetime) -> None:
 
 
 def files(folder: Path) -> tuple[set[str], set[str]]:
-    """The Parquet files that are on the disk, and those that a state has."""
+    """The Parquet files on the disk, and those of a snapshot."""
     offline.import_extensions()
     there = {path.name for path in (folder / "data" / PROJECT).rglob("*.parquet")}
     with duckdb.connect(str(folder / "data" / f"{PROJECT}.ducklake"), read_only=True) as lake:
@@ -110,7 +110,7 @@ def files(folder: Path) -> tuple[set[str], set[str]]:
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.long)])
-def test_nothing_acknowledged_is_lost_and_no_file_is_left(tmp_path: Path, kills: int) -> None:
+def test_no_acknowledged_row_is_lost_and_no_file_is_left_over(tmp_path: Path, kills: int) -> None:
     moments = random.Random(SEED)  # noqa: S311 - the same moments each time
     print(f"seed {SEED}")  # noqa: T201 - to repeat a failure
     acknowledged: set[int] = set()
@@ -141,7 +141,7 @@ def test_nothing_acknowledged_is_lost_and_no_file_is_left(tmp_path: Path, kills:
         found = {int(n) for (n,) in client.query("SELECT n FROM kill.inserted")}
         assert acknowledged <= found, f"{sorted(acknowledged - found)} of {len(acknowledged)} are lost"
         assert len(client.query("SELECT writer, n FROM kill.changed")) == 3
-        for _ in range(4):  # rounds beyond time travel; when one begins, the one before has ended
+        for _ in range(4):  # rounds beyond time travel; when one begins, the previous one has ended
             now += timedelta(days=8)
             client.move_clock(now)
             wait_for_round(tmp_path, now)

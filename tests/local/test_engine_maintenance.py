@@ -38,7 +38,7 @@ CHILD = "import sys; from tests.local import test_engine_maintenance as t; t.wri
 
 @contextmanager
 def opened(folder: Path) -> Iterator[connections.Connection]:
-    """The lake of one project, by the package's own ATTACH and by connections that pass the gate."""
+    """The lake of one project, attached by the package, behind connections with the write gate."""
     with pytest.MonkeyPatch.context() as patch, closing(duckdb.connect(config={"TimeZone": "UTC"})) as native:
         patch.setattr(settings, "data_dir", folder)
         patch.setattr(database, "_attached", set())
@@ -48,7 +48,7 @@ def opened(folder: Path) -> Iterator[connections.Connection]:
         native.execute("USE shop")
         connection = connections.Connection(native)
         patch.setattr(database, "connection", lambda: connection)
-        patch.setattr(job_history, "delete_old", lambda: None)  # there is no server, and none has run
+        patch.setattr(job_history, "delete_old", lambda: None)  # no server is running, or ever ran
         yield connection
 
 
@@ -77,7 +77,7 @@ def on_disk() -> set[str]:
 
 
 def known(connection: Any) -> set[str]:
-    """The files that belong to a state that is kept."""
+    """The files of the snapshots that are kept."""
     found = rows(
         connection, f"SELECT path FROM {LAKE}.ducklake_data_file UNION SELECT path FROM {LAKE}.ducklake_delete_file"
     )
@@ -108,7 +108,7 @@ def a_day_of_writes(connection: Any, day: int) -> None:
     execute(connection, f"CREATE TABLE of_{day} AS SELECT 1 AS x; DROP TABLE of_{day}")
 
 
-def test_files_and_states_level_off_and_time_travel_of_seven_days_is_kept(lake: Any) -> None:
+def test_files_and_snapshots_level_off_and_seven_days_of_time_travel_are_kept(lake: Any) -> None:
     execute(lake, "CREATE TABLE orders (id BIGINT, v BIGINT, j JSON DEFAULT '{}', s STRUCT(a INT, t TIMESTAMPTZ))")
     execute(lake, "CREATE TABLE parts (id BIGINT, day DATE); ALTER TABLE parts SET PARTITIONED BY (day)")
     contents, files, states, sizes = {}, [], [], []
@@ -121,7 +121,7 @@ def test_files_and_states_level_off_and_time_travel_of_seven_days_is_kept(lake: 
         sizes.append(settings.data_dir.joinpath("shop.ducklake").stat().st_size)
         assert on_disk() == known(lake)
         assert live(lake, "orders") == live(lake, "report") == 1
-        assert live(lake, "parts") == min(day + 1, 3), "one file a partition"
+        assert live(lake, "parts") == min(day + 1, 3), "one file per partition"
         assert not settings.data_dir.joinpath("shop.ducklake.wal").exists()
     assert max(files[10:]) <= 1.2 * files[8]
     assert max(states[10:]) <= 1.1 * states[8]
@@ -134,7 +134,7 @@ def test_files_and_states_level_off_and_time_travel_of_seven_days_is_kept(lake: 
 
 
 def test_an_instant_seven_days_ago_can_be_read_and_none_before(lake: Any) -> None:
-    """With the machine's clock, by which DuckLake dates its states."""
+    """With the machine's clock, by which DuckLake dates its snapshots."""
     insert_one_by_one(lake, 2)
     before = datetime.now(UTC)
     execute(lake, "UPDATE orders SET v = 1")
@@ -150,17 +150,17 @@ def test_an_instant_seven_days_ago_can_be_read_and_none_before(lake: Any) -> Non
         rows(lake, statement.format(before))
 
 
-def test_the_state_now_is_kept_however_old(lake: Any) -> None:
+def test_the_present_snapshot_is_kept_however_old(lake: Any) -> None:
     insert_one_by_one(lake, 3)
     for day in (0, 30, 60):
         maintenance.maintain(START + day * DAY)
     assert rows(lake, "SELECT count(*) FROM orders") == [(3,)]
     with closing(sqlite3.connect(settings.data_dir / maintenance.FILE)) as file:
         marks = file.execute("SELECT instant FROM marks").fetchall()
-    assert [instant[:10] for (instant,) in marks] == ["2030-01-31", "2030-03-02"], "those that are no use are gone"
+    assert [instant[:10] for (instant,) in marks] == ["2030-01-31", "2030-03-02"], "useless ones are deleted"
 
 
-def test_a_clock_that_goes_back_ends_no_state_early(lake: Any) -> None:
+def test_a_clock_set_back_expires_no_snapshot_early(lake: Any) -> None:
     insert_one_by_one(lake, 1)
     maintenance.maintain(START + 100 * DAY)
     insert_one_by_one(lake, 1)
@@ -241,7 +241,7 @@ def test_a_file_stays_while_a_statement_reads_it(lake: Any, monkeypatch: pytest.
     assert len(on_disk()) == 1
 
 
-def test_what_no_commit_has_is_removed_but_not_what_is_about_to_be_committed(
+def test_uncommitted_leftovers_are_removed_but_no_file_of_a_pending_commit(
     lake: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     insert_one_by_one(lake, 1)
@@ -267,12 +267,12 @@ def test_what_no_commit_has_is_removed_but_not_what_is_about_to_be_committed(
     ("rows_of_files", "deleted", "files"),
     [
         ((10, 10), "id IN (0, 1)", 1),
-        ((60_000,), "id < 300", 2),  # large, and little of it deleted: left as it is
+        ((60_000,), "id < 300", 2),  # large, with few deleted rows: left unchanged
         ((60_000, 10), "id < 100 OR id = 60000", 3),  # the small one's share is higher
         ((60_000,), "id < 40000", 1),
     ],
 )
-def test_files_are_rewritten_where_it_is_worth_it(
+def test_files_are_rewritten_only_where_it_pays(
     lake: Any, rows_of_files: tuple[int, ...], deleted: str, files: int
 ) -> None:
     execute(lake, "CREATE TABLE orders (id BIGINT, s VARCHAR)")
@@ -336,7 +336,7 @@ def test_the_thread_follows_the_clock(lake: Any, monkeypatch: pytest.MonkeyPatch
 
 
 def write_until_killed(folder: str) -> None:
-    """In a process of its own: statements, each told once it is committed, and rounds at the same time."""
+    """In a process of its own: run statements and rounds, and print each statement's number once it is committed."""
     with opened(Path(folder)) as connection:
         execute(connection, "CREATE TABLE IF NOT EXISTS orders (id BIGINT, v BIGINT)")
         (first,) = rows(connection, "SELECT coalesce(max(id) + 1, 0) FROM orders")[0]
@@ -356,7 +356,7 @@ def _maintain_on_and_on() -> None:
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
-def test_killed_at_any_moment_nothing_told_is_lost_and_no_file_is_left(tmp_path: Path, kills: int) -> None:
+def test_a_kill_at_any_moment_loses_no_commit_and_leaves_no_file(tmp_path: Path, kills: int) -> None:
     moments = random.Random(SEED)  # noqa: S311 - the same moments each time
     print(f"seed {SEED}")  # noqa: T201 - to repeat a failure
     now = START

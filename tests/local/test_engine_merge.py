@@ -80,7 +80,7 @@ def rows(server: Server) -> list[Any]:
     ids=["without columns", "upsert", "every clause", "on false", "nulls", "no match", "unnest", "itself"],
 )
 def test_shapes(server: Server, merge: str, counts: tuple[int, int, int], after: list[Any]) -> None:
-    """Alone, again as a text that is known, and within a transaction that is rolled back."""
+    """Once, again as a known query, and in a transaction that is rolled back."""
     statement = f"MERGE {TABLE} AS t {merge}"
     server.rows(f"BEGIN TRANSACTION; {statement}; ROLLBACK TRANSACTION")
     assert rows(server) == FIRST

@@ -20,7 +20,7 @@ D = f"{PROJECT}.{DATASET}"
 
 
 def _pages(client: Any, job: Any) -> list[Any]:
-    """The rows of a job's result, read anew from the server."""
+    """The rows of a job's result, read from the server again."""
     return [tuple(row.values()) for row in client.get_job(job.job_id).result(page_size=40_000)]
 
 
@@ -33,8 +33,8 @@ SELECT i, i > 1 AS yes, IF(i = 2, NULL, i / 4) AS f, CAST(i AS NUMERIC) AS n, SU
 FROM UNNEST([1, 2, 3]) AS i ORDER BY i"""
 
 
-def test_a_result_is_what_a_table_would_be(server: Server) -> None:
-    """Values and schema, of every type: read as a result, as a table of its own, and as the anonymous table."""
+def test_a_result_reads_like_a_table(server: Server) -> None:
+    """Values and schema of every type: as a result, as a table, and as the anonymous table."""
     unnamed = server.client.query(EVERY_TYPE)
     rows = [tuple(row.values()) for row in unnamed.result()]
     table = f"{D}.every_type"
@@ -46,7 +46,7 @@ def test_a_result_is_what_a_table_would_be(server: Server) -> None:
     assert rows[2][:5] == (3, True, 0.75, 3, 6)
 
 
-def test_the_anonymous_table_is_a_source_of_queries_and_copies(server: Server) -> None:
+def test_the_anonymous_table_can_be_queried_and_copied(server: Server) -> None:
     job = server.client.query("SELECT 'Last chance: 20 % off tonight' AS caption UNION ALL SELECT 'New today'")
     job.result()
     source = job.destination
@@ -76,8 +76,8 @@ def test_an_array_with_a_null_is_refused_when_the_query_runs(server: Server) -> 
     ],
     ids=["late", "late cast", "at once"],
 )
-def test_errors_are_the_querys_own(server: Server, sql: str, message: str) -> None:
-    """Also those that come after many rows; nothing of how the result is made shows in them."""
+def test_an_error_is_the_query_s_own(server: Server, sql: str, message: str) -> None:
+    """Errors after many rows too; no error shows how the result was produced."""
     with pytest.raises(BadRequest, match=message) as refused:
         server.rows(sql)
     for ours in ("Internal error", "LIMIT 0", "OSError", "native.py"):
@@ -117,7 +117,7 @@ def test_a_function_of_the_default_dataset_is_not_another_datasets(server: Serve
     assert types == ["INTEGER", "STRING"]
 
 
-def test_settings_of_a_destination_are_checked_without_one(server: Server) -> None:
+def test_destination_settings_are_checked_without_a_destination(server: Server) -> None:
     for config, reason in (
         (bigquery.QueryJobConfig(clustering_fields=["nowhere"]), "clustering cannot be found in the schema"),
         (bigquery.QueryJobConfig(schema_update_options=["ALLOW_FIELD_ADDITION"]), "WRITE_APPEND"),
@@ -148,7 +148,7 @@ def test_a_result_is_kept_for_a_day_and_then_not_found(timed: Timed) -> None:
 
 
 def resident_anonymous(server: Server) -> int:
-    """Bytes of memory that a server holds, without those of files."""
+    """Bytes of memory that a server uses, without mapped files."""
     status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("RssAnon"))
 
@@ -169,7 +169,7 @@ def test_small_results_take_little_memory(server: Server) -> None:
 
 
 def test_a_million_rows_are_not_in_memory_twice(server: Server) -> None:
-    """The result is a file, which is not counted; in memory are at most the parts that are being written and read."""
+    """The result is a file, which is not counted. At most the parts being written and read are in memory."""
     before = resident_anonymous(server)
     job = server.client.query("SELECT i, REPEAT('x', 200) AS text FROM UNNEST(GENERATE_ARRAY(1, 1000000)) AS i")
     assert job.result(page_size=1000, max_results=1000).total_rows == 1_000_000

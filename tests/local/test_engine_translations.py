@@ -1,4 +1,4 @@
-"""Translations and estimates that are kept in memory: none outlives what it was made from."""
+"""Translations and estimates in memory: each is dropped when what it depends on changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.harness.bigquery import DATASET, PROJECT, Server
 D = f"{PROJECT}.{DATASET}"
 
 
-def test_a_text_means_what_its_names_mean_now(server: Server) -> None:
+def test_a_query_sees_the_present_definitions(server: Server) -> None:
     """The same statement, again and again, while its table, view and function change."""
     query = f"SELECT * FROM `{D}.seen`"
     answers = []
@@ -40,7 +40,7 @@ def test_a_text_means_what_its_names_mean_now(server: Server) -> None:
     assert answers == [[(1,)], [(2, "x")], [(10,)], [(100,)], [(200,)], [], [], [("a", 1)]]
 
 
-def test_a_table_that_expires_is_gone_for_a_text_that_was_translated(server: Server) -> None:
+def test_an_expired_table_is_gone_for_a_query_that_was_translated_before(server: Server) -> None:
     query = f"SELECT COUNT(*) FROM `{D}.short`"
     table = bigquery.Table(f"{D}.short", [bigquery.SchemaField("a", "INT64")])
     translated, seconds = False, 1
@@ -57,7 +57,7 @@ def test_a_table_that_expires_is_gone_for_a_text_that_was_translated(server: Ser
         server.rows(query)
 
 
-def test_rules_of_a_table_hold_for_a_text_that_was_translated(server: Server) -> None:
+def test_a_table_s_rules_apply_to_a_query_that_was_translated_before(server: Server) -> None:
     table = server.client.create_table(
         bigquery.Table(f"{D}.ruled", [bigquery.SchemaField("day", "DATE"), bigquery.SchemaField("page", "STRING")])
     )
@@ -77,7 +77,7 @@ def test_rules_of_a_table_hold_for_a_text_that_was_translated(server: Server) ->
 
 
 def test_a_script_binds_the_values_that_its_variables_have(server: Server) -> None:
-    """One text in a loop, with values of each type, NULL, and @@ variables that change."""
+    """One query in a loop, with values of each type, NULL, and changing @@ variables."""
     script = f"""
     DECLARE v_i INT64 DEFAULT 0; DECLARE v_t STRING; DECLARE v_d DATE; DECLARE v_s STRUCT<a INT64, b STRING>;
     CREATE OR REPLACE TABLE `{D}.loop` (i INT64, t STRING, d DATE, b STRING, before INT64);
@@ -96,13 +96,13 @@ def test_a_script_binds_the_values_that_its_variables_have(server: Server) -> No
 
 
 @pytest.mark.parametrize("values", ["(1, 2, 3)", "(1)", "(SELECT AS STRUCT 1, 2, 3)"])
-def test_as_many_values_as_variables(server: Server, values: str) -> None:
+def test_there_must_be_as_many_values_as_variables(server: Server, values: str) -> None:
     with pytest.raises(BadRequest, match="cannot be assigned to 2 variables: a, b"):
         server.rows(f"DECLARE a, b INT64; SET (a, b) = {values}")
 
 
-def test_temporary_tables_of_two_sessions_are_two(server: Server) -> None:
-    """The same texts, with other columns in each session."""
+def test_each_session_has_its_own_temporary_tables(server: Server) -> None:
+    """The same query texts, with other columns in each session."""
     answers = []
     for columns in ("1 AS a", "'x' AS b, 2 AS a", "DATE '2026-01-01' AS b"):
         created = server.client.query(

@@ -1,4 +1,4 @@
-"""Transactions and statements beside them: an INSERT disturbs nobody, a cancelled wait ends."""
+"""Transactions and the statements beside them: an INSERT conflicts with nothing, a cancelled wait ends."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_inserts_of_transactions_do_not_conflict_with_updates_outside(tables: Se
     assert tables.rows(f"SELECT COUNT(*), COUNTIF(x < 0) FROM `{D}.runs`") == [(1 + 2 * ROUNDS, ROUNDS)]
 
 
-def test_a_transaction_that_a_session_leaves_open_holds_up_nobody(tables: Server) -> None:
+def test_a_transaction_that_a_session_leaves_open_blocks_nobody(tables: Server) -> None:
     job = tables.client.query(f"BEGIN TRANSACTION; INSERT INTO `{D}.held` VALUES (1)", job_config=in_a_session(None))
     job.result()
     tables.rows(f"UPDATE `{D}.runs` SET x = 7 WHERE TRUE")

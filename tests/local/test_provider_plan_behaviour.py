@@ -1,4 +1,4 @@
-"""Changes that the real provider was seen to plan: the stand-in plans, writes and comes to rest in the same way."""
+"""Changes recorded from the real provider: the stand-in plans and writes the same, and then plans the same."""
 
 from __future__ import annotations
 
@@ -264,7 +264,7 @@ def record() -> dict[tuple[str, str], dict[str, Any]]:
 def surroundings(endpoint: str) -> Iterator[None]:
     """What the configurations refer to: a dataset, a table and two service accounts."""
     table = {"dataset_id": "brain", "table_id": "t", "deletion_protection": False}
-    surrounding = [
+    surrounding: list[tuple[str, dict[str, Any]]] = [
         ("google_bigquery_dataset", {"dataset_id": "brain", "location": "US", "delete_contents_on_destroy": True}),
         ("google_bigquery_table", {**table, "schema": columns("id INT64", "page STRING", "score FLOAT64")}),
         ("google_service_account", {"account_id": "runner-sa"}),
@@ -284,7 +284,7 @@ def test_every_recorded_change_is_tried(record: dict[tuple[str, str], dict[str, 
 
 
 @pytest.mark.parametrize("case", CHANGES, ids=lambda case: f"{case[0]}, {case[1]}")
-def test_plans_writes_and_rests_like_the_original(
+def test_plans_and_writes_like_the_original(
     endpoint: str, record: dict[tuple[str, str], dict[str, Any]], case: tuple[str, str]
 ) -> None:
     entry = record[case]
@@ -304,7 +304,7 @@ def test_plans_writes_and_rests_like_the_original(
 
 
 def check(managed: Managed, config: dict[str, Any], entry: dict[str, Any]) -> None:
-    """Compare plan, writes and what comes after with the record."""
+    """Compare the plan, the writes and the plan after them with the record."""
     change = managed.plan(config)
     if entry["plan"] == "no diff":
         assert changed(change) == []
@@ -335,7 +335,7 @@ def check(managed: Managed, config: dict[str, Any], entry: dict[str, Any]) -> No
 
 
 def comparable(line: str) -> tuple[str, str, frozenset[str]]:
-    """Take a request apart: method, path below the project, and the query (which the record cuts a little)."""
+    """Split a request into its method, its path below the project and its query (the record shortens the query)."""
     method, _, rest = line.partition(" ")
     path, _, query = rest.partition("?")
     path = re.sub(r"(transferConfigs/).+", r"\1…", path)

@@ -27,7 +27,7 @@ def original() -> dict[str, Any]:
 
 
 def rows(block: Block, path: str = "") -> set[str]:
-    """List what a block holds, one line an attribute or a nested block."""
+    """List a block's content, one line per attribute or nested block."""
     out = set()
     for name, attribute in block.attributes.items():
         flags = [flag for flag in FLAGS if getattr(attribute, flag)]
@@ -39,7 +39,7 @@ def rows(block: Block, path: str = "") -> set[str]:
 
 
 def original_rows(block: dict[str, Any], path: str = "") -> set[str]:
-    """The same of Terraform's own listing of the real provider."""
+    """List the same of the real provider's schema."""
     out = set()
     for name, attribute in block.get("attributes", {}).items():
         flags = [flag for flag in FLAGS if attribute.get(flag)]
@@ -62,7 +62,7 @@ def test_provider_schema_is_the_original_one(original: dict[str, Any]) -> None:
     assert rows(PROVIDER.block) == original_rows(original["provider"]["block"])
 
 
-def test_a_cut_off_cache_file_is_made_again(tmp_path: Path) -> None:
+def test_a_truncated_cache_file_is_recreated(tmp_path: Path) -> None:
     made = binding_schemas(["google_service_account"], tmp_path)
     (kept,) = tmp_path.iterdir()
     kept.write_text(kept.read_text()[:100])

@@ -1,4 +1,4 @@
-"""The stand-in through the real Terraform: one workspace, its whole life, and what goes wrong."""
+"""The stand-in under the real Terraform: the life of a workspace, and what can go wrong."""
 
 from __future__ import annotations
 
@@ -141,21 +141,21 @@ class Workspace:
         (self.folder / "main.tf.json").write_text(json.dumps({k: v for k, v in config.items() if v}))
 
     def terraform(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run Terraform in the folder, both of its outputs in one."""
+        """Run Terraform in the folder; both of its outputs are one."""
         return run_terraform(self.folder, {"TF_REATTACH_PROVIDERS": self.reattach}, *arguments)
 
     def plan(self) -> subprocess.CompletedProcess[str]:
-        """Plan; the exit code says whether anything is to change."""
+        """Plan; the exit code tells whether there are changes."""
         return self.terraform("plan", "-detailed-exitcode", "-input=false")
 
     def apply(self) -> str:
-        """Apply, and have it end well."""
+        """Apply; this must succeed."""
         done = self.terraform("apply", "-auto-approve", "-input=false")
         assert done.returncode == 0, done.stdout
         return done.stdout
 
     def api(self, method: str, path: str, body: Any = None) -> None:
-        """Change something behind Terraform's back."""
+        """Change an object without Terraform."""
         httpx.request(method, f"{self.endpoint}/bigquery/v2/projects/{PROJECT}/{path}", json=body).raise_for_status()
 
 
@@ -169,7 +169,7 @@ def reattach(endpoint: str) -> Iterator[str]:
 
 @pytest.fixture
 def workspace(endpoint: str, reattach: str, tmp_path: Path) -> Workspace:
-    """A folder that Terraform has been initialised in, with nothing to download."""
+    """An initialised folder; Terraform downloads nothing for it."""
     made = Workspace(tmp_path, endpoint, reattach)
     made.configure({})
     done = made.terraform("init")
@@ -227,7 +227,7 @@ def test_whole_life_of_every_resource_type(workspace: Workspace) -> None:
 
 
 def test_a_federation_changes_in_place_and_keeps_its_names_when_it_is_destroyed(workspace: Workspace) -> None:
-    """Google keeps the name of a deleted pool for 30 days: a second one is refused until it is taken back."""
+    """Google keeps the name of a deleted pool for 30 days: a second one is refused until it is restored."""
     pool, provider = "google_iam_workload_identity_pool", "google_iam_workload_identity_pool_provider"
     identity = {"workload_identity_pool_id": f"${{{pool}.github.workload_identity_pool_id}}"}
     declared: dict[str, Any] = {
@@ -252,16 +252,14 @@ def test_a_federation_changes_in_place_and_keeps_its_names_when_it_is_destroyed(
     assert workspace.plan().returncode == NO_CHANGES
     workspace.terraform("destroy", "-auto-approve")
     assert "already exists" in workspace.terraform("apply", "-auto-approve").stdout
-    taken_back = (
-        f"{workspace.endpoint}/iam/v1/projects/{PROJECT}/locations/global/workloadIdentityPools/github:undelete"
-    )
-    httpx.post(taken_back).raise_for_status()
+    restored = f"{workspace.endpoint}/iam/v1/projects/{PROJECT}/locations/global/workloadIdentityPools/github:undelete"
+    httpx.post(restored).raise_for_status()
     imported = [{"to": f"{pool}.github", "id": "github"}]
     workspace.configure({pool: declared[pool]}, **{"import": imported})
     assert "1 imported, 0 added, 0 changed, 0 destroyed" in workspace.apply()
 
 
-def test_import_of_objects_that_stand(workspace: Workspace) -> None:
+def test_existing_objects_are_imported(workspace: Workspace) -> None:
     declared = {
         "google_bigquery_dataset": {"adopted": {"dataset_id": "adopted"}},
         "google_project_iam_member": {
@@ -310,7 +308,7 @@ def test_runs_at_the_same_time_keep_their_own_project(workspace: Workspace, tmp_
         assert output.count("project-") == 10
 
 
-def test_what_is_not_answered_for_is_said_by_terraform(workspace: Workspace) -> None:
+def test_terraform_names_what_the_stand_in_does_not_support(workspace: Workspace) -> None:
     workspace.configure({"google_pubsub_topic": {"t": {"name": "t"}}})
     assert "does not support resource type" in " ".join(workspace.plan().stdout.split())
     workspace.configure({}, data={"google_project": {"p": {}}})
@@ -321,7 +319,7 @@ def test_what_is_not_answered_for_is_said_by_terraform(workspace: Workspace) -> 
 
 def test_a_server_that_is_gone_is_a_clear_error(workspace: Workspace) -> None:
     with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))  # bound and not listening: whoever calls is refused
+        held.bind(("127.0.0.1", 0))  # bound and not listening: every connection is refused
         provider = serve_provider(f"http://127.0.0.1:{held.getsockname()[1]}")
         gone = Workspace(workspace.folder, "", provider.reattach)
         gone.configure({"google_bigquery_dataset": {"d": {"dataset_id": "d"}}})

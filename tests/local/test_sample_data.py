@@ -1,4 +1,4 @@
-"""The sample data holds what it is said to hold, and is the same for the same seed and day."""
+"""The sample data has its documented content, and is the same for the same seed and day."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def rows(table: pa.Table, **equal: Any) -> list[dict[str, Any]]:
     return found
 
 
-def test_it_has_its_figures(tables: dict[str, pa.Table]) -> None:
+def test_it_has_the_documented_sizes(tables: dict[str, pa.Table]) -> None:
     messages = tables["mass_messages"]
     assert messages.num_rows == 100_000
     assert tables["caption_bank"].num_rows == 5_000
@@ -80,7 +80,7 @@ def test_one_creator_is_saturated_and_one_is_new(tables: dict[str, pa.Table]) ->
     assert min(row["sending_time"] for row in newest).astimezone(LOS_ANGELES).date() >= TODAY - timedelta(days=3)
 
 
-def test_locks_of_every_kind_wait_for_the_sweep(tables: dict[str, pa.Table]) -> None:
+def test_there_are_locks_of_every_kind_for_the_sweep(tables: dict[str, pa.Table]) -> None:
     kinds = {"stale": 0, "past": 0, "stale without a date": 0, "young without a date": 0, "in force": 0}
     for row in tables["active_caption_assignments"].to_pylist():
         sent, age = row["scheduled_send_date"], (TODAY - row["assigned_date"]).days
@@ -100,13 +100,13 @@ def test_captions_differ_and_carry_their_key(tables: dict[str, pa.Table]) -> Non
 
 
 @pytest.mark.parametrize("name", ["prod", "staging"])
-def test_nothing_is_ever_written_to_google_but_to_a_preview(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_preview_is_ever_written_to_at_google(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bigquery, "Client", None)
     with pytest.raises(LocalError, match=f"'{name}' is neither embedded nor a preview"):
         seed(load_environment(name))
 
 
-def test_a_preview_at_google_wants_credentials_in_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_preview_at_google_names_missing_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
     with pytest.raises(LocalError, match=r"no Google credentials: .*none\.json"):
         seed(load_environment("preview-7"))

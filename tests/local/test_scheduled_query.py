@@ -1,4 +1,4 @@
-"""A scheduled query as a job: how long it is waited for."""
+"""A scheduled query as a job: the limit of the wait."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENDLESS = (
 )
 
 
-def test_a_wait_has_an_end_and_says_what_it_waited_for(environment: Environment) -> None:
+def test_a_query_over_the_limit_is_cancelled_and_named(environment: Environment) -> None:
     job_id = str(uuid.uuid4())
     query = ScheduledQuery(environment.project, job_id, ENDLESS, datetime.now(UTC))
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""Terraform's own gcs backend against the embedded Cloud Storage: state, lock, and the way back to an older state."""
+"""Terraform's gcs backend on the embedded Cloud Storage: the state, its lock, and the return to an older state."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Tiny:
         assert done.returncode == 0, done.stdout
 
     def kept(self, **query: str) -> str:
-        """The input that the bucket's state knows."""
+        """The input in the bucket's state."""
         state = httpx.get(f"{self.object(STATE)}?alt=media", params={"alt": "media", **query}).json()
         found: str = state["resources"][0]["instances"][0]["attributes"]["input"]["value"]
         return found
@@ -87,7 +87,7 @@ def tiny(bucket: str, tmp_path: Path) -> Tiny:
     return made
 
 
-def test_a_state_is_in_the_bucket_and_its_lock_is_let_go(tiny: Tiny) -> None:
+def test_the_state_is_in_the_bucket_and_its_lock_is_released(tiny: Tiny) -> None:
     assert tiny.kept() == "first"
     assert list(tiny.folder.glob("*.tfstate*")) == []
     assert httpx.get(tiny.object(LOCK)).status_code == 404
@@ -95,7 +95,7 @@ def test_a_state_is_in_the_bucket_and_its_lock_is_let_go(tiny: Tiny) -> None:
 
 
 def test_a_second_apply_is_refused_while_one_holds_the_lock(tiny: Tiny) -> None:
-    """The first one's lock is made as Terraform makes it: an object that must not stand yet."""
+    """The first one's lock is created as Terraform does it: an object that must not exist yet."""
     upload = f"{tiny.endpoint}/upload/storage/v1/b/{BUCKET}/o"
     query = {"uploadType": "media", "name": LOCK, "ifGenerationMatch": "0"}
     held = httpx.post(upload, params=query, json=HELD)
@@ -104,7 +104,7 @@ def test_a_second_apply_is_refused_while_one_holds_the_lock(tiny: Tiny) -> None:
     refused = tiny.terraform("apply", "-auto-approve")
     assert refused.returncode == 1
     assert "Error acquiring the state lock" in refused.stdout
-    assert "ann@host" in refused.stdout, "who holds it is told"
+    assert "ann@host" in refused.stdout, "Terraform names the holder"
     assert tiny.kept() == "first"
     assert tiny.terraform("plan", "-lock=false").returncode == 0, "a plan needs no lock"
     undone = tiny.terraform("force-unlock", "-force", held.json()["generation"])
@@ -113,7 +113,7 @@ def test_a_second_apply_is_refused_while_one_holds_the_lock(tiny: Tiny) -> None:
     assert tiny.kept() == "second"
 
 
-def test_an_older_state_is_brought_back(tiny: Tiny) -> None:
+def test_an_older_state_is_restored(tiny: Tiny) -> None:
     before = tiny.versions(STATE)[-1]["generation"]
     tiny.apply("third")
     assert tiny.kept() == "third"

@@ -1,4 +1,4 @@
-"""The resource types that the provider answers for, one module a kind."""
+"""The supported resource types, one module per kind."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _ALL: tuple[RestObject, ...] = (
 
 
 def load() -> tuple[Schema, dict[str, RestObject]]:
-    """Give the provider's own schema and the resource types, each with its schema complete."""
+    """The provider's own schema, and the resource types with their complete schemas."""
     schemas = binding_schemas(resource.name for resource in _ALL)
     resources = {}
     for spec in _ALL:

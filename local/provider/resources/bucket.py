@@ -1,4 +1,4 @@
-"""google_storage_bucket; `force_destroy` empties nothing here: a bucket that holds objects stays."""
+"""google_storage_bucket; `force_destroy` deletes no objects here: a bucket with objects stays."""
 
 from __future__ import annotations
 

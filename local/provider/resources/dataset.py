@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Dataset(RestObject):
-    """A dataset; its tables go with it only when delete_contents_on_destroy is set."""
+    """A dataset; its tables are deleted with it only if delete_contents_on_destroy is set."""
 
     def deletion(self, prior: Value) -> str:
-        """Say whether the contents go too."""
+        """The path of the delete, with whether the contents are deleted too."""
         contents = str(bool(prior.get("delete_contents_on_destroy"))).lower()
         return f"{self.fill(self.item, prior)}?deleteContents={contents}"
 

@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 
 @dataclass
 class Identities(RestObject):
-    """A pool or a provider; one that was deleted can still be read for 30 days, and is gone all the same."""
+    """A pool or a provider; a deleted one can be read for 30 days, and counts as missing."""
 
     def read(self, session: Session, known: Value) -> Value:
-        """Read it; None when it is gone or deleted."""
+        """Read it; None if it is missing or deleted."""
         state = super().read(session, known)
         return None if state is None or state.get("state") == "DELETED" else state
 
 
 @dataclass
 class CustomRole(RestObject):
-    """A custom role; one that was deleted is taken back."""
+    """A custom role; a deleted one is restored."""
 
     def create(self, session: Session, plan: Value) -> Value:
-        """Create it, or take the deleted one back and write it.
+        """Create it, or restore a deleted one and update it.
 
         Raises:
-            Refused: it stands already.
+            Refused: it exists already.
         """
         item = self.fill(self.item, plan)
         try:
-            standing = session.find(self.api, item)
-            if standing is None:
+            existing = session.find(self.api, item)
+            if existing is None:
                 body = {"roleId": plan["role_id"], "role": self.body(plan, None)}
                 session.call(self.api, "POST", self.fill(self.collection, plan), body)
-            elif standing.get("deleted"):
+            elif existing.get("deleted"):
                 session.call(self.api, "POST", f"{item}:undelete", {})
                 session.call(self.api, "PATCH", item, self.body(plan, None))
             else:
@@ -49,7 +49,7 @@ class CustomRole(RestObject):
         return plan
 
     def read(self, session: Session, known: Value) -> Value:
-        """Read it; None when it is gone or deleted."""
+        """Read it; None if it is missing or deleted."""
         state = super().read(session, known)
         return None if state is None or state.get("deleted") else state
 

@@ -1,7 +1,7 @@
 """The members of policies and the audit configuration: read, changed and written back under a lock.
 
 Terraform applies ten resources at a time, and several runs may share this provider: an unguarded
-read-modify-write would lose members. Against others a conflict is met by reading again.
+read-modify-write would lose members. A conflict with another writer is resolved by reading again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _MEMBER_RULES: Rules = {
 
 @dataclass
 class PolicyPart(RestObject):
-    """A part of a policy that stands at `item`; subclasses say which part, and how the policy is read and written."""
+    """A part of a policy, at `item`. Subclasses define the part, and how the policy is read and written."""
 
     def get_policy(self, session: Session, state: Value) -> Policy:
         """Read the policy."""
@@ -50,20 +50,20 @@ class PolicyPart(RestObject):
         return policy
 
     def set_policy(self, session: Session, state: Value, policy: Policy) -> None:
-        """Write the policy; its etag makes the server refuse it when another was faster."""
+        """Write the policy; its etag makes the server refuse it if another writer was faster."""
         body = {"policy": {**policy, "version": _CONDITIONAL_VERSION}, "updateMask": "bindings,etag,auditConfigs"}
         session.call(self.api, "POST", f"{self.fill(self.item, state)}:setIamPolicy", body)
 
     def add(self, policy: Policy, state: Value) -> bool:
-        """Put the part into the policy; say whether that changed it."""
+        """Put the part into the policy; return whether that changed it."""
         raise NotImplementedError
 
     def remove(self, policy: Policy, state: Value) -> bool:
-        """Take the part out of the policy; say whether that changed it."""
+        """Remove the part from the policy; return whether that changed it."""
         raise NotImplementedError
 
     def found(self, policy: Policy, state: Value) -> Value:
-        """Give the state of the part that stands in the policy; None when it does not."""
+        """The state of the part in the policy, or None."""
         raise NotImplementedError
 
     def create(self, session: Session, plan: Value) -> Value:
@@ -72,7 +72,7 @@ class PolicyPart(RestObject):
         return plan
 
     def read(self, session: Session, known: Value) -> Value:
-        """Look for the part in the policy."""
+        """Find the part in the policy."""
         try:
             policy = self.get_policy(session, known)
         except ApiError as error:
@@ -89,7 +89,7 @@ class PolicyPart(RestObject):
         self._change(session, plan, self.add)
 
     def delete(self, session: Session, prior: Value) -> None:
-        """Take the part out of the policy; a policy that is gone is fine."""
+        """Remove the part from the policy; a missing policy is fine."""
         self._change(session, prior, self.remove, missing_is_fine=True)
 
     def _change(
@@ -136,7 +136,7 @@ class PolicyMember(PolicyPart):
         return True
 
     def remove(self, policy: Policy, state: Value) -> bool:
-        """Take the member out of its role's binding, and an empty binding out of the policy."""
+        """Remove the member from its role's binding, and an empty binding from the policy."""
         binding = self._binding(policy, state)
         if binding is None or not _holds(binding, state["member"]):
             return False
@@ -145,7 +145,7 @@ class PolicyMember(PolicyPart):
         return True
 
     def found(self, policy: Policy, state: Value) -> Value:
-        """Give the state of the member."""
+        """The state of the member."""
         binding = self._binding(policy, state)
         if binding is None or not _holds(binding, state["member"]):
             return None
@@ -154,7 +154,7 @@ class PolicyMember(PolicyPart):
         return {**state, "condition": [{name: condition.get(name, "") for name in texts}] if condition else []}
 
     def id_of(self, state: Value) -> str:
-        """Give the policy's id, the role, the member and the condition's title."""
+        """The policy's id, the role, the member and the condition's title."""
         parts = [self.id.format(**state), state["role"], state["member"], (_condition(state) or {}).get("title", "")]
         return "/".join(filter(None, parts))
 
@@ -166,15 +166,15 @@ class PolicyMember(PolicyPart):
     def _binding(self, policy: Policy, state: Value) -> Policy | None:
         wanted = _condition(state)
         for binding in policy.get("bindings") or []:
-            stands = _texts(binding.get("condition") or {})
-            only_title = wanted is not None and "expression" not in wanted and wanted["title"] == stands.get("title")
-            if binding["role"] == state["role"] and (stands == (wanted or {}) or only_title):
+            present = _texts(binding.get("condition") or {})
+            only_title = wanted is not None and "expression" not in wanted and wanted["title"] == present.get("title")
+            if binding["role"] == state["role"] and (present == (wanted or {}) or only_title):
                 return dict_of(binding)
         return None
 
 
 def dict_of(binding: Any) -> Policy:
-    """Give a binding as it stands in the policy (not a copy: it is changed in place)."""
+    """A binding of the policy (not a copy: it is changed in place)."""
     result: Policy = binding
     return result
 
@@ -196,13 +196,13 @@ class DatasetMember(PolicyMember):
     """A member of a dataset's policy, which is the list of its access entries."""
 
     def get_policy(self, session: Session, state: Value) -> Policy:
-        """Make a policy of the dataset's access entries; what is no role's member is kept aside."""
+        """Convert the dataset's access entries to a policy; entries that are not role members are kept aside."""
         dataset = session.call(self.api, "GET", self.fill(self.item, state))
-        policy: Policy = {"etag": dataset.get("etag", ""), "bindings": [], "others": []}
+        policy: Policy = {"etag": dataset.get("etag", ""), "bindings": [], "kept_aside": []}
         for entry in dataset.get("access") or []:
             member = _member_of(entry)
             if member is None:
-                policy["others"].append(entry)
+                policy["kept_aside"].append(entry)
                 continue
             role = _PREDEFINED.get(entry["role"], entry["role"])
             condition = entry.get("condition") or {}
@@ -217,7 +217,7 @@ class DatasetMember(PolicyMember):
 
     def set_policy(self, session: Session, state: Value, policy: Policy) -> None:
         """Write the access entries, in the order of roles and members as the original does."""
-        access = list(policy["others"])
+        access = list(policy["kept_aside"])
         for binding in sorted(policy["bindings"], key=lambda binding: str(binding["role"])):
             condition = {"condition": binding["condition"]} if binding.get("condition") else {}
             access += [{"role": binding["role"], **_entry_of(member), **condition} for member in binding["members"]]
@@ -265,13 +265,13 @@ class ServiceAccountMember(PolicyMember):
     """A member of a service account's own policy."""
 
     def get_policy(self, session: Session, state: Value) -> Policy:
-        """Read the policy; this API takes the version in the query."""
+        """Read the policy; this API expects the version in the query."""
         path = f"{self.fill(self.item, state)}:getIamPolicy?options.requestedPolicyVersion={_CONDITIONAL_VERSION}"
         policy: Policy = session.call(self.api, "POST", path)
         return policy
 
     def set_policy(self, session: Session, state: Value, policy: Policy) -> None:
-        """Write the policy; this API knows no mask."""
+        """Write the policy; this API has no mask."""
         body = {"policy": {**policy, "version": _CONDITIONAL_VERSION}}
         session.call(self.api, "POST", f"{self.fill(self.item, state)}:setIamPolicy", body)
 
@@ -293,23 +293,23 @@ class BucketMember(PolicyMember):
 
 @dataclass
 class AuditConfig(PolicyPart):
-    """What of one service is written to the audit log."""
+    """The audit logging of one service."""
 
     def add(self, policy: Policy, state: Value) -> bool:
         """Put the service's entry in place of an older one."""
         entries = [_log_entry(entry) for entry in state["audit_log_config"]]
-        others = [entry for entry in policy.get("auditConfigs") or [] if entry["service"] != state["service"]]
-        policy["auditConfigs"] = [*others, {"service": state["service"], "auditLogConfigs": entries}]
+        rest = [entry for entry in policy.get("auditConfigs") or [] if entry["service"] != state["service"]]
+        policy["auditConfigs"] = [*rest, {"service": state["service"], "auditLogConfigs": entries}]
         return True
 
     def remove(self, policy: Policy, state: Value) -> bool:
-        """Take the service's entry out."""
+        """Remove the service's entry."""
         before = policy.get("auditConfigs") or []
         policy["auditConfigs"] = [entry for entry in before if entry["service"] != state["service"]]
         return len(policy["auditConfigs"]) != len(before)
 
     def found(self, policy: Policy, state: Value) -> Value:
-        """Give the state of the service's entry."""
+        """The state of the service's entry."""
         for entry in policy.get("auditConfigs") or []:
             if entry["service"] == state["service"]:
                 logs = entry.get("auditLogConfigs") or []

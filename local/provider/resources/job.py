@@ -29,28 +29,28 @@ _QUERY_FIELDS = (
 
 @dataclass
 class Job(RestObject):
-    """A job; whatever changes makes a new one, and deleting it sends nothing."""
+    """A job; any change replaces it, and deleting it sends nothing."""
 
     def labels_place(self) -> str:
-        """Labels stand in a job's configuration."""
+        """Labels are in a job's configuration."""
         return "configuration.labels"
 
     def create(self, session: Session, plan: Value) -> Value:
-        """Start the job and wait for its end; SQL that fails is told by `status`, as in the original."""
+        """Start the job and wait for its end; failed SQL is only in `status`, as in the original."""
         state = super().create(session, plan)
         pause = threading.Event()
         for _ in range(int(_LONGEST_SECONDS / _POLL_SECONDS)):
             job = session.find(self.api, self._url(self.item, plan))
             if job is None or job.get("status", {}).get("state") == "DONE":
                 return state
-            pause.wait(_POLL_SECONDS)  # the jobs API has nothing to wait on but asking again
+            pause.wait(_POLL_SECONDS)  # the jobs API offers only polling
         raise Refused(f"Error waiting to create Job: {plan['job_id']} has not ended")
 
     def delete(self, session: Session, prior: Value) -> None:
-        """A job that ran cannot be taken back: it only leaves the state."""
+        """A job that ran cannot be undone: it only leaves the state."""
 
     def state(self, session: Session, data: Any, known: Value) -> Value:
-        """Leave the destination that BigQuery makes up for a query without one to the server."""
+        """Ignore the destination that BigQuery invents for a query without one."""
         new = super().state(session, data, known)
         configured = (known.get("query") or [{}])[0].get("destination_table")
         if new["query"] and not configured:
@@ -59,7 +59,7 @@ class Job(RestObject):
 
 
 def _rules() -> Rules:
-    """Everything in a job's configuration makes a new job."""
+    """Every change of a job's configuration replaces it."""
     rules: Rules = {
         "job_id": Rule(replaces=True, api="jobReference.jobId"),
         "location": Rule(replaces=True, default="US", api="jobReference.location"),

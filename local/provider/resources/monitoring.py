@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Named(RestObject):
-    """An object whose whole path is the name that the server gives it."""
+    """An object whose path is the name that the server gives it."""
 
     def named(self, answer: Any) -> dict[str, Value]:
         """Take the name."""
@@ -23,10 +23,10 @@ class Named(RestObject):
 
 @dataclass
 class NotificationChannel(Named):
-    """A channel; what is deleted by force leaves policies without it."""
+    """A channel; deletion by force removes it from policies."""
 
     def deletion(self, prior: Value) -> str:
-        """Say whether by force."""
+        """The path of the delete, with whether to force it."""
         return f"{self.fill(self.item, prior)}?force={'true' if prior.get('force_delete') else 'false'}"
 
 
@@ -35,7 +35,7 @@ class AlertPolicy(Named):
     """A policy; its conditions have names."""
 
     def body(self, plan: Value, prior: Value) -> dict[str, Any]:
-        """Conditions keep the names that they have."""
+        """Conditions keep their names."""
         body = super().body(plan, prior)
         for condition, known in zip(body.get("conditions", []), (prior or {}).get("conditions") or [], strict=False):
             if known.get("name"):

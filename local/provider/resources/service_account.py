@@ -22,7 +22,7 @@ class ServiceAccount(RestObject):
     """A service account; its address is known before it exists."""
 
     def adjust(self, session: Session, change: Change) -> None:
-        """Plan the address, which the account's id and the project give."""
+        """Plan the address, which follows from the account's id and the project."""
         super().adjust(session, change)
         account, project = change.plan.get("account_id"), change.plan.get("project")
         if change.prior is None and isinstance(account, str) and isinstance(project, str):
@@ -30,7 +30,7 @@ class ServiceAccount(RestObject):
             change.plan["member"] = f"serviceAccount:{change.plan['email']}"
 
     def create(self, session: Session, plan: Value) -> Value:
-        """Create it, or take the one that exists where that is configured."""
+        """Create it, or adopt an existing one if that is configured."""
         fields = {"displayName": plan.get("display_name"), "description": plan.get("description")}
         body = {"accountId": plan["account_id"], "serviceAccount": {key: text for key, text in fields.items() if text}}
         try:

@@ -18,7 +18,7 @@ _STANDARD_TYPE = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "RE
 
 
 def canonical_columns(columns: Any) -> list[dict[str, Any]]:
-    """Bring a list of columns into one form: standard type names, the mode said, by name, nothing empty."""
+    """A list of columns in one form: standard type names, explicit modes, by name, without empty values."""
     return sorted((_canonical(column) for column in columns or []), key=lambda column: str(column.get("name")).lower())
 
 
@@ -33,7 +33,7 @@ def _canonical(column: dict[str, Any]) -> dict[str, Any]:
 
 
 def same_columns(old: Value, new: Value) -> bool:
-    """Compare two schema texts by what they say: order, INT64 or INTEGER, an unsaid NULLABLE make no difference."""
+    """Compare two schemas, ignoring order, INT64 or INTEGER, and an implicit NULLABLE."""
     if same(old, new):
         return True
     try:
@@ -43,7 +43,7 @@ def same_columns(old: Value, new: Value) -> bool:
 
 
 def changes_in_place(old: list[dict[str, Any]], new: list[dict[str, Any]], *, top: bool = True) -> bool:
-    """Say whether BigQuery can make one list of columns the other without a new table.
+    """Whether BigQuery can change one list of columns to the other without a new table.
 
     Columns may be added (not REQUIRED ones), relaxed to NULLABLE and described; columns of the top level may be
     dropped, but not together with an addition, which may be meant as a rename.
@@ -73,14 +73,14 @@ class Table(RestObject):
     """A table or a view; a protected one is not deleted."""
 
     def further_replacements(self, change: Change) -> list[tuple[str | int, ...]]:
-        """A schema that BigQuery cannot change in place makes a new table."""
+        """A schema that BigQuery cannot change in place replaces the table."""
         old, new = change.prior.get("schema"), change.plan.get("schema")
         if not old or new is UNKNOWN or old == new:
             return []
         return [] if changes_in_place(_columns(old), _columns(new)) else [("schema",)]
 
     def create(self, session: Session, plan: Value) -> Value:
-        """Create it; a view takes the descriptions of its columns only afterwards."""
+        """Create it; a view accepts the descriptions of its columns only afterwards."""
         if not (plan.get("view") and isinstance(plan.get("schema"), str) and plan["schema"]):
             return super().create(session, plan)
         created = super().create(session, {**plan, "schema": None})
@@ -88,7 +88,7 @@ class Table(RestObject):
         return {**created, "schema": plan["schema"]}
 
     def update(self, session: Session, prior: Value, plan: Value) -> None:
-        """Drop the columns that went, by ALTER TABLE, then write the rest."""
+        """Drop removed columns by ALTER TABLE, then write the rest."""
         kept = {column["name"] for column in _columns(plan.get("schema"))}
         gone = [column["name"] for column in _columns(prior.get("schema")) if kept and column["name"] not in kept]
         if gone and not plan.get("view"):
@@ -111,7 +111,7 @@ class Table(RestObject):
         super().delete(session, prior)
 
     def update_error(self, _plan: Value, error: Exception) -> str:
-        """The original adds no words of its own here."""
+        """The original adds no message of its own here."""
         return str(error)
 
 

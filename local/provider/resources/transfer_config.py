@@ -34,7 +34,7 @@ class TransferConfig(RestObject):
     """A transfer config; an update names the fields that changed."""
 
     def adjust(self, session: Session, change: Change) -> None:
-        """The account's e-mail address stands in the query, so a change of it is an update with nothing in the body."""
+        """The account's e-mail address is in the query, so changing it is an update with an empty body."""
         super().adjust(session, change)
         if change.prior is not None and change.plan.get("service_account_name") is None:
             change.plan["service_account_name"] = ""
@@ -71,7 +71,7 @@ class TransferConfig(RestObject):
         return body
 
     def complete_import(self, session: Session, state: dict[str, Value]) -> None:
-        """A server may name the project by its number: the provider's project is meant."""
+        """A server may name the provider's project by its number."""
         if str(state["project"]).isdigit() and session.project:
             state["project"] = session.project
 
