@@ -16,7 +16,7 @@ from scipy import stats
 
 from benchmarks.client import COUNT, QUERIES, SELECT, VIEW, QueryFailedError, ask, connect, fill, repeated
 from catalog.zone import LOS_ANGELES, ZONE
-from declared.schedules import SCHEDULES
+from declared.schedules import all_schedules
 from local.control_plane.transfer_runs import ScheduledQuery
 from local.scheduled_query import run_as_job
 from tests.harness.checkout import REPOSITORY
@@ -149,7 +149,7 @@ def read(connection: HTTPConnection, server: Embedded) -> None:
 
 def run_schedules(server: Embedded, hour: datetime) -> None:
     """Run each hourly scheduled query at its minute, as the transfer service does."""
-    for schedule in sorted(SCHEDULES, key=lambda schedule: schedule.minute):
+    for schedule in sorted(all_schedules(), key=lambda schedule: schedule.minute):
         if schedule.day_of_year is None:
             run_time = hour.replace(minute=schedule.minute).astimezone(UTC)
             query = server.catalog.schedules[schedule.name].query

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalog import zetasql
 from catalog.findings import CatalogError
+from catalog.guards import guarded_hours
 from catalog.model import (
     DATASET,
     PROJECT,
@@ -46,7 +47,8 @@ def declare(file: SourceFile, folder: str, target: tuple[str, str] = (PROJECT, D
         CatalogError: a syntax error, or a statement that the folder does not expect.
     """
     if script := SCRIPTS.get(folder):
-        return script(name=file.path.stem, path=file.path, ddl="", query=_script(file), description=_headline(file))
+        item = script(name=file.path.stem, path=file.path, ddl="", query=_script(file), description=_headline(file))
+        return replace(item, hours_la=guarded_hours(file)) if isinstance(item, ScheduledQuery) else item
     statements = file.statements
     if not statements:
         raise CatalogError([file.finding(None, "declaration", "the file declares nothing")])

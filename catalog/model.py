@@ -25,6 +25,17 @@ class RoutineKind(StrEnum):
     PROCEDURE = "PROCEDURE"
 
 
+#: The routines API's word for each kind of routine.
+ROUTINE_TYPES = {
+    RoutineKind.FUNCTION: "SCALAR_FUNCTION",
+    RoutineKind.TABLE_FUNCTION: "TABLE_VALUED_FUNCTION",
+    RoutineKind.PROCEDURE: "PROCEDURE",
+}
+#: The tables API's word for each type that it does not call as GoogleSQL does.
+FIELD_TYPES = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN", "STRUCT": "RECORD"}
+EVERY_HOUR = tuple(range(24))
+
+
 @dataclass(frozen=True)
 class SqlType:
     """A GoogleSQL type: ``kind`` is ``INT64``, ``STRING``, ``JSON``, ``ARRAY``, ``STRUCT`` …"""
@@ -142,7 +153,12 @@ class Script(SqlObject):
 
 @dataclass(frozen=True)
 class ScheduledQuery(Script):
-    """What the transfer service runs, with ``@run_time`` and ``@run_date`` bound."""
+    """What the transfer service runs, with ``@run_time`` and ``@run_date`` bound.
+
+    ``hours_la`` are the hours of Los Angeles in which its guard lets it do something.
+    """
+
+    hours_la: tuple[int, ...] = EVERY_HOUR
 
 
 @dataclass(frozen=True)

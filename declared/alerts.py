@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from declared.names import SYSTEM
+from declared.names import SYSTEM, alert_display_name, channel_display_name
 
 if TYPE_CHECKING:
     from declared.environment import Environment
@@ -34,7 +34,7 @@ class Alert:
     @property
     def display_name(self) -> str:
         """The policy's name, which is how it is found again."""
-        return f"{self.system}: {self.title}"
+        return alert_display_name(self.system, self.title)
 
     @property
     def condition(self) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def alerts_are_on(environment: Environment) -> bool:
 
 def channel_name(environment: Environment) -> str:
     """The display name of the notification channel, which is how it is found again."""
-    return f"{environment.system} operators"
+    return channel_display_name(environment.system)
 
 
 def user_labels(environment: Environment) -> dict[str, str]:

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from declared.sizes import GIGABYTE, MEGABYTE
+
+
+class ObjectKind(StrEnum):
+    """What can be called, and so costs something."""
+
+    FUNCTION = "function"
+    TABLE_FUNCTION = "table function"
+    PROCEDURE = "procedure"
+    VIEW = "view"
+    SCHEDULED_QUERY = "scheduled query"
 
 
 @dataclass(frozen=True)
@@ -23,7 +34,7 @@ DAILY_AUTOMATION = Budget("daily automation", 2 * GIGABYTE, 0.01)
 #: The operators have none: a view answers a person, as a caption selection does.
 VIEW = Budget("view", CAPTION_SELECTION.bytes_read, CAPTION_SELECTION.dollars)
 
-BY_KIND = {"function": SCALAR_FUNCTION, "view": VIEW}
+BY_KIND = {ObjectKind.FUNCTION: SCALAR_FUNCTION, ObjectKind.VIEW: VIEW}
 BY_NAME = {
     "select_captions_for_creator": CAPTION_SELECTION,
     "update_caption_performance": PERFORMANCE_UPDATE,
@@ -31,11 +42,11 @@ BY_NAME = {
 }
 
 
-def budget_of(name: str, kind: str) -> Budget | None:
+def budget_of(name: str, kind: ObjectKind) -> Budget | None:
     """The budget of an object; None where there is none, as for the lock sweep, whose budget is a time.
 
     Args:
         name: the object's name; a scheduled query has its procedure's budget.
-        kind: ``function``, ``table function``, ``procedure``, ``view`` or ``scheduled query``.
+        kind: the object's kind.
     """
     return BY_NAME.get(name) or BY_KIND.get(kind)

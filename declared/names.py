@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 
 #: Prefix of project-level resource names, label of the dataset and folder of the states.
 SYSTEM = "eros"
-#: The stacks, in the order of their deployment; the automation last, so that it can be destroyed alone.
-PARTS = ("warehouse", "routines", "access", "monitoring", "automation")
+
+
+class Part(StrEnum):
+    """The stacks of an environment, in the order of their deployment.
+
+    The automation is the last one, so that it can be destroyed alone.
+    """
+
+    WAREHOUSE = "warehouse"
+    ROUTINES = "routines"
+    ACCESS = "access"
+    MONITORING = "monitoring"
+    AUTOMATION = "automation"
+
+
+PARTS = tuple(Part)
 #: The stack that creates what the others need before they can be deployed; never deployed with them.
 BOOTSTRAP = "bootstrap"
 #: Name of the workload identity pool, and of the one provider in it.
@@ -64,6 +79,31 @@ def is_preview_account(member: str, project: str) -> bool:
     """Whether an IAM member is the service account of a preview in a project; of any number."""
     address = rf"serviceAccount:{SYSTEM}-pr{_NUMBER}-etl@{re.escape(project)}\.iam\.gserviceaccount\.com"
     return re.fullmatch(address, member) is not None
+
+
+def schedule_display_name(system: str, query: str) -> str:
+    """The display name of a scheduled query's transfer config: ``eros run_daily_automation``."""
+    return f"{system} {query}"
+
+
+def is_schedule_of(system: str, display_name: str) -> bool:
+    """Whether a transfer config is named as a scheduled query of ``system`` is."""
+    return display_name.startswith(schedule_display_name(system, ""))
+
+
+def alert_display_name(system: str, title: str) -> str:
+    """The display name of an alert policy: ``eros: a scheduled query failed``."""
+    return f"{system}: {title}"
+
+
+def channel_display_name(system: str) -> str:
+    """The display name of the notification channel: ``eros operators``."""
+    return f"{system} operators"
+
+
+def hidden_tag(what: str, environment: str) -> str:
+    """The hidden first line by which a comment or an issue at GitHub is found again: ``<!-- eros-plan prod -->``."""
+    return f"<!-- {SYSTEM}-{what} {environment} -->"
 
 
 def transfer_agent(project_number: int) -> str:

@@ -1,64 +1,92 @@
 """When the scheduled queries run: data for the stacks, the verifier and the operators' commands.
 
 The transfer service's schedules are in UTC, so a Los Angeles time moves twice a year. Each query is therefore scheduled
-at its minute of every hour that could be meant, and its SQL goes on only when the hour of ``@run_time`` in Los Angeles
-is one of its hours.
+hourly, at its minute, and its SQL goes on only when the hour of ``@run_time`` in Los Angeles is one of its hours. The
+hours are those of the guard in sql/schedules/; the minute is declared here. All else is computed from these two.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
+from catalog.loading import load_catalog
+from catalog.model import EVERY_HOUR
 from catalog.zone import LOS_ANGELES
-from declared.names import SYSTEM
+from declared.names import SYSTEM, schedule_display_name
 
 if TYPE_CHECKING:
     from declared.environment import Environment
 
-EVERY_HOUR = tuple(range(24))
-#: How the ids of the jobs begin that fill the holiday calendar at a deployment.
-SEED_JOB = "seed_holiday_calendar"
+#: The minute at which each query of sql/schedules/ is due.
+MINUTES = {
+    "sweep_expired_caption_locks": 20,
+    "update_caption_performance": 0,
+    "run_daily_automation": 5,
+    "seed_holiday_calendar": 0,
+}
+#: Month and day of the queries that are due once a year; all others are due every day.
+DAYS_OF_YEAR = {"seed_holiday_calendar": (1, 1)}
 DAYS_A_MONTH = 365.25 / 12
+#: Any year: a yearly query's day must be one that is in standard time every year, or its UTC hour would move.
+SOME_YEAR = 2026
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A scheduled query of sql/schedules/.
+    """When a scheduled query runs.
 
-    ``schedule`` is in the transfer service's words, in UTC; ``hours_la`` are the hours of Los Angeles in which the
-    query does something, ``minute`` the minute at which it is due.
+    ``minute`` is the minute at which it is due, ``hours_la`` are the hours of Los Angeles in which it does something,
+    ``day_of_year`` is the month and day of a yearly query; None means every day.
     """
 
     name: str
-    schedule: str
     minute: int
     hours_la: tuple[int, ...] = EVERY_HOUR
-    #: Month and day on which a yearly query is due; None: every day.
     day_of_year: tuple[int, int] | None = None
     system: str = SYSTEM
 
     @property
     def display_name(self) -> str:
         """The transfer config's name, which is how it is found again."""
-        return f"{self.system} {self.name}"
+        return schedule_display_name(self.system, self.name)
+
+    @property
+    def schedule(self) -> str:
+        """The schedule in the transfer service's words (those of App Engine's cron.yaml), in UTC.
+
+        A plain "every 1 hours" would start at the minute of the deployment; "from … to …", the end included, puts it at
+        the query's minute. Every hour of Los Angeles is an hour of UTC.
+        """
+        if self.day_of_year is None:
+            return f"every 1 hours from 00:{self.minute:02} to 23:{self.minute:02}"
+        (hour,) = self.hours_la
+        due = datetime(SOME_YEAR, *self.day_of_year, hour, self.minute, tzinfo=LOS_ANGELES).astimezone(UTC)
+        return f"{due.day} of {due:%B %H:%M}".lower()
 
 
-SCHEDULES = (
-    # The format is App Engine's cron.yaml's. A plain 'every 1 hours' starts at the minute at which it was deployed;
-    # 'from … to …' puts it at its minute, the end included. Every hour of Los Angeles is an hour of UTC.
-    Schedule("sweep_expired_caption_locks", "every 1 hours from 00:20 to 23:20", minute=20),
-    Schedule("update_caption_performance", "every 1 hours from 00:00 to 23:00", minute=0, hours_la=(0, 6, 12, 18)),
-    Schedule("run_daily_automation", "every 1 hours from 00:05 to 23:05", minute=5, hours_la=(3,)),
-    # 12:00 UTC on 1 January is always 04:00 in Los Angeles: there is no daylight saving time in winter
-    Schedule("seed_holiday_calendar", "1 of january 12:00", minute=0, hours_la=(4,), day_of_year=(1, 1)),
-)
+@cache
+def all_schedules() -> tuple[Schedule, ...]:
+    """The schedule of every query of sql/schedules/, in the order of :data:`MINUTES`.
+
+    Raises:
+        CatalogError: SQL files that do not parse or compile.
+    """
+    queries = load_catalog().schedules
+    return tuple(
+        Schedule(name, minute, queries[name].hours_la, DAYS_OF_YEAR.get(name)) for name, minute in MINUTES.items()
+    )
 
 
 def schedules_of(environment: Environment) -> tuple[Schedule, ...]:
-    """The schedules under an environment's own names."""
-    return tuple(replace(schedule, system=environment.system) for schedule in SCHEDULES)
+    """The schedules under an environment's own names.
+
+    Raises:
+        CatalogError: as :func:`all_schedules`.
+    """
+    return tuple(replace(schedule, system=environment.system) for schedule in all_schedules())
 
 
 def runs_a_month(schedule: Schedule) -> float:
@@ -67,7 +95,7 @@ def runs_a_month(schedule: Schedule) -> float:
 
 
 def works_at(schedule: Schedule, run_time: datetime) -> bool:
-    """Whether a query goes on past its guard, given its run time."""
+    """Whether a query goes on past its guard at a run time."""
     return run_time.astimezone(LOS_ANGELES).hour in schedule.hours_la
 
 
@@ -76,11 +104,15 @@ def _is_due(schedule: Schedule, moment: datetime) -> bool:
     return works_at(schedule, moment) and schedule.day_of_year in {None, (local.month, local.day)}
 
 
+def _newest_start(schedule: Schedule, now: datetime) -> datetime:
+    """The last instant, not after ``now``, on the schedule's minute; in UTC."""
+    moment = now.astimezone(UTC).replace(minute=schedule.minute, second=0, microsecond=0)
+    return moment if moment <= now else moment - timedelta(hours=1)
+
+
 def last_due(schedule: Schedule, now: datetime) -> datetime:
     """The last instant, not after ``now``, at which the transfer service runs a query that then does its work."""
-    moment = now.astimezone(UTC).replace(minute=schedule.minute, second=0, microsecond=0)
-    if moment > now:
-        moment -= timedelta(hours=1)
+    moment = _newest_start(schedule, now)
     while not _is_due(schedule, moment):
         moment -= timedelta(hours=1)
     return moment
@@ -88,9 +120,7 @@ def last_due(schedule: Schedule, now: datetime) -> datetime:
 
 def next_due(schedule: Schedule, now: datetime) -> datetime:
     """The first instant after ``now`` at which the transfer service runs a query that then does its work."""
-    moment = now.astimezone(UTC).replace(minute=schedule.minute, second=0, microsecond=0)
-    if moment <= now:
-        moment += timedelta(hours=1)
+    moment = _newest_start(schedule, now) + timedelta(hours=1)
     while not _is_due(schedule, moment):
         moment += timedelta(hours=1)
     return moment
@@ -100,15 +130,13 @@ def last_run_time(schedule: Schedule, now: datetime) -> datetime:
     """The last instant, not after ``now``, at which a schedule's query would have done its work.
 
     Args:
-        schedule: the schedule; a yearly one is looked at by its hour alone, so that it can be run at any time.
+        schedule: the schedule; the day of a yearly one is ignored, so that it can be run at any time.
         now: an instant with a time zone.
 
     Returns:
         The instant in UTC, on the schedule's minute.
     """
-    moment = now.astimezone(UTC).replace(minute=schedule.minute, second=0, microsecond=0)
-    if moment > now:
-        moment -= timedelta(hours=1)
-    while moment.astimezone(LOS_ANGELES).hour not in schedule.hours_la:
+    moment = _newest_start(schedule, now)
+    while not works_at(schedule, moment):
         moment -= timedelta(hours=1)
     return moment

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
+
+from catalog.zone import LOS_ANGELES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from google.client import GoogleApi
 
-LOS_ANGELES = ZoneInfo("America/Los_Angeles")
 #: Rows of a table that are shown; how many there are is said above it.
 SHOWN = 6
 #: A log has no width of its own.

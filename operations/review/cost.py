@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from catalog import Catalog, CatalogError, Routine, RoutineKind, ScheduledQuery, SqlObject, View, load_catalog, retarget
 from catalog.statements import runs_of
-from catalog.zone import LOS_ANGELES
-from declared.budgets import Budget, budget_of
-from declared.schedules import SCHEDULES, last_run_time, runs_a_month
+from catalog.zone import LOS_ANGELES, ZONE
+from declared.budgets import Budget, ObjectKind, budget_of
+from declared.schedules import all_schedules, last_run_time, runs_a_month
 from google.billing import DryRun, dollars
 from google.client import LiveSystemError, NotPermittedError, RequestRefusedError
 from google.resources import WORKERS, read_live_system
@@ -26,19 +26,18 @@ from verification.drift import function_bodies, signatures, view_queries
 from verification.results import Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator
 
     from catalog.statements import Run
     from declared.environment import Environment
     from google.client import GoogleApi
 
-KINDS = {
-    RoutineKind.FUNCTION: "function",
-    RoutineKind.TABLE_FUNCTION: "table function",
-    RoutineKind.PROCEDURE: "procedure",
+ROUTINE_KINDS = {
+    RoutineKind.FUNCTION: ObjectKind.FUNCTION,
+    RoutineKind.TABLE_FUNCTION: ObjectKind.TABLE_FUNCTION,
+    RoutineKind.PROCEDURE: ObjectKind.PROCEDURE,
 }
-RUNS_A_MONTH = {schedule.name: runs_a_month(schedule) for schedule in SCHEDULES}
-NOW, TODAY = "CURRENT_TIMESTAMP()", "CURRENT_DATE('America/Los_Angeles')"
+NOW, TODAY = "CURRENT_TIMESTAMP()", f"CURRENT_DATE('{ZONE}')"
 #: Arguments whose value decides which partitions are read, as an operator would give them today, with the windows of
 #: the contract. Of all others (a page, counts, a segment) no value is assumed, so that none leaves anything out.
 SAMPLE_ARGUMENTS = {
@@ -57,12 +56,12 @@ SAMPLE_ARGUMENTS = {
 class Estimate:
     """What one call reads and is billed, in bytes, over how many tables, and how often a month the schedules call it.
 
-    ``kind`` is ``function``, ``table function``, ``procedure``, ``view`` or ``scheduled query``. ``calls_a_month`` is 0
-    for what no schedule reaches. ``problem`` says why there is no estimate; then the figures of a call are 0.
+    ``calls_a_month`` is 0 for what no schedule reaches. ``problem`` says why there is no estimate; then the figures of
+    a call are 0.
     """
 
     name: str
-    kind: str
+    kind: ObjectKind
     bytes_read: int
     bytes_billed: int
     tables: int
@@ -103,10 +102,10 @@ class CostChange:
     proposed: Estimate | None
 
     @property
-    def kind(self) -> str:
-        """The object's kind."""
+    def kind(self) -> ObjectKind | None:
+        """The object's kind; None where it exists on neither side."""
         known = self.proposed or self.base
-        return known.kind if known else ""
+        return known.kind if known else None
 
     @property
     def bytes_difference(self) -> int:
@@ -226,10 +225,10 @@ def _text(item: SqlObject) -> str:
     return item.query if isinstance(item, ScheduledQuery) else item.ddl
 
 
-def _kind(item: SqlObject) -> str:
+def _kind(item: SqlObject) -> ObjectKind:
     if isinstance(item, Routine):
-        return KINDS[item.kind]
-    return "view" if isinstance(item, View) else "scheduled query"
+        return ROUTINE_KINDS[item.kind]
+    return ObjectKind.VIEW if isinstance(item, View) else ObjectKind.SCHEDULED_QUERY
 
 
 def _estimates(
@@ -240,11 +239,19 @@ def _estimates(
     items = [*chosen, *(item for item in catalog.schedules.values() if item not in chosen)]
     found = runs_of(items, catalog, SAMPLE_ARGUMENTS, _run_times(), _written_out(api, catalog))
     runs = {item.path: run for item, run in zip(items, found, strict=True)}
-    calls = _calls_a_month((item.name, runs[item.path]) for item in catalog.schedules.values())
+    monthly = {schedule.name: runs_a_month(schedule) for schedule in all_schedules()}
+    calls = _calls_a_month([(runs[item.path], monthly.get(item.name, 0.0)) for item in catalog.schedules.values()])
     wanted = {sql: item.name for item in chosen for sql in runs[item.path].statements if sql not in known}
     with ThreadPoolExecutor(WORKERS) as pool:
         known.update(zip(wanted, pool.map(lambda sql: _dry_run(api, wanted[sql], sql), wanted), strict=True))
-    return [_estimate(item, [known[sql] for sql in runs[item.path].statements], calls) for item in chosen]
+    return [
+        _estimate(
+            item,
+            [known[sql] for sql in runs[item.path].statements],
+            (monthly if isinstance(item, ScheduledQuery) else calls).get(item.name, 0.0),
+        )
+        for item in chosen
+    ]
 
 
 def _dry_run(api: GoogleApi, name: str, sql: str) -> DryRun | str:
@@ -255,8 +262,7 @@ def _dry_run(api: GoogleApi, name: str, sql: str) -> DryRun | str:
         return str(error)
 
 
-def _estimate(item: SqlObject, dry_runs: list[DryRun | str], calls: Mapping[str, float]) -> Estimate:
-    scheduled = RUNS_A_MONTH.get(item.name, 0.0) if isinstance(item, ScheduledQuery) else None
+def _estimate(item: SqlObject, dry_runs: list[DryRun | str], calls_a_month: float) -> Estimate:
     problem = next((run for run in dry_runs if isinstance(run, str)), "")
     measured = [run for run in dry_runs if isinstance(run, DryRun) and not problem]
     return Estimate(
@@ -265,24 +271,28 @@ def _estimate(item: SqlObject, dry_runs: list[DryRun | str], calls: Mapping[str,
         bytes_read=sum(run.bytes_read for run in measured),
         bytes_billed=sum(run.bytes_billed for run in measured),
         tables=len(frozenset[str]().union(*(run.tables for run in measured))),
-        calls_a_month=calls.get(item.name, 0.0) if scheduled is None else scheduled,
+        calls_a_month=calls_a_month,
         problem=problem,
     )
 
 
-def _calls_a_month(scheduled: Iterable[tuple[str, Run]]) -> dict[str, float]:
-    """Calls a month of what the scheduled queries' runs name, once for each place that names it."""
+def _calls_a_month(scheduled: Iterable[tuple[Run, float]]) -> dict[str, float]:
+    """Calls a month of what the scheduled queries' runs name, once for each place that names it.
+
+    Args:
+        scheduled: each scheduled query's run, and how often a month it is made.
+    """
     calls: dict[str, float] = {}
-    for schedule, run in scheduled:
+    for run, runs in scheduled:
         for name, places in run.uses.items():
-            calls[name] = calls.get(name, 0.0) + places * RUNS_A_MONTH.get(schedule, 0.0)
+            calls[name] = calls.get(name, 0.0) + places * runs
     return calls
 
 
 def _run_times() -> dict[str, dict[str, str]]:
     """What the transfer service binds in each scheduled query: of the last run that got past its guard."""
     now = datetime.now(UTC)
-    times = {schedule.name: last_run_time(schedule, now) for schedule in SCHEDULES}
+    times = {schedule.name: last_run_time(schedule, now) for schedule in all_schedules()}
     return {
         name: {
             "run_time": f"TIMESTAMP '{time:%Y-%m-%d %H:%M:%S}+00'",

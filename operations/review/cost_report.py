@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
+from declared.budgets import ObjectKind
 from declared.sizes import MEGABYTE
 from operations.review.markdown_text import cell, code
 
@@ -100,7 +101,7 @@ def _title(changes: Sequence[CostChange]) -> str:
 
 def _scheduled(estimates: Sequence[Estimate]) -> list[str]:
     """What the schedules cost altogether, as far as that is known."""
-    scheduled = [each for each in estimates if each.kind == "scheduled query"]
+    scheduled = [each for each in estimates if each.kind is ObjectKind.SCHEDULED_QUERY]
     known = [each.dollars_a_month for each in scheduled if not each.problem]
     if not scheduled:
         return []
@@ -136,7 +137,7 @@ def _cells(change: CostChange, with_base: bool) -> list[str]:
             if known
             else ["not known", ""]
         )
-    return [change.name, change.kind, *figures, *differences, _verdict(estimate)]
+    return [change.name, change.kind or "", *figures, *differences, _verdict(estimate)]
 
 
 def _verdict(estimate: Estimate | None) -> str:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from catalog import Table
+from catalog.model import EVERY_HOUR
 from catalog.zone import LOS_ANGELES
-from declared.schedules import EVERY_HOUR, SCHEDULES, next_due
+from declared.schedules import all_schedules, next_due
 from google.client import GoogleApi, LiveSystemError
 from operations.deploy.steps import StepFailedError
 from operations.review.cost import CostChange, base_catalog, compare, dependent_objects, estimate
@@ -327,7 +328,7 @@ def resource_of_state(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _schedule_rows(changes: Sequence[PlannedChange], now: datetime) -> Iterator[ScheduleRow]:
-    known = {schedule.name: schedule for schedule in SCHEDULES}
+    known = {schedule.name: schedule for schedule in all_schedules()}
     for change in changes:
         if change.kind != "google_bigquery_data_transfer_config":
             continue

@@ -13,7 +13,7 @@ from declared.alerts import AUTO_CLOSE, NOTIFICATION_PERIOD, alerts_of, channel_
 from declared.environment import DATASET_DESCRIPTION, Environment
 from declared.loading import load_environment
 from declared.roles import AUDIT_LOGS, AUDITED_SERVICE, TOKEN_MINTER
-from declared.schedules import SCHEDULES, last_run_time
+from declared.schedules import all_schedules, last_run_time
 from google.client import NO_RETRY, GoogleApi
 from local.sample_data import Size, seed
 from tests.harness.embedded import Embedded
@@ -61,7 +61,7 @@ class Deployed(Embedded):
                     self.rest("POST", "/routines", self.routine(item))
         self.grant()
         self.create_alerts()
-        for schedule in SCHEDULES:
+        for schedule in all_schedules():
             self.create_schedule(self.catalog.schedules[schedule.name])
 
     def create_table(self, item: Table | View) -> None:
@@ -115,7 +115,7 @@ class Deployed(Embedded):
 
     def create_schedule(self, item: ScheduledQuery) -> dict[str, Any]:
         """A declared transfer config."""
-        (schedule,) = (schedule for schedule in SCHEDULES if schedule.name == item.name)
+        (schedule,) = (schedule for schedule in all_schedules() if schedule.name == item.name)
         return self.create_transfer_config(schedule.display_name, schedule.schedule, item.query)
 
     def create_transfer_config(self, name: str, schedule: str, query: str) -> dict[str, Any]:
@@ -139,7 +139,7 @@ class Deployed(Embedded):
 
     def run_schedule(self, name: str) -> str:
         """Run a scheduled query for the last time it was due, and say how that ended."""
-        (schedule,) = (schedule for schedule in SCHEDULES if schedule.name == name)
+        (schedule,) = (schedule for schedule in all_schedules() if schedule.name == name)
         due = {"requestedRunTime": last_run_time(schedule, datetime.now(UTC)).isoformat()}
         run = self.api.data_transfer("POST", f"{self.config(name)['name']}:startManualRuns", due)["runs"][0]
         while run["state"] in {"PENDING", "RUNNING"}:

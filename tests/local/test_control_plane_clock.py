@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fastapi.testclient import TestClient
 
-from declared.schedules import SCHEDULES
+from declared.schedules import all_schedules
 from local.control_plane import Projects, Store, create_control_plane
 from local.control_plane.clock import Clock
 from local.control_plane.due_times import next_due_time
@@ -47,7 +47,7 @@ def test_the_next_due_time(schedule: str, after: str, due: str | None) -> None:
 
 
 def test_every_declared_schedule_is_due_at_its_minute() -> None:
-    for schedule in SCHEDULES:
+    for schedule in all_schedules():
         due = next_due_time(schedule.schedule, at("2026-11-24T10:00:00"))
         assert due is not None
         assert due.minute == schedule.minute

@@ -13,7 +13,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from declared import budgets
-from declared.budgets import Budget
+from declared.budgets import Budget, ObjectKind
 from declared.sizes import MEGABYTE
 from google.client import LiveSystemError, NotPermittedError
 from operations import __main__
@@ -117,9 +117,9 @@ def test_a_changed_table_function_is_measured_by_its_text_in_all_that_call_it(de
     assert {name for _, name in changes} == {"account_sizes", *callers, "run_daily_automation"}
     texts = bytes_of(deployed, "SUM(2 + BYTE_LENGTH(message))", "mass_messages")
     for name in ("account_sizes", "classify_account_size"):
-        assert changes["table function", name].bytes_difference == texts
+        assert changes[ObjectKind.TABLE_FUNCTION, name].bytes_difference == texts
     # the reports read the texts anyway
-    assert changes["table function", "creator_reports"].bytes_difference == 0
+    assert changes[ObjectKind.TABLE_FUNCTION, "creator_reports"].bytes_difference == 0
 
 
 def test_a_partition_filter_counts_and_one_that_is_dropped_costs(deployed: Deployed) -> None:
@@ -232,7 +232,7 @@ def test_the_base_is_what_git_has(deployed: Deployed) -> None:
 
 
 def estimated(name: str = "update_caption_performance", read: int = MEGABYTE, problem: str = "") -> Estimate:
-    return Estimate(name, "procedure", read, 10 * MEGABYTE, 1, 121.75, problem)
+    return Estimate(name, ObjectKind.PROCEDURE, read, 10 * MEGABYTE, 1, 121.75, problem)
 
 
 def test_a_budget_is_of_what_is_read_and_its_price(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,7 +289,7 @@ def test_the_report_for_people(changes: list[CostChange]) -> None:
 )
 def test_only_what_is_known_is_within_its_budget(estimates: list[tuple[int, str]], said: str) -> None:
     changes = [
-        CostChange(f"q{read}", None, replace(estimated(f"q{read}", read, problem), kind="scheduled query"))
+        CostChange(f"q{read}", None, replace(estimated(f"q{read}", read, problem), kind=ObjectKind.SCHEDULED_QUERY))
         for read, problem in estimates
     ]
     assert cost_report.markdown(changes, with_base=False).splitlines()[0] == said

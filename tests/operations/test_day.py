@@ -18,7 +18,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "etl_job_runs": {
         "job_name": "run_daily_automation",
         "execution_date": date(2026, 11, 24),
-        "job_start_time": datetime(2026, 11, 24, 11, 5, tzinfo=UTC),
+        "job_start_time": datetime(2026, 11, 24, 11, 17, tzinfo=UTC),
         "job_status": "COMPLETED_WITH_ERRORS",
         "creators_processed": 99,
         "creators_failed": 1,
@@ -73,7 +73,7 @@ def shown(rows: dict[str, dict[str, Any]]) -> tuple[str, list[str]]:
 def test_a_day_is_shown_with_the_reasons_of_the_choice() -> None:
     text, asked = shown(ROWS)
     for part in (
-        "2026-11-24 03:05 PST",
+        "2026-11-24 03:17 PST",
         "COMPLETED_WITH_ERRORS creator a has",
         "98 creators",
         "1,234.5",

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from catalog import load_catalog, retarget
+from declared.budgets import ObjectKind
 from declared.environment import AllowedChange
 from declared.loading import load_environment
 from operations.review.cost import CostChange, Estimate
@@ -394,8 +395,8 @@ def test_schedules_are_shown_with_their_next_runs_in_both_zones(prod: Environmen
 
 
 def test_costs_are_shown_with_the_difference_and_a_failure_in_one_line(prod: Environment, catalog: Catalog) -> None:
-    base = Estimate("run_daily_automation", "procedure", 20 << 20, 30 << 20, 3, 30.4)
-    proposed = Estimate("run_daily_automation", "procedure", 3 << 30, 3 << 30, 3, 30.4)
+    base = Estimate("run_daily_automation", ObjectKind.PROCEDURE, 20 << 20, 30 << 20, 3, 30.4)
+    proposed = Estimate("run_daily_automation", ObjectKind.PROCEDURE, 3 << 30, 3 << 30, 3, 30.4)
     summary = summary_of(prod, catalog, dropped_column(catalog))
     text = markdown(summary, Costs((CostChange("run_daily_automation", base, proposed),), with_base=True))
     assert "### Cost\n\n1 object; over budget: run\\_daily\\_automation\n" in text

@@ -1,32 +1,30 @@
-"""When scheduled queries run: through both changes of the clock, and as their SQL guards say."""
+"""When scheduled queries run: through both changes of the clock, as their SQL guards say, and changed in two places."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+import json
+import os
+import shutil
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog import load_catalog
-from catalog.zetasql import kind_of, member, parse, walk
-from catalog.zone import LOS_ANGELES
-from declared.schedules import (
-    EVERY_HOUR,
-    SCHEDULES,
-    Schedule,
-    last_due,
-    last_run_time,
-    next_due,
-    runs_a_month,
-    works_at,
-)
+from catalog import CatalogError, load_catalog
+from catalog.declarations import declare
+from catalog.model import EVERY_HOUR, ScheduledQuery
+from catalog.source import SourceFile
+from catalog.zone import LOS_ANGELES, ZONE
+from declared.schedules import Schedule, all_schedules, last_due, last_run_time, next_due, runs_a_month, works_at
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-SIX_HOURLY = Schedule("six_hourly", "every 1 hours from 00:00 to 23:00", minute=0, hours_la=(0, 6, 12, 18))
-DAILY = Schedule("daily", "every 1 hours from 00:05 to 23:05", minute=5, hours_la=(3,))
+REPOSITORY = Path(__file__).resolve().parents[2]
+SIX_HOURLY = Schedule("six_hourly", minute=0, hours_la=(0, 6, 12, 18))
+NIGHTLY = Schedule("nightly", minute=7, hours_la=(3,))
+ALL = [*all_schedules(), SIX_HOURLY, NIGHTLY]
 
 instants = st.datetimes(
     min_value=datetime(2026, 1, 1),  # noqa: DTZ001 - the zone is given beside
@@ -35,7 +33,7 @@ instants = st.datetimes(
 )
 
 
-@given(now=instants, schedule=st.sampled_from([*SCHEDULES, SIX_HOURLY, DAILY]))
+@given(now=instants, schedule=st.sampled_from(ALL))
 @settings(deadline=None)
 def test_the_last_run_time_is_the_newest_that_the_guard_lets_pass(now: datetime, schedule: Schedule) -> None:
     found = last_run_time(schedule, now)
@@ -48,53 +46,73 @@ def test_the_last_run_time_is_the_newest_that_the_guard_lets_pass(now: datetime,
         later += timedelta(hours=1)
 
 
-def test_the_night_run_keeps_its_local_time_through_both_changes_of_the_clock() -> None:
+def test_a_nightly_run_keeps_its_local_time_through_both_changes_of_the_clock() -> None:
     for day, expected in (
-        (datetime(2026, 3, 7, 20, tzinfo=UTC), "2026-03-07 03:05 PST"),
-        (datetime(2026, 3, 8, 20, tzinfo=UTC), "2026-03-08 03:05 PDT"),
-        (datetime(2026, 10, 31, 20, tzinfo=UTC), "2026-10-31 03:05 PDT"),
-        (datetime(2026, 11, 1, 20, tzinfo=UTC), "2026-11-01 03:05 PST"),
+        (datetime(2026, 3, 7, 20, tzinfo=UTC), "2026-03-07 03:07 PST"),
+        (datetime(2026, 3, 8, 20, tzinfo=UTC), "2026-03-08 03:07 PDT"),
+        (datetime(2026, 10, 31, 20, tzinfo=UTC), "2026-10-31 03:07 PDT"),
+        (datetime(2026, 11, 1, 20, tzinfo=UTC), "2026-11-01 03:07 PST"),
     ):
-        assert f"{last_run_time(DAILY, day).astimezone(LOS_ANGELES):%Y-%m-%d %H:%M %Z}" == expected
+        assert f"{last_run_time(NIGHTLY, day).astimezone(LOS_ANGELES):%Y-%m-%d %H:%M %Z}" == expected
 
 
 def test_the_runs_of_a_month_are_those_that_the_guard_lets_pass() -> None:
-    found = {schedule.name: round(runs_a_month(schedule), 2) for schedule in SCHEDULES}
-    assert found == {
-        "sweep_expired_caption_locks": 730.5,
-        "update_caption_performance": 121.75,
-        "run_daily_automation": 30.44,
-        "seed_holiday_calendar": 0.08,
-    }
+    assert [round(runs_a_month(each), 2) for each in (Schedule("hourly", 20), SIX_HOURLY, NIGHTLY)] == [
+        730.5,
+        121.75,
+        30.44,
+    ]
+    assert round(runs_a_month(Schedule("yearly", 0, (4,), (1, 1))), 2) == 0.08
 
 
 def test_every_scheduled_query_has_a_schedule_and_the_reverse() -> None:
-    assert {schedule.name for schedule in SCHEDULES} == set(load_catalog().schedules)
+    assert {schedule.name for schedule in all_schedules()} == set(load_catalog().schedules)
 
 
-def guard_hours(text: str) -> tuple[int, ...]:
-    """The hours of Los Angeles that a script's guard names; every hour where it has none."""
-
-    def literals(node: Any) -> Iterator[int]:
-        for inner, _ in walk(node):
-            if kind_of(inner) == "ASTIntLiteral":
-                yield int(member(inner, "image"))
-
-    for statement in parse(text):
-        if kind_of(statement) == "ASTIfStatement":
-            comparison = next(node for node, _ in walk(statement.condition) if kind_of(node) == "ASTInExpression")
-            return tuple(literals(comparison.in_list))
-    return EVERY_HOUR
+def test_the_cadence_of_each_query_is_that_of_the_contract() -> None:
+    """Hourly, four times a day, daily, yearly; at which hour and minute is nobody else's business."""
+    found = {each.name: (len(each.hours_la), each.day_of_year) for each in all_schedules()}
+    assert found == {
+        "sweep_expired_caption_locks": (24, None),
+        "update_caption_performance": (4, None),
+        "run_daily_automation": (1, None),
+        "seed_holiday_calendar": (1, (1, 1)),
+    }
 
 
-def test_the_guard_in_the_sql_has_the_schedules_hours() -> None:
-    queries = load_catalog().schedules
-    for schedule in SCHEDULES:
-        assert guard_hours(queries[schedule.name].query) == schedule.hours_la
-        assert ("America/Los_Angeles" in queries[schedule.name].query) == (schedule.hours_la != EVERY_HOUR)
+def scheduled_query(text: str) -> ScheduledQuery:
+    """A scheduled query of this text, as the catalog reads it."""
+    found = declare(SourceFile(Path("sql/schedules/test.sql"), text), "schedules")
+    assert isinstance(found, ScheduledQuery)
+    return found
 
 
-@given(now=instants, schedule=st.sampled_from(SCHEDULES))
+def test_the_hours_are_those_of_the_guard_in_the_sql() -> None:
+    guard = f"-- Test.\nIF EXTRACT(HOUR FROM @run_time AT TIME ZONE '{ZONE}')\n  IN (12, 4) THEN SELECT 1; END IF;"
+    assert scheduled_query(guard).hours_la == (4, 12)
+    assert scheduled_query("-- Test.\nSELECT 1;").hours_la == EVERY_HOUR
+    for schedule in all_schedules():
+        query = load_catalog().schedules[schedule.name]
+        assert schedule.hours_la == query.hours_la
+        assert (ZONE in query.query) == (schedule.hours_la != EVERY_HOUR)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "IF EXTRACT(HOUR FROM @run_time AT TIME ZONE 'UTC') IN (3) THEN SELECT 1; END IF;",
+        f"IF EXTRACT(HOUR FROM @run_time AT TIME ZONE '{ZONE}') NOT IN (3) THEN SELECT 1; END IF;",
+        f"IF EXTRACT(HOUR FROM @run_time AT TIME ZONE '{ZONE}') = 3 THEN SELECT 1; END IF;",
+        f"IF EXTRACT(HOUR FROM @run_time AT TIME ZONE '{ZONE}') IN (24) THEN SELECT 1; END IF;",
+        f"IF EXTRACT(HOUR FROM @run_time AT TIME ZONE '{ZONE}') IN (3) THEN SELECT 1; END IF; SELECT 2;",
+    ],
+)
+def test_a_guard_that_hides_its_hours_is_a_finding(text: str) -> None:
+    with pytest.raises(CatalogError, match="a scheduled query's guard is the one statement IF EXTRACT"):
+        scheduled_query(f"-- Test.\n{text}")
+
+
+@given(now=instants, schedule=st.sampled_from(all_schedules()))
 @settings(deadline=None, max_examples=50)
 def test_due_times_surround_the_instant_and_pass_the_guard(now: datetime, schedule: Schedule) -> None:
     last, following = last_due(schedule, now), next_due(schedule, now)
@@ -105,13 +123,92 @@ def test_due_times_surround_the_instant_and_pass_the_guard(now: datetime, schedu
         assert due.minute == schedule.minute
 
 
-def test_the_daily_run_is_due_at_0305_on_both_days_on_which_the_clock_changes() -> None:
-    (daily,) = (schedule for schedule in SCHEDULES if schedule.name == "run_daily_automation")
+def test_a_nightly_run_is_due_at_its_local_time_on_both_days_on_which_the_clock_changes() -> None:
     for day, hour in (((2026, 3, 8), 10), ((2026, 11, 1), 11)):
-        assert next_due(daily, datetime(*day, tzinfo=UTC)) == datetime(*day, hour, 5, tzinfo=UTC)
+        assert next_due(NIGHTLY, datetime(*day, tzinfo=UTC)) == datetime(*day, hour, 7, tzinfo=UTC)
 
 
 def test_the_yearly_seed_is_due_on_new_years_day_only() -> None:
-    (seed,) = (schedule for schedule in SCHEDULES if schedule.name == "seed_holiday_calendar")
-    assert next_due(seed, datetime(2026, 1, 1, 12, 0, tzinfo=UTC)) == datetime(2027, 1, 1, 12, 0, tzinfo=UTC)
-    assert last_due(seed, datetime(2026, 12, 31, tzinfo=UTC)) == datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+    (seed,) = (schedule for schedule in all_schedules() if schedule.day_of_year is not None)
+    for year in (2026, 2027):
+        due = next_due(seed, datetime(year, 1, 2, tzinfo=UTC))
+        assert due.astimezone(LOS_ANGELES).date() == date(year + 1, 1, 1)
+        assert last_due(seed, due) == due
+
+
+def test_the_transfer_services_words_are_computed_from_hours_and_minute() -> None:
+    assert Schedule("hourly", minute=20).schedule == "every 1 hours from 00:20 to 23:20"
+    assert NIGHTLY.schedule == "every 1 hours from 00:07 to 23:07"
+    assert Schedule("yearly", 0, (4,), (1, 1)).schedule == "1 of january 12:00"
+    assert Schedule("yearly", 5, (20,), (7, 31)).schedule == "1 of august 03:05"
+
+
+def test_a_yearly_query_is_due_at_one_hour_of_utc_in_every_year() -> None:
+    """A day on which some years have daylight saving time and others not has no hour of UTC of its own."""
+    for schedule in all_schedules():
+        if schedule.day_of_year is not None:
+            (hour,) = schedule.hours_la
+            days = [datetime(year, *schedule.day_of_year, hour, tzinfo=LOS_ANGELES) for year in range(2025, 2050)]
+            assert len({day.utcoffset() for day in days}) == 1
+
+
+SCRIPT = """
+import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from catalog import load_catalog, retarget
+from catalog.zone import LOS_ANGELES
+from declared.loading import load_environment
+from declared.schedules import next_due, schedules_of
+from verification.results import Subject
+from verification.suites import SUITES
+import main
+
+main.synthesize()
+environment = load_environment()
+(daily,) = (each for each in schedules_of(environment) if each.name == "run_daily_automation")
+catalog = retarget(load_catalog(), environment.project, environment.dataset)
+query = catalog.schedules[daily.name].query
+live = {"displayName": daily.display_name, "name": "config", "schedule": "another", "params": {"query": query}}
+api = SimpleNamespace(transfer_configs=lambda: [live], data_transfer=lambda *_: live)
+subject = Subject(environment, catalog, SimpleNamespace(routines={}, tables={}), api)
+outcomes = [outcome for check in SUITES["schedules"] for outcome in check.run(subject)]
+print(json.dumps({
+    "next_due": f"{next_due(daily, datetime(2026, 11, 28, tzinfo=UTC)).astimezone(LOS_ANGELES):%H:%M}",
+    "verified": [outcome.expected for outcome in outcomes],
+}))
+"""
+
+
+def test_a_schedule_changes_by_one_number_in_each_of_two_places(tmp_path: Path) -> None:
+    """The hour in the SQL's guard and the declared minute; synthesis, verification and due times follow."""
+    for name in ("main.py", "catalog", "declared", "google", "stacks", "verification", "environments", "sql"):
+        source = REPOSITORY / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
+    (tmp_path / ".cache").symlink_to(REPOSITORY / ".cache")
+    (daily,) = (each for each in all_schedules() if each.name == "run_daily_automation")
+    hour, minute = (daily.hours_la[0] + 1) % 24, (daily.minute + 15) % 60
+    for file, old, new in (
+        (f"sql/schedules/{daily.name}.sql", f"IN ({daily.hours_la[0]}) THEN", f"IN ({hour}) THEN"),
+        ("declared/schedules.py", f'"{daily.name}": {daily.minute},', f'"{daily.name}": {minute},'),
+    ):
+        text = (tmp_path / file).read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        (tmp_path / file).write_text(text.replace(old, new), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        cwd=tmp_path,
+        env={**os.environ, "EROS_ENV": "local"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    words = f"every 1 hours from 00:{minute:02} to 23:{minute:02}"
+    assert found["next_due"] == f"{hour:02}:{minute:02}"
+    assert any(words in expected for expected in found["verified"]), found["verified"]
+    stack = json.loads((tmp_path / "cdktf.out/stacks/eros-local-automation/cdk.tf.json").read_text(encoding="utf-8"))
+    config = stack["resource"]["google_bigquery_data_transfer_config"][daily.name]
+    assert config["schedule"] == words
+    assert f"IN ({hour})" in config["params"]["query"]

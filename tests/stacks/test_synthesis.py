@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 
 from catalog import load_catalog
+from catalog.model import EVERY_HOUR
+from catalog.zone import ZONE
 from declared.alerts import ALERTS
 from declared.loading import load_environment
 from declared.roles import grant_name
-from declared.schedules import SCHEDULES
+from declared.schedules import all_schedules
 from stacks.base import literal
 from stacks.warehouse import schema_json
 
@@ -145,20 +147,24 @@ def test_the_view_is_standard_sql(prod: Stacks) -> None:
 
 def test_scheduled_queries_have_a_service_account_and_no_destination(prod: Stacks) -> None:
     configs = resources(prod, "automation", "google_bigquery_data_transfer_config")
-    assert set(configs) == {schedule.name for schedule in SCHEDULES}
+    assert set(configs) == {schedule.name for schedule in all_schedules()}
     for config in configs.values():
         assert config["service_account_name"] == "eros-etl@of-scheduler-proj.iam.gserviceaccount.com"
         assert "destination_dataset_id" not in config
         assert config["location"] == "us"
-    guard = "EXTRACT(HOUR FROM @run_time AT TIME ZONE 'America/Los_Angeles') IN (4)"
-    assert guard in configs["seed_holiday_calendar"]["params"]["query"]
+    for schedule in all_schedules():
+        config = configs[schedule.name]
+        assert config["schedule"] == schedule.schedule
+        if schedule.hours_la != EVERY_HOUR:
+            guard = f"EXTRACT(HOUR FROM @run_time AT TIME ZONE '{ZONE}') IN ({', '.join(map(str, schedule.hours_la))})"
+            assert guard in config["params"]["query"]
 
 
 def test_the_seed_job_has_a_fresh_id_and_says_when_it_failed(prod: Stacks) -> None:
     job = resources(prod, "automation", "google_bigquery_job")["seed_holiday_calendar"]
     assert re.fullmatch(r"seed_holiday_calendar_[0-9a-f]{12}_\$\{terraform_data\.holiday_seed\.id\}", job["job_id"])
     assert "error_result" in job["lifecycle"]["postcondition"][0]["condition"]
-    assert "CURRENT_DATE('America/Los_Angeles')" in job["query"]["query"]
+    assert f"CURRENT_DATE('{ZONE}')" in job["query"]["query"]
     assert not re.search(r"20[3-9]\d|2026", job["query"]["query"])
 
 
