@@ -6,6 +6,7 @@ import json
 import os
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -18,11 +19,11 @@ from declared.names import stack_names
 from google.client import GoogleApi, LiveSystemError
 from operations import day
 from operations.deploy import deployment, planning, previews, rollback
-from operations.deploy.adoption import adoptable
 from operations.deploy.bootstrap import bootstrap as make_bootstrap
-from operations.deploy.deployment import cdktf_variables
+from operations.deploy.cdktf import cdktf_variables
 from operations.deploy.scheduled_runs import run_each_schedule
 from operations.deploy.steps import StepFailedError
+from operations.deploy.synthesis import adoption_of
 from operations.review import cost, cost_report, github
 from operations.review.plan_markdown import markdown
 from operations.review.plan_summary import costs_of, summarize
@@ -90,7 +91,7 @@ def plan_summary(  # noqa: PLR0917 - an option each
     """
     environment = load_environment(env)
     catalog = retarget(load_catalog(), environment.project, environment.dataset)
-    variables = cdktf_variables(environment, adopt=False)
+    variables = cdktf_variables(environment)
     summary = summarize(environment, catalog, read_plans(stack_names(environment.name), variables, plans))
     costs = costs_of(summary, catalog, base)
     text = summary.as_json(costs) if form is SummaryFormat.JSON else markdown(summary, costs, link)
@@ -124,9 +125,8 @@ def bootstrap(env: Env = None, adopt: Adopt = False, auto_approve: Approve = Fal
 @app.command()
 def adopt(env: Env = None) -> None:
     """Print the import ids of declared objects that stand already; EROS_ADOPT takes a file of this."""
-    environment = load_environment(env)
-    catalog = retarget(load_catalog(), environment.project, environment.dataset)
-    adoption = adoptable(environment, catalog, GoogleApi(environment))
+    with TemporaryDirectory() as folder:
+        adoption = adoption_of(load_environment(env), Path(folder))
     print(json.dumps(adoption.found, indent=2))  # noqa: T201 - for a pipe
     errors.print(str(adoption), markup=False, highlight=False)
 

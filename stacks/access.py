@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from declared.imports import fixed
+from declared.names import Part
 from declared.roles import (
     AUDIT_LOGS,
     AUDITED_SERVICE,
@@ -13,7 +15,7 @@ from declared.roles import (
     grant_name,
     members_of,
 )
-from stacks.base import Deployment, new_stack, resource_id
+from stacks.base import Deployment, Stack, new_stack
 from stacks.google import (
     BigqueryDatasetIamMember,
     ProjectIamAuditConfig,
@@ -24,13 +26,14 @@ from stacks.google import (
 )
 
 if TYPE_CHECKING:
-    from cdktf import App, TerraformStack
+    from cdktf import App
 
 
-def access(app: App, deployment: Deployment) -> TerraformStack:
+def access(app: App, deployment: Deployment) -> Stack:
     """The stack ``eros-<env>-access``."""
     environment = deployment.environment
-    stack = new_stack(app, deployment, "access")
+    account_name = f"projects/{environment.project}/serviceAccounts/{environment.service_account}"
+    stack = new_stack(app, deployment, Part.ACCESS)
     account = ServiceAccount(
         stack,
         "etl",
@@ -39,7 +42,7 @@ def access(app: App, deployment: Deployment) -> TerraformStack:
         description="Runs the scheduled queries of the EROS Scheduling System.",
         create_ignore_already_exists=True,
     )
-    resource_id(account, "etl")
+    stack.declare(account, "etl", fixed(account_name))
     for role, member in members_of(environment, DATASET_ROLES):
         grant = BigqueryDatasetIamMember(
             stack,
@@ -49,7 +52,7 @@ def access(app: App, deployment: Deployment) -> TerraformStack:
             member=member,
             depends_on=[account],
         )
-        resource_id(grant, grant_name(role, member))
+        stack.declare(grant, grant_name(role, member), fixed(f"{deployment.dataset} {role} {member}"))
     for role, member in members_of(environment, PROJECT_ROLES):
         project_grant = ProjectIamMember(
             stack,
@@ -59,16 +62,18 @@ def access(app: App, deployment: Deployment) -> TerraformStack:
             member=member,
             depends_on=[account],
         )
-        resource_id(project_grant, grant_name(role, member))
+        identity = fixed(f"{environment.project} {role} {member}")
+        stack.declare(project_grant, grant_name(role, member), identity)
+    agent = f"serviceAccount:{environment.transfer_agent}"
     minter = ServiceAccountIamMember(
         stack,
         "token minter",
-        service_account_id=f"projects/{environment.project}/serviceAccounts/{environment.service_account}",
+        service_account_id=account_name,
         role=TOKEN_MINTER,
-        member=f"serviceAccount:{environment.transfer_agent}",
+        member=agent,
         depends_on=[account],
     )
-    resource_id(minter, "transfer_agent_token_minter")
+    stack.declare(minter, "transfer_agent_token_minter", fixed(f"{account_name} {TOKEN_MINTER} {agent}"))
     if environment.preview is None:  # it is the whole project's: a preview that went would take it away
         audit = ProjectIamAuditConfig(
             stack,
@@ -77,5 +82,5 @@ def access(app: App, deployment: Deployment) -> TerraformStack:
             service=AUDITED_SERVICE,
             audit_log_config=[ProjectIamAuditConfigAuditLogConfig(log_type=kind) for kind in AUDIT_LOGS],
         )
-        resource_id(audit, "bigquery")
+        stack.declare(audit, "bigquery", fixed(f"{environment.project} {AUDITED_SERVICE}"))
     return stack

@@ -8,10 +8,10 @@ from cdktf import App
 
 from catalog import load_catalog, retarget
 from declared.environment import EnvironmentFileError
-from declared.names import PARTS
+from declared.names import PARTS, Part
 from stacks.access import access
 from stacks.automation import automation
-from stacks.base import Deployment, adopt, adoption_file
+from stacks.base import Deployment, Stack, adoption_file, write
 from stacks.monitoring import monitoring
 from stacks.routines import routines
 from stacks.warehouse import warehouse
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from declared.environment import Environment
 
 BUILDERS = {
-    "warehouse": warehouse,
-    "routines": routines,
-    "access": access,
-    "automation": automation,
-    "monitoring": monitoring,
+    Part.WAREHOUSE: warehouse,
+    Part.ROUTINES: routines,
+    Part.ACCESS: access,
+    Part.MONITORING: monitoring,
+    Part.AUTOMATION: automation,
 }
 
 
@@ -44,16 +44,14 @@ def synthesize(environment: Environment, sql: Path, outdir: str | None = None) -
     """
     catalog = retarget(load_catalog(sql), environment.project, environment.dataset)
     deployment = Deployment(environment, catalog)
-    adoption = adoption_file()
-    if unknown := sorted(set(adoption) - {deployment.stack_name(part) for part in PARTS}):
+    if unknown := sorted(set(adoption_file()) - {deployment.stack_name(part) for part in PARTS}):
         raise EnvironmentFileError(f"EROS_ADOPT: environment {environment.name} has no stack {', '.join(unknown)}")
     # cdktf would run `terraform version`, and a machine need not have it on its PATH; `required_version` says the same
     app = App(outdir=outdir, skip_validation=True)
-    before = None
+    stacks: list[Stack] = []
     for part in PARTS:
         stack = BUILDERS[part](app, deployment)
-        if before is not None:
-            stack.add_dependency(before)
-        adopt(stack, adoption.get(deployment.stack_name(part), {}))
-        before = stack
-    app.synth()
+        if stacks:
+            stack.add_dependency(stacks[-1])
+        stacks.append(stack)
+    write(app, stacks)

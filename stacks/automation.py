@@ -8,34 +8,32 @@ from typing import TYPE_CHECKING
 from cdktf import DataResource, Postcondition, TerraformResourceLifecycle
 
 from catalog import Routine, RoutineKind, deployment_order
-from declared.schedules import SEED_JOB, schedules_of
-from stacks.base import Deployment, literal, new_stack, resource_id
+from declared import seed
+from declared.imports import named, of_the_seed_job
+from declared.names import Part
+from declared.schedules import schedules_of
+from stacks.base import Deployment, Stack, literal, new_stack
 from stacks.google import BigqueryDataTransferConfig, BigqueryJob, BigqueryJobQuery
 from stacks.routines import routine_resource
 
 if TYPE_CHECKING:
-    from cdktf import App, ITerraformDependable, TerraformStack
-
-FIRST_SEEDED_YEAR = 2025
-SEEDED_YEARS_AHEAD = 2
+    from cdktf import App, ITerraformDependable
 
 
-def automation(app: App, deployment: Deployment) -> TerraformStack:
+def automation(app: App, deployment: Deployment) -> Stack:
     """The stack ``eros-<env>-automation``."""
-    stack = new_stack(app, deployment, "automation")
+    stack = new_stack(app, deployment, Part.AUTOMATION)
     procedures: dict[str, ITerraformDependable] = {}
     for item in deployment_order(deployment.catalog):
         if isinstance(item, Routine) and item.kind is RoutineKind.PROCEDURE:
             needed = [procedures[name] for name in sorted(item.calls) if name in procedures]
             procedures[item.name] = routine_resource(stack, deployment, item, needed)
     _scheduled_queries(stack, deployment, procedures)
-    _holiday_seed(stack, deployment, procedures["seed_holiday_calendar"])
+    _holiday_seed(stack, deployment, procedures[seed.PROCEDURE])
     return stack
 
 
-def _scheduled_queries(
-    stack: TerraformStack, deployment: Deployment, procedures: dict[str, ITerraformDependable]
-) -> None:
+def _scheduled_queries(stack: Stack, deployment: Deployment, procedures: dict[str, ITerraformDependable]) -> None:
     """One transfer config a schedule. A script wants no destination dataset; failure mail would go to nobody."""
     for schedule in schedules_of(deployment.environment):
         query = deployment.catalog.schedules[schedule.name]
@@ -50,33 +48,30 @@ def _scheduled_queries(
             params={"query": literal(query.query)},
             depends_on=[procedures[name] for name in sorted(query.calls) if name in procedures] or None,
         )
-        resource_id(config, schedule.name)
+        stack.declare(config, schedule.name, named(schedule.display_name))
 
 
-def _holiday_seed(stack: TerraformStack, deployment: Deployment, procedure: ITerraformDependable) -> None:
+def _holiday_seed(stack: Stack, deployment: Deployment, procedure: ITerraformDependable) -> None:
     """A job that runs again when the call, the rules, the procedure or the table change.
 
     A job id is used up by its first run. It holds a digest of what is run, and the id of a resource that is made anew
     with each deployment after a rollback; both can be read from the job, so a lost state is adopted without a run.
     """
     catalog, environment = deployment.catalog, deployment.environment
-    call = (
-        f"CALL `{environment.project}.{environment.dataset}.seed_holiday_calendar`({FIRST_SEEDED_YEAR}, "
-        f"EXTRACT(YEAR FROM CURRENT_DATE('America/Los_Angeles')) + {SEEDED_YEARS_AHEAD});"
-    )
+    call = seed.seed_call(f"{environment.project}.{environment.dataset}")
     seeded = (
         call,
         catalog.table_functions["us_holidays"].body,
-        catalog.procedures["seed_holiday_calendar"].body,
-        catalog.tables["holiday_calendar"].ddl,
+        catalog.procedures[seed.PROCEDURE].body,
+        catalog.tables[seed.CALENDAR].ddl,
     )
     digest = hashlib.sha256("\0".join(seeded).encode()).hexdigest()[:12]
     generation = DataResource(stack, "seed generation")
-    resource_id(generation, "holiday_seed")
+    stack.declare(generation, "holiday_seed", of_the_seed_job("{generation}"))
     job = BigqueryJob(
         stack,
         "seed",
-        job_id=f"{SEED_JOB}_{digest}_{generation.id}",
+        job_id=seed.job_id(digest, generation.id),
         location=environment.location,
         query=BigqueryJobQuery(
             query=call,
@@ -90,13 +85,14 @@ def _holiday_seed(stack: TerraformStack, deployment: Deployment, procedure: ITer
                 Postcondition(
                     condition="${length(self.status[0].error_result) == 0}",
                     error_message=(
-                        "The holiday seed failed; BigQuery's job history says why (job seed_holiday_calendar_…). "
-                        "Once it is mended, deploy again; where no SQL file had to change for that, run "
-                        "`make rollback STACK=automation` first (it touches no data), so that the seed is run anew."
+                        f"The holiday seed failed; BigQuery's job history says why (job {seed.JOB}…). "
+                        "Once it is fixed, deploy again. Where the fix changes no SQL file, run "
+                        "`make rollback STACK=automation` first (it touches no data), so that the seed runs again."
                     ),
                 )
             ]
         ),
         depends_on=[procedure],
     )
-    resource_id(job, "seed_holiday_calendar")
+    identity = of_the_seed_job(f"projects/{environment.project}/jobs/{{job}}/location/{environment.location}")
+    stack.declare(job, seed.PROCEDURE, identity)

@@ -1,4 +1,4 @@
-"""What every stack has: its name, the provider, where its state is kept, and imports of what stands already."""
+"""What every stack has: its name, the provider, where its state is kept, and how its objects are imported."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from cdktf import GcsBackend, LocalBackend, TerraformElement, TerraformStack
+from cdktf import GcsBackend, LocalBackend, TerraformStack
 
 from declared import names
 from declared.environment import EnvironmentFileError
+from declared.imports import IMPORTS, ImportId, import_blocks, write_import_ids
 from stacks.google import GoogleProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from cdktf import App
+    from cdktf import App, TerraformResource
 
     from catalog import Catalog
     from declared.environment import Environment
@@ -30,38 +31,70 @@ class Deployment:
     environment: Environment
     catalog: Catalog
 
-    def stack_name(self, part: str) -> str:
+    @property
+    def dataset(self) -> str:
+        """The import id of the dataset, with which those of its objects begin."""
+        return f"projects/{self.environment.project}/datasets/{self.environment.dataset}"
+
+    def stack_name(self, part: names.Part) -> str:
         """The name of a stack, e.g. ``eros-prod-warehouse``."""
         return names.stack_name(self.environment.name, part)
 
 
-def new_stack(app: App, deployment: Deployment, part: str) -> TerraformStack:
-    """An empty stack of a deployment, with provider and backend."""
-    return empty_stack(app, deployment.environment, deployment.stack_name(part))
+class Stack(TerraformStack):
+    """An empty stack with provider and backend; ``import_ids`` says, by address, how an object is found that exists."""
+
+    def __init__(self, app: App, environment: Environment, name: str) -> None:
+        super().__init__(app, name)
+        self.import_ids: dict[str, ImportId] = {}
+        self.add_override("terraform.required_version", ">= 1.7")
+        # labels are those that the SQL files give, so that adopting a table changes none
+        GoogleProvider(self, "google", project=environment.project, add_terraform_attribution_label=False)
+        if environment.state.backend == "gcs":
+            GcsBackend(self, bucket=environment.state.bucket or "", prefix=names.state_prefix(name))
+        else:
+            # relative to the folder in which Terraform runs, so that no machine's path is in the configuration
+            LocalBackend(self, path=f"../../../.local/state/{name}.tfstate")
+
+    def declare(self, resource: TerraformResource, name: str, import_id: ImportId | None = None) -> None:
+        """Give a resource its plain address, without the hash that cdktf would append.
+
+        Args:
+            resource: a resource of this stack.
+            name: its name within its type.
+            import_id: how it is found when it exists; None for what need not be imported, since creating it again
+                changes nothing.
+        """
+        resource.override_logical_id(name)
+        if import_id is not None:
+            self.import_ids[f"{resource.terraform_resource_type}.{name}"] = import_id
 
 
-def empty_stack(app: App, environment: Environment, name: str) -> TerraformStack:
-    """An empty stack with provider and backend."""
-    stack = TerraformStack(app, name)
-    stack.add_override("terraform.required_version", ">= 1.7")
-    # labels are those that the SQL files give, so that adopting a table changes none
-    GoogleProvider(stack, "google", project=environment.project, add_terraform_attribution_label=False)
-    if environment.state.backend == "gcs":
-        GcsBackend(stack, bucket=environment.state.bucket or "", prefix=names.state_prefix(name))
-    else:
-        # relative to the folder in which Terraform runs, so that no machine's path is in the configuration
-        LocalBackend(stack, path=f"../../../.local/state/{name}.tfstate")
-    return stack
+def new_stack(app: App, deployment: Deployment, part: names.Part) -> Stack:
+    """An empty stack of a deployment."""
+    return Stack(app, deployment.environment, deployment.stack_name(part))
 
 
 def literal(text: str) -> str:
-    """A text that Terraform takes as it stands: ``${`` and ``%{`` would begin a template."""
+    """A text that Terraform takes literally: ``${`` and ``%{`` would begin a template."""
     return text.replace("${", "$${").replace("%{", "%%{")
 
 
-def resource_id(element: TerraformElement, name: str) -> None:
-    """Give a resource its plain address, without the hash that cdktf would append."""
-    element.override_logical_id(name)
+def write(app: App, stacks: Sequence[Stack]) -> None:
+    """Write every stack, and beside each how its objects are imported; imports of an earlier run are removed.
+
+    Raises:
+        EnvironmentFileError: EROS_ADOPT names an address that is not declared, or cannot be read.
+    """
+    adoption = adoption_file()
+    for stack in stacks:
+        adopt(stack, adoption.get(stack.node.id, {}))
+    folders = {stack: Path(app.outdir) / "stacks" / stack.node.id for stack in stacks}
+    for folder in folders.values():
+        (folder / IMPORTS).unlink(missing_ok=True)
+    app.synth()
+    for stack, folder in folders.items():
+        write_import_ids(folder, stack.import_ids)
 
 
 def adopt(stack: TerraformStack, wanted: Mapping[str, str]) -> None:
@@ -82,7 +115,7 @@ def adopt(stack: TerraformStack, wanted: Mapping[str, str]) -> None:
     unknown = sorted(set(wanted) - declared)
     if unknown:
         raise EnvironmentFileError(f"EROS_ADOPT: stack {stack.node.id} declares no {', '.join(unknown)}")
-    stack.add_override("import", [{"to": address, "id": identity} for address, identity in sorted(wanted.items())])
+    stack.add_override("import", import_blocks(wanted))
 
 
 def adoption_file() -> dict[str, dict[str, str]]:

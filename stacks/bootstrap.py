@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cdktf import App, TerraformResourceLifecycle
 
 from declared.environment import EnvironmentFileError
+from declared.imports import fixed
 from declared.names import (
     BOOTSTRAP,
     IDENTITY_POOL,
@@ -30,7 +31,7 @@ from declared.roles import (
     grant_name,
     workflow_grants,
 )
-from stacks.base import adopt, adoption_file, empty_stack, resource_id
+from stacks.base import Stack, write
 from stacks.google import (
     IamWorkloadIdentityPool,
     IamWorkloadIdentityPoolProvider,
@@ -51,7 +52,7 @@ from stacks.google import (
 )
 
 if TYPE_CHECKING:
-    from cdktf import ITerraformDependable, TerraformStack
+    from cdktf import ITerraformDependable
 
     from declared.environment import Environment, GitHub
 
@@ -77,13 +78,12 @@ def synthesize(environment: Environment, outdir: str | None = None) -> None:
         )
     app = App(outdir=outdir, skip_validation=True)
     stack = bootstrap(app, environment, environment.state.bucket)
-    adopt(stack, adoption_file().get(stack.node.id, {}))
-    app.synth()
+    write(app, [stack])
 
 
-def bootstrap(app: App, environment: Environment, bucket: str) -> TerraformStack:
+def bootstrap(app: App, environment: Environment, bucket: str) -> Stack:
     """The stack ``eros-<env>-bootstrap``: the bucket, and the federation where the environment names a repository."""
-    stack = empty_stack(app, environment, stack_name(environment.name, BOOTSTRAP))
+    stack = Stack(app, environment, stack_name(environment.name, BOOTSTRAP))
     state = _state_bucket(stack, environment, bucket)
     if environment.github is not None:
         provider = _federation(stack, environment, environment.github.repository)
@@ -99,7 +99,7 @@ def bootstrap(app: App, environment: Environment, bucket: str) -> TerraformStack
     return stack
 
 
-def _state_bucket(stack: TerraformStack, environment: Environment, name: str) -> StorageBucket:
+def _state_bucket(stack: Stack, environment: Environment, name: str) -> StorageBucket:
     """Every version of every state that was written lately can be brought back, and the bucket cannot be destroyed."""
     bucket = StorageBucket(
         stack,
@@ -120,12 +120,14 @@ def _state_bucket(stack: TerraformStack, environment: Environment, name: str) ->
         labels=environment.dataset_labels,
         lifecycle=TerraformResourceLifecycle(prevent_destroy=True),
     )
-    resource_id(bucket, "state")
+    stack.declare(bucket, "state", fixed(name))
     return bucket
 
 
-def _federation(stack: TerraformStack, environment: Environment, repository: str) -> IamWorkloadIdentityPoolProvider:
+def _federation(stack: Stack, environment: Environment, repository: str) -> IamWorkloadIdentityPoolProvider:
     """Google believes the tokens that GitHub gives to jobs of this repository, and to no others."""
+    # not by the project's number, as policies have it: the provider imports and keeps it by the project's id
+    pool_name = f"projects/{environment.project}/locations/global/workloadIdentityPools/{IDENTITY_POOL}"
     pool = IamWorkloadIdentityPool(
         stack,
         "pool",
@@ -133,7 +135,7 @@ def _federation(stack: TerraformStack, environment: Environment, repository: str
         display_name="GitHub Actions",
         description=f"Workflows of {repository}.",
     )
-    resource_id(pool, "github")
+    stack.declare(pool, "github", fixed(pool_name))
     provider = IamWorkloadIdentityPoolProvider(
         stack,
         "provider",
@@ -147,7 +149,7 @@ def _federation(stack: TerraformStack, environment: Environment, repository: str
         },
         attribute_condition=admission(environment, repository),
     )
-    resource_id(provider, "github")
+    stack.declare(provider, "github", fixed(f"{pool_name}/providers/{IDENTITY_POOL}"))
     return provider
 
 
@@ -162,7 +164,7 @@ def admission(environment: Environment, repository: str) -> str:
     return f"assertion.repository == '{repository}' && ({plans} || assertion.ref == 'refs/heads/main')"
 
 
-def _account(stack: TerraformStack, name: str, email: str, description: str) -> ServiceAccount:
+def _account(stack: Stack, name: str, email: str, description: str) -> ServiceAccount:
     account = ServiceAccount(
         stack,
         name,
@@ -171,12 +173,12 @@ def _account(stack: TerraformStack, name: str, email: str, description: str) -> 
         description=description,
         create_ignore_already_exists=True,
     )
-    resource_id(account, name)
+    stack.declare(account, name)
     return account
 
 
 def _let_workflows_in(
-    stack: TerraformStack, environment: Environment, github: GitHub, depends_on: list[ITerraformDependable]
+    stack: Stack, environment: Environment, github: GitHub, depends_on: list[ITerraformDependable]
 ) -> None:
     """Any job of the repository may act as the planner; as the others only one in the right GitHub environment."""
     pool, repository = f"iam.googleapis.com/{environment.identity_pool}", github.repository
@@ -195,15 +197,14 @@ def _let_workflows_in(
             member=identity,
             depends_on=depends_on,
         )
-        resource_id(member, f"github_{name}")
+        stack.declare(member, f"github_{name}")
 
 
-def _grant(
-    stack: TerraformStack, environment: Environment, state: StorageBucket, accounts: list[ITerraformDependable]
-) -> None:
+def _grant(stack: Stack, environment: Environment, state: StorageBucket, accounts: list[ITerraformDependable]) -> None:
     """The roles of the accounts on the project; the planner's and the deployer's on the state's bucket alone."""
     reader = _custom_role(
         stack,
+        environment,
         "planner",
         PLANNER_ROLE_ID,
         PLANNER_PERMISSIONS,
@@ -219,21 +220,22 @@ def _grant(
             condition=_granting_limit() if role == PROJECT_ADMIN else None,
             depends_on=[reader, *accounts],
         )
-        resource_id(grant, grant_name(role, member))
+        stack.declare(grant, grant_name(role, member))
     for role, email in ((PLANNER_BUCKET_ROLE, environment.planner), (DEPLOYER_BUCKET_ROLE, environment.deployer)):
         member = f"serviceAccount:{email}"
         bucket_grant = StorageBucketIamMember(
             stack, f"bucket {role}", bucket=state.name, role=role, member=member, depends_on=accounts
         )
-        resource_id(bucket_grant, grant_name(role, member))
+        stack.declare(bucket_grant, grant_name(role, member))
 
 
 def _grant_states_of_previews(
-    stack: TerraformStack, environment: Environment, state: StorageBucket, accounts: list[ITerraformDependable]
+    stack: Stack, environment: Environment, state: StorageBucket, accounts: list[ITerraformDependable]
 ) -> None:
     """Of the bucket's objects the previewer lists all and opens those of previews alone."""
     lister = _custom_role(
         stack,
+        environment,
         "previewer",
         PREVIEWER_ROLE_ID,
         PREVIEWER_PERMISSIONS,
@@ -255,11 +257,11 @@ def _grant_states_of_previews(
             condition=limit,
             depends_on=[lister, *accounts],
         )
-        resource_id(grant, grant_name(role, member))
+        stack.declare(grant, grant_name(role, member))
 
 
-def _custom_role(
-    stack: TerraformStack, name: str, role_id: str, permissions: tuple[str, ...], description: str
+def _custom_role(  # noqa: PLR0917 - what a custom role is made of
+    stack: Stack, environment: Environment, name: str, role_id: str, permissions: tuple[str, ...], description: str
 ) -> ProjectIamCustomRole:
     role = ProjectIamCustomRole(
         stack,
@@ -269,7 +271,7 @@ def _custom_role(
         description=description,
         permissions=list(permissions),
     )
-    resource_id(role, name)
+    stack.declare(role, name, fixed(f"projects/{environment.project}/roles/{role_id}"))
     return role
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from declared.alerts import AUTO_CLOSE, NOTIFICATION_PERIOD, Alert, alerts_are_on, alerts_of, channel_name, user_labels
-from stacks.base import Deployment, new_stack, resource_id
+from declared.imports import named
+from declared.names import Part
+from stacks.base import Deployment, Stack, new_stack
 from stacks.google import (
     MonitoringAlertPolicy,
     MonitoringAlertPolicyAlertStrategy,
@@ -19,13 +21,13 @@ from stacks.google import (
 )
 
 if TYPE_CHECKING:
-    from cdktf import App, TerraformStack
+    from cdktf import App
 
 
-def monitoring(app: App, deployment: Deployment) -> TerraformStack:
+def monitoring(app: App, deployment: Deployment) -> Stack:
     """The stack ``eros-<env>-monitoring``."""
     environment = deployment.environment
-    stack = new_stack(app, deployment, "monitoring")
+    stack = new_stack(app, deployment, Part.MONITORING)
     channel = MonitoringNotificationChannel(
         stack,
         "operators",
@@ -34,7 +36,7 @@ def monitoring(app: App, deployment: Deployment) -> TerraformStack:
         labels={"email_address": environment.alert_email},
         user_labels=user_labels(environment),
     )
-    resource_id(channel, "operators")
+    stack.declare(channel, "operators", named(channel_name(environment)))
     for alert in alerts_of(environment):
         policy = MonitoringAlertPolicy(
             stack,
@@ -49,7 +51,7 @@ def monitoring(app: App, deployment: Deployment) -> TerraformStack:
             conditions=[_condition(alert)],
             alert_strategy=_strategy(alert),
         )
-        resource_id(policy, alert.name)
+        stack.declare(policy, alert.name, named(alert.display_name))
     return stack
 
 

@@ -6,23 +6,19 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from catalog import RoutineKind, deployment_order
-from catalog.model import Routine, View
-from stacks.base import Deployment, literal, new_stack, resource_id
+from catalog.model import ROUTINE_TYPES, Routine, View
+from declared.imports import fixed
+from declared.names import Part
+from stacks.base import Deployment, Stack, literal, new_stack
 from stacks.google import BigqueryRoutine, BigqueryRoutineArguments, BigqueryTable, BigqueryTableView
 
 if TYPE_CHECKING:
-    from cdktf import App, ITerraformDependable, TerraformStack
-
-API_KINDS = {
-    RoutineKind.FUNCTION: "SCALAR_FUNCTION",
-    RoutineKind.TABLE_FUNCTION: "TABLE_VALUED_FUNCTION",
-    RoutineKind.PROCEDURE: "PROCEDURE",
-}
+    from cdktf import App, ITerraformDependable
 
 
-def routines(app: App, deployment: Deployment) -> TerraformStack:
+def routines(app: App, deployment: Deployment) -> Stack:
     """The stack ``eros-<env>-routines``; each object after those that its SQL names."""
-    stack = new_stack(app, deployment, "routines")
+    stack = new_stack(app, deployment, Part.ROUTINES)
     catalog = deployment.catalog
     made: dict[str, ITerraformDependable] = {}
     for item in deployment_order(catalog):
@@ -35,7 +31,7 @@ def routines(app: App, deployment: Deployment) -> TerraformStack:
 
 
 def routine_resource(
-    stack: TerraformStack, deployment: Deployment, routine: Routine, needed: list[ITerraformDependable]
+    stack: Stack, deployment: Deployment, routine: Routine, needed: list[ITerraformDependable]
 ) -> BigqueryRoutine:
     """A routine, its body and types in the API's canonical form, so that a second plan is empty."""
     resource = BigqueryRoutine(
@@ -43,7 +39,7 @@ def routine_resource(
         routine.name,
         dataset_id=deployment.environment.dataset,
         routine_id=routine.name,
-        routine_type=API_KINDS[routine.kind],
+        routine_type=ROUTINE_TYPES[routine.kind],
         language="SQL",  # left out, it would be a difference for ever
         description=literal(routine.description or "") or None,
         definition_body=literal(routine.body),
@@ -57,7 +53,7 @@ def routine_resource(
         return_table_type=_return_table(routine),
         depends_on=needed or None,
     )
-    resource_id(resource, routine.name)
+    stack.declare(resource, routine.name, fixed(f"{deployment.dataset}/routines/{routine.name}"))
     return resource
 
 
@@ -73,7 +69,7 @@ def _json(value: dict[str, Any]) -> str:
 
 
 def _view_resource(
-    stack: TerraformStack, deployment: Deployment, view: View, needed: list[ITerraformDependable]
+    stack: Stack, deployment: Deployment, view: View, needed: list[ITerraformDependable]
 ) -> BigqueryTable:
     resource = BigqueryTable(
         stack,
@@ -86,5 +82,5 @@ def _view_resource(
         deletion_protection=False,  # a view holds no data
         depends_on=needed or None,
     )
-    resource_id(resource, view.name)
+    stack.declare(resource, view.name, fixed(f"{deployment.dataset}/tables/{view.name}"))
     return resource

@@ -7,24 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 from cdktf import TerraformResourceLifecycle
 
+from catalog.model import FIELD_TYPES
 from declared.environment import DATASET_DESCRIPTION
-from stacks.base import Deployment, literal, new_stack, resource_id
+from declared.imports import fixed
+from declared.names import Part
+from stacks.base import Deployment, Stack, literal, new_stack
 from stacks.google import BigqueryDataset, BigqueryTable, BigqueryTableTimePartitioning
 
 if TYPE_CHECKING:
-    from cdktf import App, TerraformStack
+    from cdktf import App
 
     from catalog import Column, SqlType, Table
 
 DAY_MILLISECONDS = 24 * 60 * 60 * 1000
-#: The tables API's names of types, where they are not GoogleSQL's.
-API_TYPES = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN", "STRUCT": "RECORD"}
 
 
-def warehouse(app: App, deployment: Deployment) -> TerraformStack:
+def warehouse(app: App, deployment: Deployment) -> Stack:
     """The stack ``eros-<env>-warehouse``."""
     environment = deployment.environment
-    stack = new_stack(app, deployment, "warehouse")
+    stack = new_stack(app, deployment, Part.WAREHOUSE)
     lifecycle = TerraformResourceLifecycle(prevent_destroy=True) if environment.guards.on else None
     dataset = BigqueryDataset(
         stack,
@@ -37,7 +38,7 @@ def warehouse(app: App, deployment: Deployment) -> TerraformStack:
         delete_contents_on_destroy=environment.guards.delete_dataset_contents,
         lifecycle=lifecycle,
     )
-    resource_id(dataset, environment.dataset)
+    stack.declare(dataset, environment.dataset, fixed(deployment.dataset))
     for table in deployment.catalog.tables.values():
         resource = BigqueryTable(
             stack,
@@ -53,7 +54,7 @@ def warehouse(app: App, deployment: Deployment) -> TerraformStack:
             lifecycle=lifecycle,
             depends_on=[dataset],
         )
-        resource_id(resource, table.name)
+        stack.declare(resource, table.name, fixed(f"{deployment.dataset}/tables/{table.name}"))
     return stack
 
 
@@ -78,8 +79,8 @@ def _typed(kind: SqlType) -> dict[str, Any]:
         return {**_typed(kind.element), "mode": "REPEATED"}
     if kind.kind == "STRUCT":
         fields = [{"name": name, "mode": "NULLABLE", **_typed(inner)} for name, inner in kind.fields]
-        return {"type": "RECORD", "fields": fields}
-    return {"type": API_TYPES.get(kind.kind, kind.kind)}
+        return {"type": FIELD_TYPES["STRUCT"], "fields": fields}
+    return {"type": FIELD_TYPES.get(kind.kind, kind.kind)}
 
 
 def _partitioning(table: Table) -> BigqueryTableTimePartitioning | None:

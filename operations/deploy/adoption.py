@@ -1,177 +1,173 @@
-"""Finds the declared objects that stand already, so that Terraform adopts them: after a lost state, or made by hand."""
+"""Finds the declared objects that exist already, so that Terraform adopts them: after a lost state, or made by hand.
+
+The stacks say how each object's import id is found; here the live system is asked.
+"""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from catalog import Routine, RoutineKind, View
-from declared.alerts import alerts_of, channel_name
-from declared.names import stack_name
-from declared.roles import AUDITED_SERVICE, DATASET_ROLES, PROJECT_ROLES, TOKEN_MINTER, grant_name, members_of
-from declared.schedules import SEED_JOB, schedules_of
+from declared import seed
+from declared.imports import FoundBy, ImportId
 from google.client import RequestRefusedError
 from google.grants import bindings, dataset_grant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-    from catalog import Catalog
-    from declared.environment import Environment
     from google.client import GoogleApi
-
-#: A seed job's id ends in the id of the resource that it was made with.
-SEED_GENERATION = re.compile(rf"{SEED_JOB}_[0-9a-f]{{12}}_([0-9a-f-]{{36}})")
-
-#: An address in a stack, and the import id of what stands there; None where nothing does.
-Declared = tuple[str, str | None]
 
 
 @dataclass(frozen=True)
 class Adoption:
-    """What stands of all that is declared: ``found`` has import ids by stack and address, ``missing`` the addresses."""
+    """What exists of all that is declared: ``found`` has import ids by stack and address, ``missing`` the addresses."""
 
     found: Mapping[str, Mapping[str, str]]
     missing: tuple[str, ...]
 
     def __str__(self) -> str:
         """What a plan with it does, for a person."""
-        standing = sum(len(addresses) for addresses in self.found.values())
-        words = f"{standing} of {standing + len(self.missing)} declared objects stand"
+        existing = sum(len(addresses) for addresses in self.found.values())
+        words = f"{existing} of {existing + len(self.missing)} declared objects exist"
         return words + (f"; these would be created: {', '.join(self.missing)}" if self.missing else "")
 
 
-def adoptable(environment: Environment, catalog: Catalog, api: GoogleApi) -> Adoption:
+def adoptable(declared: Mapping[str, Mapping[str, ImportId]], api: GoogleApi) -> Adoption:
     """Import ids of everything that is declared and exists, by stack and resource address.
 
-    An address that the state knows already may be in it: Terraform passes over such an import.
+    An address that the state knows already may be in it: Terraform ignores such an import.
 
     Args:
-        environment: the environment to look at.
-        catalog: what is declared there.
+        declared: how the import ids are found, by stack and resource address.
         api: the environment's Google API.
 
     Raises:
-        LiveSystemError: what stands cannot be read.
+        LiveSystemError: the live system cannot be read.
     """
-    dataset, tables, routines = api.dataset(), set(api.table_labels()), api.routine_names()
-    stacks = {
-        "warehouse": _warehouse(environment, catalog, dataset, tables),
-        "routines": _routines(environment, catalog, tables, routines),
-        "access": _access(environment, dataset, api),
-        "monitoring": _monitoring(environment, api),
-        "automation": _automation(environment, catalog, routines, api),
-    }
+    live = _Live(api)
     found: dict[str, dict[str, str]] = {}
     missing: list[str] = []
-    for part, addresses in stacks.items():
-        standing = found.setdefault(stack_name(environment.name, part), {})
-        for address, identity in addresses:
-            if identity is None:
+    for stack, addresses in declared.items():
+        existing = found.setdefault(stack, {})
+        for address, import_id in addresses.items():
+            if (identity := _identity(live, address.partition(".")[0], import_id)) is None:
                 missing.append(address)
             else:
-                standing[address] = identity
+                existing[address] = identity
     return Adoption(found, tuple(missing))
 
 
-def _dataset(environment: Environment) -> str:
-    return f"projects/{environment.project}/datasets/{environment.dataset}"
+@dataclass(frozen=True)
+class _Live:
+    """What exists in the live system, each part read when it is first asked for."""
+
+    api: GoogleApi
+
+    @cached_property
+    def dataset(self) -> Mapping[str, Any] | None:
+        return self.api.dataset()
+
+    @cached_property
+    def tables(self) -> set[str]:
+        return set(self.api.table_labels())
+
+    @cached_property
+    def routines(self) -> set[str]:
+        return self.api.routine_names()
+
+    @cached_property
+    def dataset_grants(self) -> set[str]:
+        return {grant for grant in map(dataset_grant, (self.dataset or {}).get("access", [])) if grant}
+
+    @cached_property
+    def policy(self) -> Mapping[str, Any]:
+        return self.api.project_policy()
+
+    @cached_property
+    def seed_job(self) -> str | None:
+        """The newest job that filled the calendar that exists; BigQuery forgets jobs after 180 days."""
+        environment, calendar = self.api.environment, self.api.table(seed.CALENDAR)
+        if calendar is None:
+            return None
+        jobs = f"`{environment.project}`.`region-{environment.location.lower()}`.INFORMATION_SCHEMA.JOBS_BY_PROJECT"
+        rows = self.api.query(
+            "the jobs that filled the holiday calendar",
+            f"SELECT job.job_id FROM {jobs} AS job "  # noqa: S608 - names of the environment and this module's own text
+            f"WHERE STARTS_WITH(job.job_id, '{seed.JOB}') AND job.state = 'DONE' AND job.error_result.reason IS NULL "
+            f"AND job.creation_time > TIMESTAMP_MILLIS({int(calendar['creationTime'])}) "
+            f"AND STRPOS(job.query, '.{environment.dataset}.') > 0 "
+            "ORDER BY job.creation_time DESC LIMIT 1",
+        )
+        return str(rows[0].job_id) if rows else None
+
+    @cached_property
+    def transfer_configs(self) -> dict[str, str]:
+        return _by_display_name(self.api.transfer_configs())
+
+    @cached_property
+    def alert_policies(self) -> dict[str, str]:
+        return _by_display_name(self.api.alert_policies())
+
+    @cached_property
+    def notification_channels(self) -> dict[str, str]:
+        return _by_display_name(self.api.notification_channels())
+
+    def resource(self, method: str, path: str) -> Mapping[str, Any] | None:
+        """What the IAM API answers; None for what does not exist."""
+        try:
+            return self.api.iam(method, path, {} if method == "POST" else None)
+        except RequestRefusedError:
+            return None
+
+    def has_resource(self, path: str) -> bool:
+        """Whether the IAM API knows a resource that is not deleted: it shows deleted ones for a while."""
+        found = self.resource("GET", path)
+        return found is not None and found.get("state") != "DELETED" and not found.get("deleted")
+
+    def has_account_grant(self, identity: str) -> bool:
+        """Whether a service account's policy has a grant: its import id is the account, a blank, and the grant."""
+        account, _, grant = identity.partition(" ")
+        return grant in bindings(self.resource("POST", f"{account}:getIamPolicy") or {})
 
 
-def _warehouse(
-    environment: Environment, catalog: Catalog, dataset: Mapping[str, Any] | None, tables: set[str]
-) -> Iterator[Declared]:
-    path = _dataset(environment)
-    yield f"google_bigquery_dataset.{environment.dataset}", None if dataset is None else path
-    for name in catalog.tables:
-        yield f"google_bigquery_table.{name}", f"{path}/tables/{name}" if name in tables else None
+def _by_display_name(resources: list[dict[str, Any]]) -> dict[str, str]:
+    return {str(resource.get("displayName")): str(resource["name"]) for resource in resources}
 
 
-def _routines(environment: Environment, catalog: Catalog, tables: set[str], routines: set[str]) -> Iterator[Declared]:
-    for item in catalog:
-        if isinstance(item, Routine) and item.kind is not RoutineKind.PROCEDURE:
-            yield _routine(environment, item, routines)
-        elif isinstance(item, View) and item.name in catalog.views:
-            path = f"{_dataset(environment)}/tables/{item.name}"
-            yield f"google_bigquery_table.{item.name}", path if item.name in tables else None
+#: Whether the object of a fixed import id exists, by Terraform's type.
+EXISTS: dict[str, Callable[[_Live, str], bool]] = {
+    "google_bigquery_dataset": lambda live, _: live.dataset is not None,
+    "google_bigquery_dataset_iam_member": lambda live, identity: identity.partition(" ")[2] in live.dataset_grants,
+    "google_bigquery_routine": lambda live, identity: identity.rpartition("/")[2] in live.routines,
+    "google_bigquery_table": lambda live, identity: identity.rpartition("/")[2] in live.tables,
+    "google_iam_workload_identity_pool": _Live.has_resource,
+    "google_iam_workload_identity_pool_provider": _Live.has_resource,
+    "google_project_iam_audit_config": lambda live, identity: any(
+        config.get("service") == identity.partition(" ")[2] for config in live.policy.get("auditConfigs", [])
+    ),
+    "google_project_iam_custom_role": _Live.has_resource,
+    "google_project_iam_member": lambda live, identity: identity.partition(" ")[2] in bindings(live.policy),
+    "google_service_account": _Live.has_resource,
+    "google_service_account_iam_member": _Live.has_account_grant,
+    "google_storage_bucket": lambda live, identity: live.api.bucket_exists(identity),
+}
+#: The import ids of objects that are found by their display names, by Terraform's type.
+NAMED: dict[str, Callable[[_Live], dict[str, str]]] = {
+    "google_bigquery_data_transfer_config": lambda live: live.transfer_configs,
+    "google_monitoring_alert_policy": lambda live: live.alert_policies,
+    "google_monitoring_notification_channel": lambda live: live.notification_channels,
+}
 
 
-def _routine(environment: Environment, item: Routine, standing: set[str]) -> Declared:
-    path = f"{_dataset(environment)}/routines/{item.name}"
-    return f"google_bigquery_routine.{item.name}", path if item.name in standing else None
-
-
-def _access(environment: Environment, dataset: Mapping[str, Any] | None, api: GoogleApi) -> Iterator[Declared]:
-    account = f"projects/{environment.project}/serviceAccounts/{environment.service_account}"
-    standing = _answered(api, "GET", account) is not None
-    yield "google_service_account.etl", account if standing else None
-
-    granted = {grant for grant in map(dataset_grant, (dataset or {}).get("access", [])) if grant}
-    for role, member in members_of(environment, DATASET_ROLES):
-        grant = f"{role} {member}"
-        address = f"google_bigquery_dataset_iam_member.{grant_name(role, member)}"
-        yield address, f"{_dataset(environment)} {grant}" if grant in granted else None
-
-    policy = api.project_policy()
-    granted = bindings(policy)
-    for role, member in members_of(environment, PROJECT_ROLES):
-        grant = f"{role} {member}"
-        address = f"google_project_iam_member.{grant_name(role, member)}"
-        yield address, f"{environment.project} {grant}" if grant in granted else None
-
-    minter = f"{TOKEN_MINTER} serviceAccount:{environment.transfer_agent}"
-    granted = bindings(_answered(api, "POST", f"{account}:getIamPolicy") or {})
-    address = "google_service_account_iam_member.transfer_agent_token_minter"
-    yield address, f"{account} {minter}" if minter in granted else None
-
-    if environment.preview is None:  # what is the whole project's is no preview's
-        audited = any(config.get("service") == AUDITED_SERVICE for config in policy.get("auditConfigs", []))
-        audit = f"{environment.project} {AUDITED_SERVICE}" if audited else None
-        yield "google_project_iam_audit_config.bigquery", audit
-
-
-def _answered(api: GoogleApi, method: str, path: str) -> Mapping[str, Any] | None:
-    """What the IAM API answers, or None for what is not there."""
-    try:
-        return api.iam(method, path, {} if method == "POST" else None)
-    except RequestRefusedError:
-        return None
-
-
-def _monitoring(environment: Environment, api: GoogleApi) -> Iterator[Declared]:
-    channels = {channel.get("displayName"): channel["name"] for channel in api.notification_channels()}
-    yield "google_monitoring_notification_channel.operators", channels.get(channel_name(environment))
-    policies = {policy.get("displayName"): policy["name"] for policy in api.alert_policies()}
-    for alert in alerts_of(environment):
-        yield f"google_monitoring_alert_policy.{alert.name}", policies.get(alert.display_name)
-
-
-def _automation(environment: Environment, catalog: Catalog, routines: set[str], api: GoogleApi) -> Iterator[Declared]:
-    for item in catalog.procedures.values():
-        yield _routine(environment, item, routines)
-    configs = {config["displayName"]: config["name"] for config in api.transfer_configs()}
-    for schedule in schedules_of(environment):
-        yield f"google_bigquery_data_transfer_config.{schedule.name}", configs.get(schedule.display_name)
-    job = _seed_job(environment, api)
-    generation = SEED_GENERATION.fullmatch(job) if job else None
-    path = f"projects/{environment.project}/jobs/{job}/location/{environment.location}"
-    yield "terraform_data.holiday_seed", generation[1] if generation else None
-    yield "google_bigquery_job.seed_holiday_calendar", path if generation else None
-
-
-def _seed_job(environment: Environment, api: GoogleApi) -> str | None:
-    """The newest job that filled the calendar which stands; BigQuery forgets jobs after 180 days."""
-    calendar = api.table("holiday_calendar")
-    if calendar is None:
-        return None
-    jobs = f"`{environment.project}`.`region-{environment.location.lower()}`.INFORMATION_SCHEMA.JOBS_BY_PROJECT"
-    rows = api.query(
-        "the jobs that filled the holiday calendar",
-        f"SELECT job.job_id FROM {jobs} AS job "  # noqa: S608 - names of the environment and this module's own text
-        f"WHERE STARTS_WITH(job.job_id, '{SEED_JOB}_') AND job.state = 'DONE' AND job.error_result.reason IS NULL "
-        f"AND job.creation_time > TIMESTAMP_MILLIS({int(calendar['creationTime'])}) "
-        f"AND STRPOS(job.query, '.{environment.dataset}.') > 0 "
-        "ORDER BY job.creation_time DESC LIMIT 1",
-    )
-    return str(rows[0].job_id) if rows else None
+def _identity(live: _Live, kind: str, import_id: ImportId) -> str | None:
+    """The import id of an object; None for an object that does not exist."""
+    match import_id.by:
+        case FoundBy.ID:
+            return import_id.value if EXISTS[kind](live, import_id.value) else None
+        case FoundBy.DISPLAY_NAME:
+            return NAMED[kind](live).get(import_id.value)
+        case FoundBy.SEED_JOB:
+            generation = seed.generation_of(live.seed_job) if live.seed_job else None
+            return import_id.value.format(job=live.seed_job, generation=generation) if generation else None

@@ -15,17 +15,11 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from declared.names import (
-    BOOTSTRAP,
-    IDENTITY_POOL,
-    PLANNER_ROLE_ID,
-    PREVIEWER_ROLE_ID,
-    PREVIEWS,
-    stack_name,
-    state_prefix,
-)
-from google.client import GoogleApi, RequestRefusedError
-from operations.deploy.cdktf import REPOSITORY, StackOutcome, read_line
+from declared.imports import read_import_ids, write_imports
+from declared.names import BOOTSTRAP, PREVIEWS, stack_name, state_prefix
+from google.client import GoogleApi
+from operations.deploy.adoption import adoptable
+from operations.deploy.cdktf import REPOSITORY, StackOutcome, cdktf_variables, read_line, stack_folder
 from operations.deploy.steps import StepFailedError, printed, run_module, step
 
 if TYPE_CHECKING:
@@ -91,7 +85,10 @@ def bootstrap(environment: Environment, console: Console, adopt: bool, auto_appr
             notes.append(run_module("local", "up"))
     api = GoogleApi(environment)
     with step(console, "Synthesis"):
-        workspace = _synthesize(environment, _standing(environment, bucket, api) if adopt else {})
+        workspace = _synthesize(environment)
+        if adopt:
+            declared = {workspace.stack: read_import_ids(workspace.folder)}
+            write_imports(workspace.folder, adoptable(declared, api).found[workspace.stack])
     moved = _holds_state(api, bucket, workspace.stack)
     if not moved:
         text = json.dumps({"terraform": {"backend": {"local": {"path": str(workspace.local_state)}}}}, indent=2)
@@ -112,15 +109,14 @@ def bootstrap(environment: Environment, console: Console, adopt: bool, auto_appr
     _print_what_github_needs(environment, console)
 
 
-def _synthesize(environment: Environment, standing: Mapping[str, str]) -> Workspace:
+def _synthesize(environment: Environment) -> Workspace:
     stack = stack_name(environment.name, BOOTSTRAP)
-    folder, adoption = OUTPUT / "stacks" / stack, OUTPUT / "adoption.json"
+    folder = stack_folder(stack, OUTPUT)
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    adoption.write_text(json.dumps({stack: standing}, indent=2) + "\n", encoding="utf-8")
     (folder / "backend_override.tf.json").unlink(missing_ok=True)
-    variables = {**os.environ, "EROS_ENV": environment.name, "CHECKPOINT_DISABLE": "1"}
-    asked = {"EROS_BOOTSTRAP": "1", "CDKTF_OUTDIR": str(OUTPUT), "EROS_ADOPT": str(adoption)}
-    printed([sys.executable, "main.py"], {**variables, **asked})
+    variables = {**cdktf_variables(environment), "CHECKPOINT_DISABLE": "1"}
+    variables.pop("EROS_ADOPT", None)  # --adopt writes its import blocks beside the configuration
+    printed([sys.executable, "main.py"], {**variables, "EROS_BOOTSTRAP": "1", "CDKTF_OUTDIR": str(OUTPUT)})
     return Workspace(folder, stack, {**variables, **(_embedded_variables(variables) if environment.endpoint else {})})
 
 
@@ -144,30 +140,6 @@ def _holds_state(api: GoogleApi, bucket: str, stack: str) -> bool:
     """Whether the bucket's state of the stack knows of anything: Terraform begins with an empty one."""
     state = api.stored_json(bucket, f"{state_prefix(stack)}/default.tfstate")
     return bool(state and state.get("resources"))
-
-
-def _standing(environment: Environment, bucket: str, api: GoogleApi) -> dict[str, str]:
-    """Import ids, by address, of what stands and would be refused as a second one."""
-    project = f"projects/{environment.project}"
-    pool = f"{project}/locations/global/workloadIdentityPools/{IDENTITY_POOL}"
-    found = {"google_storage_bucket.state": bucket} if api.bucket_exists(bucket) else {}
-    if environment.github is None:
-        return found
-    names = {
-        "google_iam_workload_identity_pool.github": pool,
-        "google_iam_workload_identity_pool_provider.github": f"{pool}/providers/{IDENTITY_POOL}",
-        "google_project_iam_custom_role.planner": f"{project}/roles/{PLANNER_ROLE_ID}",
-    }
-    if environment.github.previews:
-        names["google_project_iam_custom_role.previewer"] = f"{project}/roles/{PREVIEWER_ROLE_ID}"
-    for address, name in names.items():
-        try:
-            resource = api.iam("GET", name)
-        except RequestRefusedError:
-            continue
-        if resource.get("state") != "DELETED" and not resource.get("deleted"):
-            found[address] = name
-    return found
 
 
 def _apply(workspace: Workspace, console: Console, auto_approve: bool) -> None:

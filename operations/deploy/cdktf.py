@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import re
 import subprocess
 from collections import deque
@@ -16,7 +17,10 @@ from declared.names import SYSTEM
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from declared.environment import Environment
+
 REPOSITORY = Path(__file__).resolve().parents[2]
+OUTPUT = REPOSITORY / "cdktf.out"
 COMMAND = REPOSITORY / "operations" / "cdktf.sh"
 STACK_COMMAND = REPOSITORY / "operations" / "stack.sh"
 LOG = REPOSITORY / ".local" / "cdktf.log"
@@ -27,7 +31,6 @@ ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 STACK_LINE = re.compile(rf"^({SYSTEM}-\S+)?(?: {{2}}(.*))?$")
 PLAN = re.compile(r"Plan: (?:(\d+) to import, )?(\d+) to add, (\d+) to change, (\d+) to destroy")
 RESOURCE = re.compile(r"(\S+): (Creation|Modifications|Destruction|Import) complete")
-NO_CHANGES = "no changes"
 DONE = {"Creation": "created", "Modifications": "changed", "Destruction": "destroyed", "Import": "adopted"}
 
 
@@ -47,12 +50,12 @@ class StackOutcome:
     @property
     def untouched(self) -> bool:
         """Whether nothing was, or would be, done."""
-        return self.planned in {None, (0, 0, 0, 0)} and str(self) == NO_CHANGES
+        return self.planned in {None, (0, 0, 0, 0)} and not any(getattr(self, word) for word in DONE.values())
 
     def __str__(self) -> str:
         """The outcome in a few words, e.g. ``12 created, 1 adopted``."""
         parts = [f"{len(getattr(self, word))} {word}" for word in DONE.values() if getattr(self, word)]
-        return ", ".join(parts) or NO_CHANGES
+        return ", ".join(parts) or "no changes"
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,14 @@ class CdktfRun:
         return "\n".join(errors or self.tail)
 
 
-def stack_folder(stack: str) -> Path:
-    """Where a stack's synthesized configuration stands, and its plan."""
-    return REPOSITORY / "cdktf.out" / "stacks" / stack
+def cdktf_variables(environment: Environment) -> dict[str, str]:
+    """The process environment of cdktf, of Terraform and of the synthesis."""
+    return {**os.environ, "EROS_ENV": environment.name}
+
+
+def stack_folder(stack: str, output: Path = OUTPUT) -> Path:
+    """The folder of a stack's synthesized configuration and of its plan."""
+    return output / "stacks" / stack
 
 
 @contextmanager

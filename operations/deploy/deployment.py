@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from rich.table import Table
 
-from catalog import load_catalog, retarget
+from catalog.zone import LOS_ANGELES
 from declared.names import stack_names
 from google.client import GoogleApi
-from operations.deploy.adoption import adoptable
-from operations.deploy.cdktf import REPOSITORY, CdktfRun
+from operations.deploy.cdktf import CdktfRun, cdktf_variables, own_turn
 from operations.deploy.scheduled_runs import ScheduledRun, run_each_schedule
 from operations.deploy.steps import StepFailedError, apply_with_cdktf, bring_up, run_module, step
+from operations.deploy.synthesis import synthesize
+from operations.deploy.verified import PREFLIGHT, verified
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import Console
 
     from declared.environment import Environment
-
-LOCAL = REPOSITORY / ".local"
-LOS_ANGELES = ZoneInfo("America/Los_Angeles")
+    from verification.results import Report
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a deployment did: the stacks' outcomes, the verification's last line, the scheduled runs."""
+    """What a deployment did: the stacks' outcomes, the verification's report, the scheduled runs."""
 
     stacks: CdktfRun
-    verification: str
+    verification: Report
     runs: tuple[ScheduledRun, ...]
 
 
@@ -54,32 +48,18 @@ def deploy(environment: Environment, console: Console, adopt: bool, auto_approve
     if environment.filled_here:
         with step(console, "Dependencies and sample data") as notes:
             notes.append(run_module("local", "seed", environment=environment))
-    with step(console, "Preflight") as notes:
-        notes.append(run_module("verification", "--env", environment.name, "--suite", "preflight"))
-    variables = cdktf_variables(environment, adopt or environment.filled_here)
-    stacks = apply_with_cdktf(console, ["deploy", "*"], variables, auto_approve or environment.filled_here, _applied)
-    with step(console, "Verification") as notes:
-        verification = run_module("verification", "--env", environment.name)
-        notes.append(verification)
-    return Deployment(stacks, verification, _run_schedules(environment, console))
-
-
-def cdktf_variables(environment: Environment, adopt: bool) -> dict[str, str]:
-    """The process environment of cdktf; with ``adopt``, EROS_ADOPT names a file of what stands already."""
-    variables = {**os.environ, "EROS_ENV": environment.name}
-    if adopt:
-        catalog = retarget(load_catalog(), environment.project, environment.dataset)
-        file = adoption_file(environment)
-        file.parent.mkdir(exist_ok=True)
-        found = adoptable(environment, catalog, GoogleApi(environment)).found
-        file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        variables["EROS_ADOPT"] = str(file)
-    return variables
-
-
-def adoption_file(environment: Environment) -> Path:
-    """What was found standing in an environment; a file of each, since two may be deployed at once."""
-    return LOCAL / f"adoption-{environment.name}.json"
+    verified(environment, console, "Preflight", [PREFLIGHT])
+    with own_turn(f"deployment of {environment.name}", console.print):
+        synthesize(environment, console, adopt or environment.filled_here)
+        stacks = apply_with_cdktf(
+            console,
+            ["deploy", "*", "--skip-synth"],
+            cdktf_variables(environment),
+            auto_approve or environment.filled_here,
+            _applied,
+        )
+    report = verified(environment, console, "Verification")
+    return Deployment(stacks, report, _run_schedules(environment, console))
 
 
 def _applied(run: CdktfRun) -> str:
@@ -106,7 +86,7 @@ def print_summary(environment: Environment, deployment: Deployment, console: Con
     table.add_column("outcome")
     for stack in stack_names(environment.name):
         table.add_row(stack, str(deployment.stacks.stacks.get(stack, "applied")))
-    table.add_row("verification", deployment.verification)
+    table.add_row("verification", deployment.verification.headline)
     for run in deployment.runs:
         due = run.run_time.astimezone(LOS_ANGELES)
         table.add_row(

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from declared.masking import masked
 from declared.names import stack_names
-from operations.deploy.cdktf import STACK_COMMAND, StackOutcome, own_turn, read_line, stack_folder
-from operations.deploy.deployment import cdktf_variables
-from operations.deploy.steps import StepFailedError, bring_up, printed, run_module, step
+from operations.deploy.cdktf import (
+    STACK_COMMAND,
+    StackOutcome,
+    cdktf_variables,
+    own_turn,
+    read_line,
+    stack_folder,
+)
+from operations.deploy.steps import StepFailedError, bring_up, printed, step
+from operations.deploy.synthesis import synthesize
+from operations.deploy.verified import PREFLIGHT, verified
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from rich.console import Console
 
@@ -34,25 +41,23 @@ def plan(environment: Environment, console: Console, adopt: bool) -> dict[str, S
     """
     bring_up(environment, console)
     _preflight(environment, console)
-    variables = cdktf_variables(environment, adopt or environment.filled_here)
     with own_turn(f"plan of {environment.name}", console.print):
-        return _plans(environment, console, variables)
+        return _plans(environment, console, adopt or environment.filled_here)
 
 
-def _plans(environment: Environment, console: Console, variables: Mapping[str, str]) -> dict[str, StackOutcome]:
+def _plans(environment: Environment, console: Console, adopt: bool) -> dict[str, StackOutcome]:
     """Every stack's plan, also when one of them fails: a summary of the others still tells what is dangerous."""
     stacks = stack_names(environment.name)
     for left in (stack_folder(stack) / name for stack in stacks for name in ("plan", "plan.failed")):
         left.unlink(missing_ok=True)  # a summary must never be of an older plan
-    with step(console, "Synthesis"):
-        printed([sys.executable, "main.py"], variables)
+    synthesize(environment, console, adopt)
     outcomes: dict[str, StackOutcome] = {}
     failures: list[str] = []
     for stack in stacks:
         outcome = outcomes[stack] = StackOutcome(stack)
         try:
             with step(console, stack) as notes:
-                lines = printed([str(STACK_COMMAND), "plan", stack], variables).splitlines()
+                lines = printed([str(STACK_COMMAND), "plan", stack], cdktf_variables(environment)).splitlines()
                 for line in lines:
                     read_line(outcome, line)
                 notes.append(_planned(outcome))
@@ -69,8 +74,7 @@ def _plans(environment: Environment, console: Console, variables: Mapping[str, s
 def _preflight(environment: Environment, console: Console) -> None:
     """Say what a deployment would be refused for; a plan changes nothing, so it is made all the same."""
     try:
-        with step(console, "Preflight") as notes:
-            notes.append(run_module("verification", "--env", environment.name, "--suite", "preflight"))
+        verified(environment, console, "Preflight", [PREFLIGHT])
     except StepFailedError as error:
         console.print(f"{error}\nA deployment would stop here; the plan is shown all the same.", markup=False)
 

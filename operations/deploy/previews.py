@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from declared.alerts import user_labels
 from declared.environment import EnvironmentFileError
 from declared.loading import load_environment, previews
-from declared.names import OF_A_PREVIEW, stack_names
+from declared.names import OF_A_PREVIEW, is_schedule_of, stack_names
 from google.client import GoogleApi, RequestRefusedError
 from operations.deploy.cdktf import REPOSITORY
-from operations.deploy.deployment import adoption_file
 from operations.deploy.rollback import destroy
 from operations.deploy.steps import StepFailedError, bring_up, step
 
@@ -73,7 +72,7 @@ def down(environment: Environment, console: Console) -> None:
     with step(console, "What Terraform does not know") as notes:
         removed = list(remove_what_is_left(environment, GoogleApi(environment)))
         notes.append(", ".join(removed) or "nothing is left")
-    for file in (*_state_files(environment), adoption_file(environment)):
+    for file in _state_files(environment):
         file.unlink(missing_ok=True)
     what = "is gone" if managed or removed else "did not stand: nothing was done"
     console.print(f"{environment.name} {what}.", highlight=False)
@@ -101,7 +100,7 @@ def remove_what_is_left(environment: Environment, api: GoogleApi) -> Iterator[st
     if environment.preview is None:
         raise StepFailedError(f"{environment.name} is no preview: it is not deleted by name", 2)
     for config in api.transfer_configs():
-        if config["displayName"].startswith(f"{environment.system} "):
+        if is_schedule_of(environment.system, config["displayName"]):
             api.data_transfer("DELETE", config["name"])
             yield config["displayName"]
     labels = user_labels(environment).items()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from declared.names import stack_name, stack_names
-from operations.deploy.deployment import cdktf_variables
+from declared.names import PARTS, Part, stack_name
+from operations.deploy.cdktf import CdktfRun, cdktf_variables, own_turn
 from operations.deploy.steps import StepFailedError, apply_with_cdktf, bring_up
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from declared.environment import Environment
-    from operations.deploy.cdktf import CdktfRun
 
 
 def destroy(environment: Environment, console: Console, part: str | None, auto_approve: bool) -> None:
@@ -27,10 +26,13 @@ def destroy(environment: Environment, console: Console, part: str | None, auto_a
     Raises:
         StepFailedError: the stack is unknown, its data is guarded, or cdktf did not end well.
     """
-    parts = [name.rsplit("-", 1)[1] for name in stack_names(environment.name)]
-    if part is not None and part not in parts:
-        raise StepFailedError(f"no stack {part!r}: there are {', '.join(parts)}", 2)
-    if part in {None, "warehouse"} and environment.guards.protect_data and not environment.guards.allow_full_rollback:
+    if part is not None and part not in PARTS:
+        raise StepFailedError(f"no stack {part!r}: there are {', '.join(PARTS)}", 2)
+    if (
+        part in {None, Part.WAREHOUSE}
+        and environment.guards.protect_data
+        and not environment.guards.allow_full_rollback
+    ):
         raise StepFailedError(
             f"{environment.name} guards its data: the warehouse is not destroyed.\n"
             f"`make rollback STACK=automation ENV={environment.name}` takes procedures and schedules away and leaves "
@@ -40,9 +42,10 @@ def destroy(environment: Environment, console: Console, part: str | None, auto_a
         )
     bring_up(environment, console)
     target = stack_name(environment.name, part) if part else "*"
-    variables = cdktf_variables(environment, adopt=False)
-    apply_with_cdktf(console, ["destroy", target], variables, auto_approve or environment.filled_here, _destroyed)
-    if part == "automation":
+    with own_turn(f"destruction of {environment.name}", console.print):
+        variables = cdktf_variables(environment)
+        apply_with_cdktf(console, ["destroy", target], variables, auto_approve or environment.filled_here, _destroyed)
+    if part == Part.AUTOMATION:
         console.print("Procedures and schedules are gone; tables, their data, functions and the view stand untouched.")
 
 

@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from operations.deploy.cdktf import LOG, REPOSITORY, CdktfRun, own_turn, run_cdktf
+from operations.deploy.cdktf import LOG, REPOSITORY, CdktfRun, run_cdktf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -106,7 +106,9 @@ def apply_with_cdktf(
     auto_approve: bool,
     describe: Callable[[CdktfRun], str],
 ) -> CdktfRun:
-    """Run a cdktf subcommand that changes things, as a step that shows what it is at.
+    """Run a cdktf subcommand that changes things, as a step that shows its progress.
+
+    The caller has its turn in cdktf.out.
 
     Without ``auto_approve`` the terminal is left to cdktf, which asks before each stack.
 
@@ -115,16 +117,11 @@ def apply_with_cdktf(
     """
     title = f"cdktf {' '.join(arguments)}"
     if not auto_approve:
-        with own_turn(title, console.print):
-            run = run_cdktf(arguments, variables, interactive=True)
+        run = run_cdktf(arguments, variables, interactive=True)
         if run.exit_code:
             raise StepFailedError(f"{title} did not end well; what it printed says why.", 1)
         return run
-    with (
-        step(console, title) as notes,
-        own_turn(f"{title} of {variables['EROS_ENV']}", console.print),
-        console.status(title) as status,
-    ):
+    with step(console, title) as notes, console.status(title) as status:
         run = run_cdktf(
             [*arguments, "--auto-approve"],
             variables,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -14,16 +15,19 @@ import pytest
 from rich.console import Console
 
 from catalog import load_catalog, retarget
+from declared.imports import ImportId, read_import_ids
 from declared.loading import load_environment
-from declared.names import PARTS
-from declared.schedules import SCHEDULES
+from declared.names import PARTS, stack_names
+from declared.schedules import all_schedules
+from google.billing import Usage
 from google.client import RequestRefusedError
 from operations.deploy import planning, rollback
-from operations.deploy.adoption import adoptable
+from operations.deploy.adoption import EXISTS, NAMED, adoptable
 from operations.deploy.cdktf import CdktfRun, StackOutcome, read_line, run_cdktf
 from operations.deploy.deployment import Deployment, print_summary
 from operations.deploy.scheduled_runs import ScheduledRun, run_each_schedule
 from operations.deploy.steps import StepFailedError, run_module
+from verification.results import Report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +117,7 @@ def test_an_unknown_stack_is_named_with_those_that_exist() -> None:
 
 def test_a_failing_module_is_told_with_its_output_and_exit_code() -> None:
     with pytest.raises(StepFailedError, match="nope") as caught:
-        run_module("verification", "--env", "local", "--suite", "nope")
+        run_module("local", "nope")
     assert caught.value.exit_code == 2
 
 
@@ -191,12 +195,28 @@ def local() -> Environment:
     return load_environment("local")
 
 
-def test_everything_that_stands_and_is_declared_can_be_adopted(local: Environment) -> None:
-    catalog = retarget(load_catalog(), local.project, local.dataset)
+@pytest.fixture(scope="module")
+def declared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, ImportId]]:
+    """How the import ids of the embedded environment's objects are found: what its stacks say."""
+    folder = tmp_path_factory.mktemp("synthesis")
+    done = subprocess.run(
+        [sys.executable, REPOSITORY / "main.py"],
+        cwd=folder,
+        env={**os.environ, "EROS_ENV": "local"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    stacks = folder / "cdktf.out" / "stacks"
+    return {stack: read_import_ids(stacks / stack) for stack in stack_names("local")}
+
+
+def test_everything_that_exists_and_is_declared_can_be_adopted(declared: dict[str, dict[str, ImportId]]) -> None:
     config = {"displayName": "eros sweep_expired_caption_locks", "name": "projects/1/locations/us/transferConfigs/7"}
     live = LiveSystem({"leases", "mass_messages"}, {"caption_key", "sweep_expired_caption_locks"}, [config])
     dataset = "projects/eros-local/datasets/eros_scheduling_brain"
-    adoption = adoptable(local, catalog, cast("GoogleApi", live))
+    adoption = adoptable(declared, cast("GoogleApi", live))
     assert adoption.found == {
         "eros-local-warehouse": {
             "google_bigquery_dataset.eros_scheduling_brain": dataset,
@@ -217,15 +237,29 @@ def test_everything_that_stands_and_is_declared_can_be_adopted(local: Environmen
         },
     }
     assert "google_service_account.etl" in adoption.missing
-    assert str(adoption).startswith("7 of 73 declared objects stand; these would be created: ")
+    everything = sum(map(len, declared.values()))
+    assert len(adoption.missing) == everything - 7
+    assert str(adoption).startswith(f"7 of {everything} declared objects exist; these would be created: ")
 
 
-def test_a_lost_state_adopts_the_seed_job_of_the_calendar_that_stands(local: Environment) -> None:
+def test_every_declared_object_has_an_import_id(declared: dict[str, dict[str, ImportId]], local: Environment) -> None:
+    """Terraform would create what has none a second time."""
+    catalog = retarget(load_catalog(), local.project, local.dataset)
+    addresses = [address for stack in declared.values() for address in stack]
+    names = [address.partition(".")[2] for address in addresses]
+    assert len(set(addresses)) == len(addresses)
+    assert {*catalog.tables, *catalog.routines, *catalog.views, local.dataset} <= set(names)
+    for address in addresses:
+        assert address.partition(".")[0] in {*EXISTS, *NAMED, "google_bigquery_job", "terraform_data"}
+
+
+def test_a_lost_state_adopts_the_seed_job_of_the_calendar_that_exists(
+    declared: dict[str, dict[str, ImportId]],
+) -> None:
     """With it, the resource whose id is in the job's id: otherwise the seed would run again under another id."""
     generation = "f627a400-9025-cf1a-3116-a11276e2ebfd"
     live = LiveSystem({"holiday_calendar"}, set(), [], jobs=[f"seed_holiday_calendar_0123456789ab_{generation}"])
-    catalog = retarget(load_catalog(), local.project, local.dataset)
-    automation = adoptable(local, catalog, cast("GoogleApi", live)).found["eros-local-automation"]
+    automation = adoptable(declared, cast("GoogleApi", live)).found["eros-local-automation"]
     assert automation == {
         "terraform_data.holiday_seed": generation,
         "google_bigquery_job.seed_holiday_calendar": (
@@ -234,14 +268,14 @@ def test_a_lost_state_adopts_the_seed_job_of_the_calendar_that_stands(local: Env
     }
 
 
-def test_of_a_dataset_that_does_not_stand_nothing_is_adopted(local: Environment) -> None:
+def test_of_a_dataset_that_does_not_exist_nothing_is_adopted(declared: dict[str, dict[str, ImportId]]) -> None:
     live = LiveSystem(set(), set(), [], dataset=False)
-    found = adoptable(local, load_catalog(), cast("GoogleApi", live)).found
+    found = adoptable(declared, cast("GoogleApi", live)).found
     assert not any(found[f"eros-local-{part}"] for part in ("warehouse", "routines", "automation"))
 
 
 def test_a_run_that_fails_says_why_and_a_missing_config_is_an_outcome() -> None:
-    configs = [{"displayName": SCHEDULES[0].display_name, "name": "config"}]
+    configs = [{"displayName": all_schedules()[0].display_name, "name": "config"}]
     live = LiveSystem(set(), set(), configs)
     failed, missing, *_ = run_each_schedule(cast("GoogleApi", live), NOON)
     assert (failed.state, failed.message, failed.succeeded) == ("FAILED", "no table", False)
@@ -251,13 +285,19 @@ def test_a_run_that_fails_says_why_and_a_missing_config_is_an_outcome() -> None:
 
 
 def test_the_summary_says_that_nothing_changed_only_when_nothing_did(local: Environment) -> None:
-    run = ScheduledRun(SCHEDULES[0], NOON, "SUCCEEDED", 1.0)
+    run = ScheduledRun(all_schedules()[0], NOON, "SUCCEEDED", 1.0)
     for stacks, expected in (({"a": StackOutcome("a")}, True), ({"a": StackOutcome("a", changed=["x"])}, False)):
         console = Console(file=io.StringIO(), width=120)
-        print_summary(local, Deployment(CdktfRun(0, stacks, ()), "33 tests PASS", (run,)), console)
+        report = Report(local, "2026-11-24T12:00:00+00:00", 0.2, (), Usage())
+        print_summary(
+            local,
+            Deployment(CdktfRun(0, stacks, ()), report, (run,)),
+            console,
+        )
         text = cast("io.StringIO", console.file).getvalue()
         assert ("Nothing was changed" in text) is expected
         assert "2026-11-24 12:00 PST" in text
+        assert "0 tests, 0 results" in text
 
 
 def test_production_without_credentials_ends_with_words_and_exit_code_2(tmp_path: Path) -> None:
@@ -303,9 +343,10 @@ def test_one_stack_that_cannot_be_planned_keeps_no_other_from_it(
         return "No changes."
 
     monkeypatch.setattr("operations.deploy.planning.printed", run)
+    monkeypatch.setattr("operations.deploy.synthesis.printed", run)
     monkeypatch.setattr("operations.deploy.planning.stack_folder", lambda stack: tmp_path / stack)
     with pytest.raises(StepFailedError) as caught:
-        planning._plans(local, Console(file=io.StringIO()), {})  # noqa: SLF001 - without preflight and server
+        planning._plans(local, Console(file=io.StringIO()), adopt=False)  # noqa: SLF001 - without preflight and server
     assert planned == ["main.py", *(f"eros-local-{part}" for part in PARTS)]
     assert str(caught.value) == "eros-local-warehouse:\nError: Instance cannot be destroyed"
     assert not old.exists()

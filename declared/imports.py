@@ -1,0 +1,81 @@
+"""How the import id of each declared object is found: the stacks write it beside their synthesis, adoption asks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+#: In a stack's folder: how the import id of each address is found.
+IMPORT_IDS = "import-ids.json"
+#: In a stack's folder: import blocks, which Terraform reads beside the synthesized configuration.
+IMPORTS = "imports.tf.json"
+
+
+class FoundBy(StrEnum):
+    """What leads to an object's import id."""
+
+    ID = "id"  # the value is the id itself
+    DISPLAY_NAME = "display_name"  # the value is the display name; the service gave the id
+    SEED_JOB = "seed_job"  # the value is an id in which {job} and {generation} are those of the newest seed job
+
+
+@dataclass(frozen=True)
+class ImportId:
+    """How the import id of a declared object is found."""
+
+    by: FoundBy
+    value: str
+
+
+def fixed(identity: str) -> ImportId:
+    """An import id that is known before the object exists."""
+    return ImportId(FoundBy.ID, identity)
+
+
+def named(display_name: str) -> ImportId:
+    """The import id of an object that is found by its display name."""
+    return ImportId(FoundBy.DISPLAY_NAME, display_name)
+
+
+def of_the_seed_job(pattern: str) -> ImportId:
+    """The import id of the newest seed job, or of what belongs to it."""
+    return ImportId(FoundBy.SEED_JOB, pattern)
+
+
+def write_import_ids(folder: Path, ids: Mapping[str, ImportId]) -> None:
+    """Write how the import ids of a stack are found.
+
+    Args:
+        folder: the stack's folder.
+        ids: by resource address.
+    """
+    content = {address: {identity.by: identity.value} for address, identity in ids.items()}
+    (folder / IMPORT_IDS).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def read_import_ids(folder: Path) -> dict[str, ImportId]:
+    """Read what :func:`write_import_ids` wrote, by resource address."""
+    content: dict[str, dict[str, str]] = json.loads((folder / IMPORT_IDS).read_text(encoding="utf-8"))
+    return {address: ImportId(FoundBy(by), value) for address, found in content.items() for by, value in found.items()}
+
+
+def import_blocks(ids: Mapping[str, str]) -> list[dict[str, str]]:
+    """Import ids by resource address as Terraform's import blocks."""
+    return [{"to": address, "id": identity} for address, identity in sorted(ids.items())]
+
+
+def write_imports(folder: Path, ids: Mapping[str, str]) -> None:
+    """Have the next plan or deployment of a stack import objects; the next synthesis removes the file.
+
+    Args:
+        folder: the stack's folder.
+        ids: import ids by resource address.
+    """
+    if ids:
+        (folder / IMPORTS).write_text(json.dumps({"import": import_blocks(ids)}, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,64 @@
+"""Verifies an environment as a step of a longer operation."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from catalog import CatalogError
+from google.client import LiveSystemError
+from operations.deploy.steps import StepFailedError, step
+from verification.report import table_text
+from verification.running import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from declared.environment import Environment
+    from verification.results import Report
+
+#: The suite that looks at what must exist before anything is planned or changed.
+PREFLIGHT = "preflight"
+#: As of `python -m verification`: when it gives up, and for how long Google may take to show a change.
+DEADLINE_SECONDS = 300.0
+SETTLE_SECONDS = 60.0
+
+
+def verified(environment: Environment, console: Console, title: str, suites: Sequence[str] = ()) -> Report:
+    """Compare an environment with the repository, and show the outcome in one line.
+
+    Ends this process with exit code 2 after :data:`DEADLINE_SECONDS`: what waits for a service cannot be interrupted.
+
+    Args:
+        environment: where to look.
+        console: where progress is shown.
+        title: the step's title.
+        suites: the suites to run; none means all.
+
+    Raises:
+        StepFailedError: with the whole report when a check failed (exit code 1) or could not be made (2); or with the
+            reason why nothing can be said about the environment (2).
+    """
+    with step(console, title) as notes:
+        watchdog = threading.Timer(DEADLINE_SECONDS, _give_up, [console, title])
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            report = verify(environment, suites, settle_seconds=0.0 if environment.endpoint else SETTLE_SECONDS)
+        except (CatalogError, LiveSystemError) as error:
+            raise StepFailedError(str(error), 2) from None
+        finally:
+            watchdog.cancel()
+        if report.exit_code:
+            raise StepFailedError(table_text(report).strip(), report.exit_code)
+        notes.append(report.headline)
+    return report
+
+
+def _give_up(console: Console, title: str) -> None:
+    console.show_cursor()  # the step that is shown hid it
+    console.print(f"{title}: no result after {DEADLINE_SECONDS:g} s: a service does not answer, or very slowly")
+    os._exit(2)
