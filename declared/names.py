@@ -81,6 +81,11 @@ def is_preview_account(member: str, project: str) -> bool:
     return re.fullmatch(address, member) is not None
 
 
+def title(system: str, what: str) -> str:
+    """The display name of an account or a role: ``EROS scheduled queries``."""
+    return f"{system.upper()} {what}"
+
+
 def schedule_display_name(system: str, query: str) -> str:
     """The display name of a scheduled query's transfer config: ``eros run_daily_automation``."""
     return f"{system} {query}"

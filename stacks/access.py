@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from declared.imports import fixed
-from declared.names import Part
+from declared.names import Part, title
 from declared.roles import (
     AUDIT_LOGS,
     AUDITED_SERVICE,
@@ -38,7 +38,7 @@ def access(app: App, deployment: Deployment) -> Stack:
         stack,
         "etl",
         account_id=environment.service_account.split("@")[0],
-        display_name=f"{environment.system.upper()} scheduled queries",
+        display_name=title(environment.system, "scheduled queries"),
         description="Runs the scheduled queries of the EROS Scheduling System.",
         create_ignore_already_exists=True,
     )

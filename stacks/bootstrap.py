@@ -17,8 +17,10 @@ from declared.names import (
     PLANNER_ROLE_ID,
     PREVIEWER_ROLE_ID,
     PREVIEWS,
+    SYSTEM,
     stack_name,
     state_prefix,
+    title,
 )
 from declared.roles import (
     DEPLOYER_BUCKET_ROLE,
@@ -169,7 +171,7 @@ def _account(stack: Stack, name: str, email: str, description: str) -> ServiceAc
         stack,
         name,
         account_id=email.partition("@")[0],
-        display_name=f"EROS {name}",
+        display_name=title(SYSTEM, name),
         description=description,
         create_ignore_already_exists=True,
     )
@@ -267,7 +269,7 @@ def _custom_role(  # noqa: PLR0917 - what a custom role is made of
         stack,
         f"{name} role",
         role_id=role_id,
-        title=f"EROS {name}",
+        title=title(SYSTEM, name),
         description=description,
         permissions=list(permissions),
     )

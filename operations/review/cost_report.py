@@ -27,7 +27,7 @@ NUMBERS = {"reads", "tables", "a call", "calls a month", "a month", *DIFFERENCES
 
 def table(changes: Sequence[CostChange], with_base: bool) -> Table:
     """A row an object; with the differences to the base where there is one."""
-    shown = Table(title=escape(_title(changes)), title_justify="left")
+    shown = Table(title=escape(headline(changes)), title_justify="left")
     for column in _columns(with_base):
         shown.add_column(column, justify="right" if column in NUMBERS else "left", overflow="fold")
     for change in changes:
@@ -38,17 +38,20 @@ def table(changes: Sequence[CostChange], with_base: bool) -> Table:
 
 def markdown(changes: Sequence[CostChange], with_base: bool) -> str:
     """The same as a table of GitHub's Markdown, with a line that sums it up."""
+    return "\n".join([cell(headline(changes)), "", *markdown_rows(changes, with_base)])
+
+
+def markdown_rows(changes: Sequence[CostChange], with_base: bool) -> list[str]:
+    """The lines of the table alone."""
     columns = _columns(with_base)
     lines = [
-        cell(_title(changes)),
-        "",
         f"| {' | '.join(columns)} |",
         f"|{'|'.join('---:' if column in NUMBERS else '---' for column in columns)}|",
     ]
     for change in changes:
         name, *others = _cells(change, with_base)
         lines.append(f"| {' | '.join([code(name), *map(cell, others)])} |")
-    return "\n".join(lines)
+    return lines
 
 
 def as_json(changes: Sequence[CostChange], with_base: bool) -> str:
@@ -83,7 +86,7 @@ def _entry(estimate: Estimate | None) -> dict[str, Any] | None:
     }
 
 
-def _title(changes: Sequence[CostChange]) -> str:
+def headline(changes: Sequence[CostChange]) -> str:
     """What the schedules cost altogether, and what is over its budget; each object's price holds what it calls."""
     estimates = [change.proposed for change in changes if change.proposed]
     known = [each for each in estimates if not each.problem]

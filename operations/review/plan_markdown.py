@@ -5,18 +5,15 @@ from __future__ import annotations
 import difflib
 import html
 import json
-import re
-from bisect import bisect_left
-from dataclasses import dataclass, replace
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from declared.names import hidden_tag
 from google.resources import field_type
-from operations.review.cost_report import markdown as report
-from operations.review.github import LONGEST_TEXT, clipped, length
+from operations.review import cost_report
 from operations.review.markdown_text import cell, code
 from operations.review.plan_summary import READ_BY_OTHERS, Costs, lost_guards, takes_data
-from operations.review.planned import Action, same
+from operations.review.planned import UNKNOWN, Action, same
+from operations.review.sections import Fold, Form, Section, counted, fitted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,8 +23,6 @@ if TYPE_CHECKING:
 
 #: Attributes that hold SQL: they are shown as diffs, other long ones too.
 SQL_ATTRIBUTES = ("definition_body", "view.query", "params.query")
-#: An alert needs its first two lines, a table its head.
-MINIMUM_LINES = 3
 NO_COSTS = Costs()
 #: So many users of an object are named.
 NAMED = 12
@@ -42,48 +37,6 @@ TITLES = {
     Action.IMPORT: "Import",
     Action.MOVE: "Move",
 }
-
-
-@dataclass(frozen=True)
-class Fold:
-    """A folded piece: its title, its lines, and the language of the fence around them; '' means plain Markdown."""
-
-    title: str
-    language: str
-    lines: tuple[str, ...]
-    shown: int | None = None  # so many lines are left of it; None: all
-
-    def render(self, link: str) -> str:
-        """The piece as Markdown, with a word where it was cut."""
-        lines = self.lines[: self.shown]
-        text = "\n".join(lines)
-        if self.language and lines:
-            fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
-            text = f"{fence}{self.language}\n{text}\n{fence}"
-        if len(lines) < len(self.lines):
-            text += f"\n\n_{len(self.lines) - len(lines)} of {len(self.lines)} lines were cut here: {link}_"
-        return f"<details><summary>{self.title}</summary>\n\n{text.strip()}\n\n</details>"
-
-
-@dataclass(frozen=True)
-class Section:
-    """A piece with a heading: lines that are read at once, then folded pieces."""
-
-    heading: str
-    lines: tuple[str, ...]
-    folds: tuple[Fold, ...] = ()
-    shown: int | None = None  # so many lines are left of it; None: all
-    tail: tuple[str, ...] = ()
-
-    def render(self, link: str) -> str:
-        """The section as Markdown, with a word where it was cut."""
-        lines = list(self.lines[: self.shown])
-        if len(lines) < len(self.lines):
-            cut = f"_and {len(self.lines) - len(lines)} more: {link}_"
-            quoted, table = self.lines[0].startswith(">"), self.lines[0].startswith("|")
-            lines.append(f"\n{cut}" if table else f"> - {cut}" if quoted else f"- {cut}")
-        parts = [self.heading, "\n".join(lines), *self.tail, *(fold.render(link) for fold in self.folds)]
-        return "\n\n".join(part for part in parts if part)
 
 
 def markdown(summary: Summary, costs: Costs = NO_COSTS, link: str = "") -> str:
@@ -102,51 +55,9 @@ def markdown(summary: Summary, costs: Costs = NO_COSTS, link: str = "") -> str:
     return fitted(sections, whole)
 
 
-def fitted(sections: Sequence[Section], link: str, limit: int = LONGEST_TEXT) -> str:
-    """The sections as one text that is no longer than the limit.
-
-    Folded pieces are cut first, each to the same length, the longest that fits; then they go, and lists are cut to the
-    same number of lines. Each says how much of it was cut, and no fence, table or fold is left open.
-    """
-    whole = _rendered(sections, link)
-    if length(whole) <= limit:
-        return whole
-
-    def cut_folds(characters: int) -> str:
-        return _rendered([_with_folds_of(section, characters) for section in sections], link)
-
-    def cut_lists(lines: int) -> str:
-        return _rendered([_with_lines(section, lines) for section in sections], link)
-
-    fits_above = bisect_left(range(limit), True, key=lambda characters: length(cut_folds(characters)) > limit)
-    if fits_above:
-        return cut_folds(fits_above - 1)
-    fits_above = bisect_left(range(limit), True, key=lambda lines: length(cut_lists(lines)) > limit)
-    return clipped(cut_lists(max(fits_above - 1, 0)), limit)  # one line alone may be too long
-
-
-def _rendered(sections: Sequence[Section], link: str) -> str:
-    return "\n\n".join(section.render(link) for section in sections) + "\n"
-
-
-def _with_folds_of(section: Section, characters: int) -> Section:
-    """A section whose folded pieces show so many characters each, in whole lines."""
-    folds = []
-    for fold in section.folds:
-        ends = accumulate(len(line) + 1 for line in fold.lines)
-        folds.append(replace(fold, shown=sum(end <= characters for end in ends)))
-    return replace(section, folds=tuple(folds))
-
-
-def _with_lines(section: Section, lines: int) -> Section:
-    """A section without folded pieces; of its list so many lines, and those without which it would be no Markdown."""
-    cut = (f"_{_counted(len(section.folds), 'folded piece')} cut here._",) if section.folds else ()
-    return replace(section, folds=(), tail=cut, shown=max(MINIMUM_LINES, lines))
-
-
 def _sections(summary: Summary, costs: Costs, run: str) -> Iterator[Section]:
     environment = summary.environment
-    tag = f"<!-- eros-plan {environment.name} -->"
+    tag = hidden_tag("plan", environment.name)
     yield Section(f"{tag}\n## Plan for {environment.name}: `{environment.project}.{environment.dataset}`", ())
     yield _dangers(summary)
     yield Section("", (f"**{summary.headline}**{run}",))
@@ -168,11 +79,11 @@ def _dangers(summary: Summary) -> Section:
     if not (destroyed or replaced or rows or unguarded or summary.failures):
         return Section("", ())
     words = [
-        f"{_counted(len(summary.failures), 'stack')} could not be planned" if summary.failures else "",
+        f"{counted(len(summary.failures), 'stack')} could not be planned" if summary.failures else "",
         "data would be lost" if summary.loses_data else "",
-        f"{_counted(len(destroyed), 'object')} destroyed" if destroyed else "",
-        f"{_counted(len(replaced), 'object')} replaced" if replaced else "",
-        f"{_counted(len(unguarded), 'object')} no longer guarded" if unguarded else "",
+        f"{counted(len(destroyed), 'object')} destroyed" if destroyed else "",
+        f"{counted(len(replaced), 'object')} replaced" if replaced else "",
+        f"{counted(len(unguarded), 'object')} no longer guarded" if unguarded else "",
     ]
     refused = " A deployment of this is refused." if summary.refused else ""
     headline = ", ".join(filter(None, words))
@@ -181,7 +92,7 @@ def _dangers(summary: Summary) -> Section:
         lines += [f"> - {code(stack)}: {cell(failure.removeprefix('Error: ').partition(chr(10))[0])}"]
     for row in rows:
         what = f"**{cell(row.change.what)}** ({cell(row.change.live)} → {cell(row.change.declared)})"
-        lines += [f"> - {code(row.change.table)}: {what}: {row.change.kind}; {cell(row.verdict)}"]
+        lines += [f"> - {code(row.change.table)}: {what}: {row.change.kind}; {cell(row.remark)}"]
     told = {row.change.table for row in rows}
     for change in (*destroyed, *replaced):
         if change.kind == "google_bigquery_table" and change.name in told:
@@ -204,7 +115,7 @@ def _dangers(summary: Summary) -> Section:
         )
         for row in rows
     ]
-    return Section("", tuple(lines), tuple(folds))
+    return Section("", tuple(lines), tuple(folds), Form.QUOTE)
 
 
 def _access(summary: Summary) -> Section:
@@ -213,7 +124,7 @@ def _access(summary: Summary) -> Section:
         return Section("", ())
     gained = [f"> - {_grant(grant)}{f' — **{grant.remark}**' if grant.remark else ''}" for grant in summary.gained]
     lost = [f"- no longer: {_grant(grant)}" for grant in summary.lost]
-    widened = ["> [!WARNING]", f"> **Access widens**: {_counted(len(summary.gained), 'grant')} more", *gained]
+    widened = ["> [!WARNING]", f"> **Access widens**: {counted(len(summary.gained), 'grant')} more", *gained]
     return Section(
         "",
         (
@@ -221,6 +132,7 @@ def _access(summary: Summary) -> Section:
             *([""] if gained and lost else ()),
             *(["**Access narrows**", *lost] if lost else ()),
         ),
+        form=Form.QUOTE if gained else Form.LIST,
     )
 
 
@@ -235,8 +147,8 @@ def _tables(rows: Sequence[TableRow]) -> Section:
     lines = ["| table | change | stands | declared | class | |", "|---|---|---|---|---|---|"]
     for row in rows:
         change = f"{cell(row.change.what)} | {cell(row.change.live)} | {cell(row.change.declared)}"
-        lines += [f"| {code(row.change.table)} | {change} | {row.change.kind} | {cell(row.verdict)} |"]
-    return Section("### Tables, column by column", tuple(lines))
+        lines += [f"| {code(row.change.table)} | {change} | {row.change.kind} | {cell(row.remark)} |"]
+    return Section("### Tables, column by column", tuple(lines), form=Form.TABLE)
 
 
 def _group(summary: Summary, title: str, changes: Sequence[PlannedChange]) -> Section:
@@ -287,9 +199,7 @@ def _created(title: str, change: PlannedChange) -> Fold | None:
     return Fold(
         title,
         "yaml",
-        tuple(
-            f"{name}: {_text(value)}" for name, value in sorted(values.items()) if not str(value).startswith("(known")
-        ),
+        tuple(f"{name}: {_text(value)}" for name, value in sorted(values.items()) if value != UNKNOWN),
     )
 
 
@@ -372,7 +282,7 @@ def _schedules(rows: Sequence[ScheduleRow]) -> Section:
             after = (row.hours_la, row.next_la, row.next_utc) if row.next_la else (f"({row.action})", "", "")
         lines.append(f"| {code(row.name)} | {schedule} | {' | '.join(after)} |")
     if any(row.changed for row in rows):
-        return Section("### Schedules", tuple(lines))
+        return Section("### Schedules", tuple(lines), form=Form.TABLE)
     return Section("", (), (Fold("Schedules: no change; next runs", "", tuple(lines)),))
 
 
@@ -382,7 +292,8 @@ def _costs(costs: Costs) -> Section:
         return Section("### Cost", (f"Not estimated: {cell(costs.problem)}",))
     if not costs.changes:
         return Section("", ())
-    title, _, *rows = report(costs.changes, costs.with_base).splitlines()
+    title = cell(cost_report.headline(costs.changes))
+    rows = cost_report.markdown_rows(costs.changes, costs.with_base)
     if len(rows) <= LONG_TABLE:
         return Section("### Cost", (title, "", *rows))
     return Section("### Cost", (title,), (Fold("each object, and what uses it", "", tuple(rows)),))
@@ -408,7 +319,3 @@ def _outside(summary: Summary) -> Section:
                 )
             )
     return Section("### Changed outside Terraform", tuple(lines), tuple(folds))
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"

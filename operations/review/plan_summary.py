@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from catalog import Table
@@ -44,12 +45,22 @@ EVERYBODY = {"allUsers": "everybody on the internet", "allAuthenticatedUsers": "
 ADMINISTRATION = ("owner", "editor", "admin", "Admin", "Owner", "TokenCreator", "TokenMinter")
 
 
+class Verdict(StrEnum):
+    """Whether a deployment may make a change of a table."""
+
+    SAFE = "safe"
+    NOT_GUARDED = "not guarded"
+    ALLOWED = "allowed"
+    REFUSED = "refused"
+
+
 @dataclass(frozen=True)
 class TableRow:
-    """One change of a table that stands, and whether a deployment may do it; '' where there is nothing to ask."""
+    """One change of an existing table, whether a deployment may make it, and why, for a person."""
 
     change: TableChange
-    verdict: str = ""
+    verdict: Verdict
+    remark: str = ""
 
     @property
     def dangerous(self) -> bool:
@@ -130,7 +141,7 @@ class Summary:
     @property
     def refused(self) -> bool:
         """Whether a deployment of this would be refused: by the preflight, or by Terraform already."""
-        return bool(self.failures) or any(row.verdict.startswith("refused") for row in self.tables)
+        return bool(self.failures) or any(row.verdict is Verdict.REFUSED for row in self.tables)
 
     @property
     def headline(self) -> str:
@@ -300,17 +311,20 @@ def _table_rows(environment: Environment, catalog: Catalog, changes: Iterable[Pl
             found = list(changes_of(path, declared, resource_of_state(change.before)))
         else:
             found = []
-        for row in found:
-            yield TableRow(row, "" if row.kind is ChangeClass.IN_PLACE else _verdict(environment, row))
+        yield from (_judged(environment, row) for row in found)
 
 
-def _verdict(environment: Environment, change: TableChange) -> str:
+def _judged(environment: Environment, change: TableChange) -> TableRow:
+    if change.kind is ChangeClass.IN_PLACE:
+        return TableRow(change, Verdict.SAFE)
     if not environment.guards.on:
-        return "data is not guarded here"
+        return TableRow(change, Verdict.NOT_GUARDED, "data is not guarded here")
     entry = allowing(environment, change)
-    if entry and not entry.has_ended:
-        return f"allowed until {entry.until:%F}: {entry.why}"
-    return "refused" + (f": what allowed it ended on {entry.until:%F}" if entry else "")
+    if entry is None:
+        return TableRow(change, Verdict.REFUSED, "refused")
+    if entry.has_ended:
+        return TableRow(change, Verdict.REFUSED, f"refused: what allowed it ended on {entry.until:%F}")
+    return TableRow(change, Verdict.ALLOWED, f"allowed until {entry.until:%F}: {entry.why}")
 
 
 def resource_of_state(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,49 @@
+"""Numbers that SQL and Python both write are the same."""
+
+from __future__ import annotations
+
+import re
+
+from benchmarks.simulation import WEEKLY_OF_A_CATEGORY, WEEKLY_URGENT
+from catalog import load_catalog
+from declared import seed
+from declared.schedules import all_schedules
+
+CATALOG = load_catalog()
+
+
+def numbers(pattern: str, text: str) -> list[int]:
+    """The numbers that a pattern's one group matches in a text; there must be some."""
+    found = [int(number) for number in re.findall(pattern, text)]
+    assert found, pattern
+    return found
+
+
+def test_the_seed_at_a_deployment_fills_the_years_of_the_yearly_query() -> None:
+    query = CATALOG.schedules[seed.PROCEDURE].query
+    assert numbers(rf"{seed.PROCEDURE}`\(\s*(\d+),", query) == [seed.FIRST_YEAR]
+    assert numbers(r"EXTRACT\(YEAR [^)]*\) \+ (\d+)", query) == [seed.YEARS_AHEAD]
+    call = seed.seed_call(f"{CATALOG.project}.{CATALOG.dataset}")
+    assert numbers(r"`\((\d+), ", call) == [seed.FIRST_YEAR]
+    assert numbers(r"\) \+ (\d+)", call) == [seed.YEARS_AHEAD]
+
+
+def test_a_run_counts_as_stuck_after_the_minutes_that_its_job_may_take() -> None:
+    limits = {
+        name: numbers(r"begin_job_run`\(\s*'\w+',[^;]*?,\s*(\d+),\s*v_job_id", procedure.body)[0]
+        for name, procedure in CATALOG.procedures.items()
+        if "begin_job_run" in procedure.calls
+    }
+    stuck = CATALOG.monitoring["stuck_runs"].query
+    found = re.search(r"IF\(run\.job_name = '(\w+)', (\d+), (\d+)\)", stuck)
+    assert found
+    assert limits == {name: int(found[2] if name == found[1] else found[3]) for name in limits}
+    assert set(limits) < {schedule.name for schedule in all_schedules()}
+
+
+def test_the_weekly_budgets_are_the_same_wherever_they_are_written() -> None:
+    chosen, scored = CATALOG.table_functions["chosen_captions"].body, CATALOG.table_functions["scored_captions"].body
+    assert numbers(r"GREATEST\(0, (\d+) - scored\.urgent_uses\)", chosen) == [WEEKLY_URGENT]
+    assert numbers(r"GREATEST\(0, (\d+) - scored\.category_uses\)", chosen) == [WEEKLY_OF_A_CATEGORY]
+    assert set(numbers(r"urgency\.weekly_uses >= 0\.\d \* (\d+)", scored)) == {WEEKLY_URGENT}
+    assert set(numbers(r"category\.weekly_uses, 0\) >= 0\.\d \* (\d+)", scored)) == {WEEKLY_OF_A_CATEGORY}
