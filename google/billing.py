@@ -1,4 +1,4 @@
-"""What BigQuery bills for the bytes that a query reads."""
+"""The price of the bytes that a query reads."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ DOLLARS_PER_TEBIBYTE = 6.25  # on demand, US multi-region
 
 
 def bytes_billed(bytes_read: int, tables: int) -> int:
-    """The least that BigQuery bills for a query: whole megabytes, 10 for each table; nothing where nothing is read.
+    """The minimum that BigQuery bills for a query: whole megabytes, 10 per table; nothing where nothing is read.
 
-    More is billed where some tables have fewer than 10 and others more: how many bytes are of which table is not told.
+    The bill is higher where some tables have fewer than 10 and others more: a dry run does not return bytes per table.
     """
     return max(SMALLEST_BILL * tables, -(-bytes_read // MEGABYTE) * MEGABYTE) if bytes_read else 0
 
@@ -26,9 +26,9 @@ def dollars(billed: float) -> float:
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a query would read, and be billed, in bytes; and the tables, by ``project.dataset.table``.
+    """The bytes that a query would read and be billed, and its tables, as ``project.dataset.table``.
 
-    Google's dry run gives no bill, nor the bytes of each table: there ``bytes_billed`` is the least that it can be.
+    Google's dry run returns no bill and no bytes per table, so ``bytes_billed`` is the minimum.
     """
 
     bytes_read: int
@@ -38,14 +38,14 @@ class DryRun:
 
 @dataclass
 class Usage:
-    """What the queries of a verification have read; several threads add to it."""
+    """What the queries of a verification have read; safe to share between threads."""
 
     queries: int = 0
     bytes_read: int = 0
     bytes_billed: int = 0
 
     def add(self, bytes_read: int) -> None:
-        """Count a query, as if it read one table."""
+        """Count a query of one table."""
         with _USAGE_LOCK:
             self.queries += 1
             self.bytes_read += bytes_read

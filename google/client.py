@@ -1,4 +1,4 @@
-"""Reads the live system: BigQuery by Google's client, the other Google APIs by REST; never waits for long."""
+"""Client of the live system: BigQuery by Google's client, the others by REST; every call has a short timeout."""
 
 from __future__ import annotations
 
@@ -26,29 +26,36 @@ CALL_SECONDS = 15.0
 QUERY_SECONDS = 60.0
 MAXIMUM_BYTES = 2 * 1024**3
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-#: Answers that say something about what was asked for; every other failure says that the service did not answer.
+#: Statuses that say something about the requested resource; any other failure means that the service did not answer.
 REFUSALS = {400, 404, 409}
 FORBIDDEN = 403
 NO_RETRY = Retry(predicate=lambda _error: False)
 
 
 class LiveSystemError(Exception):
-    """The live system cannot be read; the message says what was asked, what came back and what to do."""
+    """The live system cannot be read; the message says what was asked, what came back and what to do.
+
+    ``about`` is the object that the request was about, '' where it was about none.
+    """
+
+    def __init__(self, message: str, about: str = "") -> None:
+        super().__init__(message)
+        self.about = about
 
 
 class RequestRefusedError(LiveSystemError):
-    """The service answered that this request cannot be done: a missing object, a query that fails."""
+    """The service refused the request: an object is missing, or a query fails."""
 
 
 class NotPermittedError(LiveSystemError):
-    """The caller may not ask this; the message names the service, or the dry run, and what it said."""
+    """The caller has no permission; the message names the service, or the dry run, and its answer."""
 
 
 class GoogleApi:
     """An environment's Google APIs: the embedded ones where it names an endpoint, Google's own otherwise.
 
     Raises:
-        LiveSystemError: on construction, when there are no Google credentials; by every method, when no answer comes.
+        LiveSystemError: on construction, without Google credentials; by every method, when the API does not answer.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -62,7 +69,7 @@ class GoogleApi:
             location=environment.location,
             client_options={"api_endpoint": environment.endpoint} if environment.endpoint else None,
         )
-        # the embedded environment answers at once or not at all; Google may be busy for a moment
+        # the embedded environment answers at once or not at all; Google can be busy for a moment
         self._retry = NO_RETRY if environment.endpoint else Retry(timeout=CALL_SECONDS)
         self._dataset = f"{environment.project}.{environment.dataset}"
 
@@ -71,7 +78,7 @@ class GoogleApi:
         return self._found(self._bigquery.get_dataset, f"{self.environment.project}.{name}" if name else self._dataset)
 
     def dataset_exists(self) -> bool:
-        """Whether the dataset stands."""
+        """Whether the dataset exists."""
         return self.dataset() is not None
 
     def datasets(self) -> dict[str, dict[str, str]]:
@@ -81,14 +88,14 @@ class GoogleApi:
             return {dataset.dataset_id: dict(dataset.labels) for dataset in datasets}
 
     def delete_dataset(self) -> None:
-        """Delete the dataset with everything in it, unless it is gone."""
+        """Delete the dataset with everything in it, if it exists."""
         with self._explained(self._dataset):
             self._bigquery.delete_dataset(
                 self._dataset, delete_contents=True, not_found_ok=True, retry=self._retry, timeout=CALL_SECONDS
             )
 
     def check_project(self) -> None:
-        """Make sure that a dataset which was not found is missing, and not the whole service.
+        """Check that the service answers, so that a dataset that was not found is missing.
 
         Raises:
             LiveSystemError: the project's datasets cannot be listed.
@@ -98,8 +105,8 @@ class GoogleApi:
                 list(self._bigquery.list_datasets(max_results=1, retry=self._retry, timeout=CALL_SECONDS))
             except NotFound as error:
                 raise LiveSystemError(
-                    f"datasets of {self.environment.project}: 404 {error.message}: look whether the project of "
-                    f"{self.environment.file} is right, and what answers in BigQuery's place"
+                    f"datasets of {self.environment.project}: 404 {error.message}: check the project of "
+                    f"{self.environment.file}, and which service answers instead of BigQuery"
                 ) from None
 
     def table_labels(self) -> dict[str, dict[str, str]]:
@@ -112,7 +119,7 @@ class GoogleApi:
                 return {}
 
     def routine_names(self) -> set[str]:
-        """Names of the routines of the dataset; empty where there is no dataset."""
+        """The names of the dataset's routines; empty where there is no dataset."""
         with self._explained(f"routines of {self._dataset}"):
             try:
                 routines = self._bigquery.list_routines(self._dataset, retry=self._retry, timeout=CALL_SECONDS)
@@ -134,7 +141,7 @@ class GoogleApi:
         """The rows of a query; it reads a bounded number of bytes and nothing from the cache.
 
         Args:
-            about: the object that the query asks about, for the message when it fails.
+            about: the object that the query is about, for the error when it fails.
             sql: the query.
             parameters: its parameters.
 
@@ -149,7 +156,7 @@ class GoogleApi:
         config = bigquery.QueryJobConfig(
             query_parameters=list(parameters), maximum_bytes_billed=MAXIMUM_BYTES, use_query_cache=False
         )
-        with self._explained(f"query of {about}"):
+        with self._explained(f"query of {about}", about):
             rows = self._bigquery.query_and_wait(
                 sql,
                 job_config=config,
@@ -163,7 +170,7 @@ class GoogleApi:
             return found, read
 
     def read_by(self, about: str, sql: str) -> int:
-        """Run a query and say how many bytes it has read.
+        """The number of bytes that a query reads when it runs.
 
         Raises:
             RequestRefusedError: the query fails.
@@ -174,11 +181,11 @@ class GoogleApi:
         """What a statement would read, without running it.
 
         Raises:
-            RequestRefusedError: the statement is not valid, or names what is not there.
+            RequestRefusedError: the statement is not valid, or names an object that does not exist.
             NotPermittedError: the caller may not run it.
         """
         config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
-        with self._explained(f"dry run of {about}"):
+        with self._explained(f"dry run of {about}", about):
             try:
                 job = self._bigquery.query(
                     sql, job_config=config, retry=self._retry, timeout=CALL_SECONDS, job_retry=NO_RETRY
@@ -186,7 +193,7 @@ class GoogleApi:
             except (BadRequest, Forbidden, NotFound) as error:
                 reason = next((each["message"] for each in error.errors if each.get("message")), error.message)
                 refused = NotPermittedError if isinstance(error, Forbidden) else RequestRefusedError
-                raise refused(_one_line(f"dry run of {about}: {error.code} {reason}")) from None
+                raise refused(_one_line(f"dry run of {about}: {error.code} {reason}"), about) from None
             tables = (f"{table.project}.{table.dataset_id}.{table.table_id}" for table in job.referenced_tables)
             read, names = int(job.total_bytes_processed or 0), frozenset(tables)
             return DryRun(read, max(int(job.total_bytes_billed or 0), bytes_billed(read, len(names))), names)
@@ -224,13 +231,13 @@ class GoogleApi:
         """The project's IAM policy, with conditions."""
         path = f"projects/{self.environment.project}:getIamPolicy"
         body = {"options": {"requestedPolicyVersion": 3}}
-        with _never_missing():
+        with _always_present():
             return self.resource_manager("POST", path, body)
 
     def granted_permissions(self, permissions: Iterable[str]) -> set[str]:
-        """Those of the permissions that the caller has on the project."""
+        """The permissions, of those given, that the caller has on the project."""
         path = f"projects/{self.environment.project}:testIamPermissions"
-        with _never_missing():
+        with _always_present():
             answer = self.resource_manager("POST", path, {"permissions": sorted(permissions)})
         return set(answer.get("permissions", []))
 
@@ -241,10 +248,10 @@ class GoogleApi:
         return {str(service["config"]["name"]) for service in services}
 
     def query_quota_mebibytes(self) -> int | None:
-        """The MiB that the project's queries may read in a day; None where that is not limited."""
+        """The MiB that the project's queries may read per day; None where there is no limit."""
         metric = "bigquery.googleapis.com%2Fquota%2Fquery%2Fusage"
         path = f"projects/{self.environment.project_number}/services/bigquery.googleapis.com/consumerQuotaMetrics"
-        with _never_missing():
+        with _always_present():
             answer = self._call("serviceusage", "GET", f"{path}/{metric}", None, version="v1beta1")
         buckets = [
             int(bucket["effectiveLimit"])
@@ -258,7 +265,7 @@ class GoogleApi:
 
     def _listed(self, service: str, path: str, key: str, version: str = "v1") -> list[dict[str, Any]]:
         """Every resource of a list, page by page."""
-        with _never_missing():
+        with _always_present():
             page = self._call(service, "GET", path, None, version)
             resources: list[dict[str, Any]] = page.get(key, [])
             while token := page.get("nextPageToken"):
@@ -277,7 +284,7 @@ class GoogleApi:
         return self._call("iam", method, path, body)
 
     def bucket_exists(self, bucket: str) -> bool:
-        """Whether a bucket of Cloud Storage stands."""
+        """Whether a bucket of Cloud Storage exists."""
         try:
             self._call("storage", "GET", f"b/{bucket}", None)
         except RequestRefusedError:
@@ -285,7 +292,7 @@ class GoogleApi:
         return True
 
     def stored_json(self, bucket: str, name: str) -> dict[str, Any] | None:
-        """The JSON that an object of Cloud Storage holds, or None where the bucket or the object does not stand."""
+        """The JSON in an object of Cloud Storage, or None where the bucket or the object does not exist."""
         try:
             return self._call("storage", "GET", f"b/{bucket}/o/{quote(name, safe='')}?alt=media", None)
         except RequestRefusedError:
@@ -325,13 +332,13 @@ class GoogleApi:
             return resource
 
     @contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
-        """Turn whatever the clients raise into one of this module's errors."""
+    def _explained(self, what: str, about: str = "") -> Iterator[None]:
+        """Turn the clients' exceptions into this module's errors."""
         try:
             yield
         except GoogleAPICallError as error:
             message = f"{what}: {error.code or 'no'} {error.message or type(error).__name__}"
-            raise _refusal(int(error.code or 0), message) from None
+            raise _refusal(int(error.code or 0), message, about) from None
         except GoogleAuthError as error:
             raise LiveSystemError(f"{what}: Google credentials are not accepted: {error}. {SIGN_IN}") from None
         except (requests.RequestException, RetryError, TimeoutError, OSError) as error:
@@ -340,11 +347,11 @@ class GoogleApi:
             raise LiveSystemError(f"{what}: the answer is not readable: {type(error).__name__}: {error}") from None
 
     def _unreachable(self, error: Exception) -> str:
-        slow = isinstance(error, requests.Timeout | TimeoutError)
-        problem = "gives no answer in time" if slow else f"does not answer ({type(error).__name__})"
+        timed_out = isinstance(error, requests.Timeout | TimeoutError)
+        problem = "does not answer in time" if timed_out else f"does not answer ({type(error).__name__})"
         if self.environment.endpoint:
             return f"{self.environment.endpoint} {problem}: start it with `make up` (or `python -m local up`)"
-        return f"Google's API {problem}: look at the network, then run this again"
+        return f"Google's API {problem}: check the network, then run this again"
 
 
 SIGN_IN = "Run `gcloud auth application-default login`, or name a key file in GOOGLE_APPLICATION_CREDENTIALS."
@@ -358,8 +365,8 @@ def _google_credentials() -> Any:
     return credentials
 
 
-def _refusal(status: int, message: str) -> LiveSystemError:
-    return (RequestRefusedError if status in REFUSALS else LiveSystemError)(_one_line(message))
+def _refusal(status: int, message: str, about: str = "") -> LiveSystemError:
+    return (RequestRefusedError if status in REFUSALS else LiveSystemError)(_one_line(message), about)
 
 
 def _one_line(message: str) -> str:
@@ -367,8 +374,8 @@ def _one_line(message: str) -> str:
 
 
 @contextmanager
-def _never_missing() -> Iterator[None]:
-    """For what every project has: a service that refuses it does not work."""
+def _always_present() -> Iterator[None]:
+    """Treat a refusal as an outage: every project has this resource."""
     try:
         yield
     except RequestRefusedError as error:

@@ -1,48 +1,74 @@
-"""Who has which role, as IAM policies and a dataset's access list say it: each grant as one text, "ROLE MEMBER"."""
+"""Who has which role, as IAM policies and the access list of a dataset state it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: The names under which a dataset's access list shows three of the predefined roles.
+#: The names that a dataset's access list has for three of the predefined roles.
 BASIC_ROLES = {
     "READER": "roles/bigquery.dataViewer",
     "WRITER": "roles/bigquery.dataEditor",
     "OWNER": "roles/bigquery.dataOwner",
 }
 MEMBER_KEYS = {"groupByEmail": "group", "domain": "domain"}
-#: Stand for the project's own basic roles; every dataset has them.
+#: The project's own basic roles; every dataset has them.
 PROJECT_GROUPS = {"projectOwners", "projectReaders", "projectWriters"}
-#: Roles that let somebody read or change data of the whole project.
+#: Roles that can read or change the data of the whole project.
 BASIC_PROJECT_ROLES = {"roles/owner", "roles/editor", "roles/viewer"}
 PUBLIC = {"allUsers", "allAuthenticatedUsers"}
 
 
-def dataset_grant(entry: Mapping[str, Any]) -> str | None:
-    """Role and member, in one text, of an entry of a dataset's access list; None for the project's own groups."""
+@dataclass(frozen=True)
+class Grant:
+    """A role that a member has; ``condition`` is the condition's title, None where there is no condition."""
+
+    role: str
+    member: str
+    condition: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.member}" + (f" if {self.condition}" if self.condition is not None else "")
+
+
+def dataset_grants(resource: Mapping[str, Any] | None) -> set[Grant]:
+    """The grants on a dataset, without those of the project's own groups; none where there is no dataset."""
+    entries = (resource or {}).get("access", [])
+    return {_dataset_grant(entry) for entry in entries if entry.get("specialGroup") not in PROJECT_GROUPS}
+
+
+def _dataset_grant(entry: Mapping[str, Any]) -> Grant:
     role = BASIC_ROLES.get(entry.get("role", ""), entry.get("role", ""))
-    if entry.get("specialGroup") in PROJECT_GROUPS:
-        return None
     if email := entry.get("userByEmail"):
-        return f"{role} {'serviceAccount' if email.endswith('.gserviceaccount.com') else 'user'}:{email}"
+        kind = "serviceAccount" if email.endswith(".gserviceaccount.com") else "user"
+        return Grant(role, f"{kind}:{email}")
     for key, kind in MEMBER_KEYS.items():
         if key in entry:
-            return f"{role} {kind}:{entry[key]}"
+            return Grant(role, f"{kind}:{entry[key]}")
     for key in ("view", "routine", "dataset"):
         if key in entry:
             name = " ".join(f"{part}={value}" for part, value in sorted(entry[key].items()))
-            return f"{role or 'read'} authorised {key} {name}"
-    return f"{role} {entry.get('iamMember') or entry.get('specialGroup', '')}"
+            return Grant(role or "read", f"authorised {key} {name}")
+    return Grant(role, entry.get("iamMember") or entry.get("specialGroup", ""))
 
 
-def bindings(policy: Mapping[str, Any]) -> set[str]:
-    """Role and member of each binding, with its condition."""
+def policy_grants(policy: Mapping[str, Any]) -> set[Grant]:
+    """The grants of an IAM policy."""
     return {
-        f"{binding['role']} {member}"
-        + (f" if {binding['condition'].get('title', '')}" if binding.get("condition") else "")
+        Grant(binding["role"], member, binding["condition"].get("title", "") if binding.get("condition") else None)
         for binding in policy.get("bindings", [])
         for member in binding.get("members", [])
     }
+
+
+def dataset_grant(entry: Mapping[str, Any]) -> str | None:
+    """An entry of a dataset's access list as text, "ROLE MEMBER"; None for the project's own groups."""
+    return next(map(str, dataset_grants({"access": [entry]})), None)
+
+
+def bindings(policy: Mapping[str, Any]) -> set[str]:
+    """The grants of an IAM policy as texts, "ROLE MEMBER", as Terraform's import ids spell them."""
+    return set(map(str, policy_grants(policy)))

@@ -1,10 +1,17 @@
-"""API resources of the objects in a dataset, and what they say in the words of the repository."""
+"""The API's resources in the words of the repository: typed objects, and what a table or routine resource says.
+
+Tables and routines stay the API's mappings: each key is read by one function here or by one comparison, and callers
+send whole resources back.
+"""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from catalog import RoutineKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -13,11 +20,17 @@ if TYPE_CHECKING:
 
 WORKERS = 8
 MILLISECONDS_A_DAY = 24 * 60 * 60 * 1000
+#: Kinds of routines, by the API's names.
+ROUTINE_KINDS = {
+    "SCALAR_FUNCTION": RoutineKind.FUNCTION,
+    "TABLE_VALUED_FUNCTION": RoutineKind.TABLE_FUNCTION,
+    "PROCEDURE": RoutineKind.PROCEDURE,
+}
 
 
 @dataclass(frozen=True)
 class LiveSystem:
-    """API resources of what stands, by object name; an object that does not stand is in no mapping."""
+    """API resources by object name; an object that does not exist is not in a mapping."""
 
     dataset: Mapping[str, Any] | None
     tables: Mapping[str, dict[str, Any]] = field(default_factory=dict)
@@ -33,7 +46,7 @@ def read_live_system(api: GoogleApi, tables: Iterable[str], routines: Iterable[s
         routines: names of routines to look for.
 
     Raises:
-        LiveSystemError: no answer came.
+        LiveSystemError: the API does not answer.
     """
     dataset = api.dataset()
     if dataset is None:
@@ -50,20 +63,210 @@ def read_live_system(api: GoogleApi, tables: Iterable[str], routines: Iterable[s
         )
 
 
+@dataclass(frozen=True)
+class TransferConfig:
+    """A scheduled query of the transfer service.
+
+    ``owner`` is the account that it runs as. Only :func:`transfer_config` knows it, and only for callers who may.
+    """
+
+    name: str
+    display_name: str
+    schedule: str | None
+    query: str
+    disabled: bool
+    destination: str | None
+    owner: str | None
+    updated: datetime
+
+
+def transfer_configs(api: GoogleApi) -> list[TransferConfig]:
+    """The scheduled queries of the project in the environment's location, without their owners.
+
+    Raises:
+        LiveSystemError: the API does not answer, or the caller may not read it.
+    """
+    return [_transfer_config(resource) for resource in api.transfer_configs()]
+
+
+def transfer_config(api: GoogleApi, name: str) -> TransferConfig:
+    """One scheduled query by its resource name, with its owner.
+
+    Raises:
+        LiveSystemError: the API does not answer, or the caller may not read it.
+    """
+    return _transfer_config(api.data_transfer("GET", name))
+
+
+def _transfer_config(resource: Mapping[str, Any]) -> TransferConfig:
+    return TransferConfig(
+        name=resource["name"],
+        display_name=resource.get("displayName", ""),
+        schedule=resource.get("schedule"),
+        query=resource.get("params", {}).get("query", ""),
+        disabled=bool(resource.get("disabled")),
+        destination=resource.get("destinationDatasetId"),
+        owner=resource.get("serviceAccountName") or resource.get("ownerInfo", {}).get("email"),
+        updated=datetime.fromisoformat(resource["updateTime"]),
+    )
+
+
+@dataclass(frozen=True)
+class TransferRun:
+    """A run of a scheduled query; ``run_time`` is the instant bound to ``@run_time``, ``message`` the run's error."""
+
+    state: str
+    run_time: datetime
+    message: str
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run is over."""
+        return self.state in {"SUCCEEDED", "FAILED", "CANCELLED"}
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the query ran to its end."""
+        return self.state == "SUCCEEDED"
+
+
+def transfer_runs(api: GoogleApi, config: TransferConfig) -> list[TransferRun]:
+    """The runs of a scheduled query that the service still knows, the newest first.
+
+    Raises:
+        LiveSystemError: the API does not answer, or the caller may not read it.
+    """
+    return [
+        TransferRun(run["state"], datetime.fromisoformat(run["runTime"]), run.get("errorStatus", {}).get("message", ""))
+        for run in api.transfer_runs(config.name)
+    ]
+
+
+@dataclass(frozen=True)
+class AlertPolicy:
+    """An alert policy of Cloud Monitoring.
+
+    ``channels`` are resource names, ``conditions`` are without the names that the service gives them; ``auto_close``
+    and ``notification_period`` are durations such as ``3600s``.
+    """
+
+    name: str
+    display_name: str
+    enabled: bool
+    severity: str | None
+    labels: Mapping[str, str]
+    channels: tuple[str, ...]
+    conditions: tuple[Mapping[str, Any], ...]
+    guide: str
+    auto_close: str | None
+    notification_period: str | None
+
+
+def alert_policies(api: GoogleApi) -> list[AlertPolicy]:
+    """The project's alert policies.
+
+    Raises:
+        LiveSystemError: the API does not answer, or the caller may not read it.
+    """
+    return [_alert_policy(resource) for resource in api.alert_policies()]
+
+
+def _alert_policy(resource: Mapping[str, Any]) -> AlertPolicy:
+    strategy = resource.get("alertStrategy", {})
+    conditions = ({key: c[key] for key in c if key != "name"} for c in resource.get("conditions", []))
+    return AlertPolicy(
+        name=resource["name"],
+        display_name=resource.get("displayName", ""),
+        enabled=resource.get("enabled") is not False,
+        severity=resource.get("severity"),
+        labels=resource.get("userLabels", {}),
+        channels=tuple(resource.get("notificationChannels", [])),
+        conditions=tuple(conditions),
+        guide=resource.get("documentation", {}).get("content", ""),
+        auto_close=strategy.get("autoClose"),
+        notification_period=strategy.get("notificationRateLimit", {}).get("period"),
+    )
+
+
+@dataclass(frozen=True)
+class NotificationChannel:
+    """Where alerts go: ``kind`` is ``email`` or another type of channel, ``addresses`` its labels' values."""
+
+    name: str
+    kind: str
+    enabled: bool
+    addresses: tuple[str, ...]
+
+
+def notification_channels(api: GoogleApi) -> list[NotificationChannel]:
+    """The project's notification channels.
+
+    Raises:
+        LiveSystemError: the API does not answer, or the caller may not read it.
+    """
+    return [
+        NotificationChannel(
+            resource["name"],
+            resource.get("type", ""),
+            resource.get("enabled") is not False,
+            tuple(resource.get("labels", {}).values()),
+        )
+        for resource in api.notification_channels()
+    ]
+
+
+@dataclass(frozen=True)
+class ServiceAccount:
+    """The service account of the scheduled queries."""
+
+    email: str
+    disabled: bool
+
+
+def service_account(api: GoogleApi) -> ServiceAccount:
+    """The environment's service account.
+
+    Raises:
+        RequestRefusedError: the account does not exist.
+        LiveSystemError: the API does not answer, or the caller may not read it.
+    """
+    resource = api.iam("GET", _account_path(api))
+    return ServiceAccount(api.environment.service_account, bool(resource.get("disabled")))
+
+
+def service_account_policy(api: GoogleApi) -> dict[str, Any]:
+    """The IAM policy of the environment's service account.
+
+    Raises:
+        RequestRefusedError: the account does not exist.
+        LiveSystemError: the API does not answer, or the caller may not read it.
+    """
+    return api.iam("POST", f"{_account_path(api)}:getIamPolicy", {})
+
+
+def _account_path(api: GoogleApi) -> str:
+    return f"projects/{api.environment.project}/serviceAccounts/{api.environment.service_account}"
+
+
+def user_labels(resource: Mapping[str, Any]) -> dict[str, str]:
+    """The labels of a resource without the ``goog-…`` ones, which Terraform and Google add."""
+    return {key: value for key, value in resource.get("labels", {}).items() if not key.startswith("goog-")}
+
+
 def expiry_days(resource: Mapping[str, Any]) -> float | None:
     """Days after which a table's partitions expire, or None."""
     return days_of((resource.get("timePartitioning") or {}).get("expirationMs"))
 
 
 def table_expiry_days(resource: Mapping[str, Any]) -> float | None:
-    """Days after its creation, to a tenth, on which a table expires, or None."""
+    """Days from a table's creation to its expiry, to a tenth, or None."""
     if not (expiry := int(resource.get("expirationTime") or 0)):
         return None
     return round((expiry - int(resource.get("creationTime") or 0)) / MILLISECONDS_A_DAY, 1)
 
 
 def days_of(milliseconds: str | None) -> float | None:
-    """Days of a number of milliseconds as BigQuery's API writes it; None for none or 0."""
+    """Milliseconds as BigQuery's API writes them, in days; None for none or 0."""
     return int(milliseconds or 0) / MILLISECONDS_A_DAY or None
 
 

@@ -190,11 +190,11 @@ def comment(
 
 @app.command()
 def drift_issue(
-    file: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="what python -m verification drift printed")],
-    link: Annotated[str, typer.Option(help="address of the run that printed it")],
+    file: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="output of verification drift --format json")],
+    link: Annotated[str, typer.Option(help="address of the run that made the report")],
     env: Env = None,
 ) -> None:
-    """Open, update or close the one issue at GitHub that says what has drifted."""
+    """Open, update or close the one issue at GitHub that shows what has drifted."""
     report = file.read_text(encoding="utf-8", errors="replace")
     done = github.write_drift_issue(github.repository_of(os.environ), load_environment(env).name, report, link)
     console.print(done, markup=False, highlight=False, soft_wrap=True)

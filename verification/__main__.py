@@ -19,34 +19,35 @@ from declared.loading import load_environment
 from google.client import LiveSystemError
 from verification import doctor as diagnosis
 from verification.drift import read_drift
+from verification.drift import report as drift_reports
 from verification.report import FILE_WIDTH, WRITERS, as_table, json_schema
 from verification.results import Status
 from verification.running import chosen_checks, read_subject, verify
 from verification.suites import SUITES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from declared.environment import Environment
     from verification.results import Report
 
 DEADLINE_SECONDS = 300.0
-#: So long Google may take to show what was changed; the embedded environment shows it at once.
+#: How long Google may take to show a change; the embedded environment shows it at once.
 SETTLE_SECONDS = 60.0
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 Env = Annotated[str | None, typer.Option("--env", help="environment; by default EROS_ENV, else local")]
-Deadline = Annotated[float, typer.Option(min=0.1, help="seconds after which it gives up with exit code 2")]
+Deadline = Annotated[float, typer.Option(min=0.1, help="seconds before it gives up with exit code 2")]
 
 
 class UsageError(Exception):
-    """A request that cannot be carried out; the message says how it is written."""
+    """A command line that cannot be carried out; the message says how to write it."""
 
 
 @dataclass(frozen=True)
 class Destination:
-    """A format, and the file that it goes to; no file means the screen."""
+    """A format and its file; None means the screen."""
 
     format: str
     file: Path | None
@@ -76,10 +77,10 @@ def destinations(formats: list[str]) -> list[Destination]:
 
 
 def _check_writable(destination: Destination) -> None:
-    """Find out before the work, not after it, that a file cannot be written.
+    """Check before the work, not after it, that a file can be written.
 
     Raises:
-        UsageError: it cannot.
+        UsageError: it cannot be written.
     """
     if destination.file is None:
         return
@@ -100,7 +101,7 @@ def _write(report: Report, destination: Destination) -> None:
 
 
 def _screen(stderr: bool = False) -> Console:
-    """The terminal; where there is none, a width that files are read at."""
+    """The terminal; without one, a console of a file's width."""
     console = Console(stderr=stderr, highlight=False)
     return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=FILE_WIDTH)
 
@@ -110,15 +111,15 @@ def _complain(message: str) -> None:
 
 
 def _give_up(message: str) -> NoReturn:
-    """End with exit code 2, whatever other threads wait for."""
+    """End with exit code 2, even while other threads wait."""
     _complain(message)
     os._exit(2)
 
 
 @contextmanager
 def _explained(deadline: float) -> Iterator[None]:
-    """Whatever goes wrong is one clear line and exit code 2; so is a deadline that passes."""
-    late = f"no result after {deadline:g} s: a service accepts calls and does not answer them, or very slowly"
+    """Report any error, and a passed deadline, as one line and exit code 2."""
+    late = f"no result after {deadline:g} s: a service accepts calls and does not answer, or answers very slowly"
     watchdog = threading.Timer(deadline, _give_up, [late])
     watchdog.daemon = True
     watchdog.start()
@@ -140,14 +141,14 @@ def main(  # noqa: PLR0917 - typer takes its options as arguments
     output: Annotated[
         list[str] | None, typer.Option("--format", help=f"{', '.join(WRITERS)}, with =FILE to write it to a file")
     ] = None,
-    list_tests: Annotated[bool, typer.Option("--list", help="list suites and tests, and do nothing else")] = False,
-    print_schema: Annotated[bool, typer.Option("--print-schema", help="print the JSON report's schema only")] = False,
+    list_tests: Annotated[bool, typer.Option("--list", help="list suites and tests only")] = False,
+    print_schema: Annotated[bool, typer.Option("--print-schema", help="print the JSON schema only")] = False,
     settle: Annotated[
-        float | None, typer.Option(min=0, help="seconds in which what settles late is looked at again; 60 at Google's")
+        float | None, typer.Option(min=0, help="seconds to retry checks of what Google shows late; 60 at Google")
     ] = None,
     deadline: Deadline = DEADLINE_SECONDS,
 ) -> None:
-    """Compare what is deployed with the repository: exit 0 all well, 1 a check failed, 2 could not run."""
+    """Compare what is deployed with the repository: exit 0 all checks pass, 1 a check failed, 2 could not run."""
     if context.invoked_subcommand is not None:
         return
     if list_tests:
@@ -179,7 +180,7 @@ def _settle_seconds(environment: Environment, asked: float | None) -> float:
 def _denied(report: Report) -> str:
     denied = [result for result in report.results if result.status is Status.DENIED]
     numbers = ", ".join(dict.fromkeys(result.id for result in denied))
-    return f"not verified, for want of a permission: {numbers} ({denied[0].found})"
+    return f"not verified, a permission is missing: {numbers} ({denied[0].found})"
 
 
 def _listing() -> Table:
@@ -193,35 +194,52 @@ def _listing() -> Table:
 
 
 @app.command()
-def drift(env: Env = None, deadline: Deadline = DEADLINE_SECONDS) -> None:
-    """Show what was changed by hand as unified diffs: exit 0 nothing, 1 drift, 2 could not run."""
+def drift(
+    env: Env = None,
+    output: Annotated[str, typer.Option("--format", help=", ".join(drift_reports.WRITERS))] = "text",
+    print_schema: Annotated[bool, typer.Option("--print-schema", help="print the JSON schema only")] = False,
+    deadline: Deadline = DEADLINE_SECONDS,
+) -> None:
+    """Show every manual change as a unified diff: exit 0 no drift, 1 drift, 2 could not run."""
+    if print_schema:
+        print(drift_reports.json_schema(), end="")  # noqa: T201 - for a file
+        return
     with _explained(deadline):
-        aspects = read_drift(read_subject(load_environment(env)))
-    changed = [aspect for aspect in aspects if not aspect.same]
-    for aspect in changed:
-        print("\n".join([*aspect.diff, f"# {aspect.action}", ""]))  # noqa: T201 - a diff goes to pipes as well
-    print(f"{len(changed)} of {len(aspects)} aspects of what is declared have drifted")  # noqa: T201 - as above
-    raise typer.Exit(1 if changed else 0)
+        write = _writer(drift_reports.WRITERS, output)
+        environment = load_environment(env)
+        report = drift_reports.drift_report(environment, read_drift(read_subject(environment)))
+    print(write(report), end="")  # noqa: T201 - for a pipe: no wrapping, no colour
+    raise typer.Exit(1 if report.drifted else 0)
+
+
+def _writer[Writer](writers: Mapping[str, Writer], output: str) -> Writer:
+    """The writer of a format.
+
+    Raises:
+        UsageError: there is no such format.
+    """
+    if output not in writers:
+        raise UsageError(f"--format {output!r}: write one of {', '.join(writers)}")
+    return writers[output]
 
 
 @app.command()
 def doctor(
     env: Env = None,
-    case: Annotated[list[str] | None, typer.Option(help="one ailment by its name; by default all")] = None,
+    case: Annotated[list[str] | None, typer.Option(help="one problem by its name; by default all")] = None,
     output: Annotated[str, typer.Option("--format", help="table or json")] = "table",
     deadline: Deadline = DEADLINE_SECONDS,
 ) -> None:
-    """Find what ails the system, show the rows that prove it and the command that puts it right; changes nothing.
+    """Diagnose known problems: show the rows that prove each and the command that fixes it; changes nothing.
 
-    Exit 0 all well, 1 something ails it, 2 could not run.
+    Exit 0 no problem, 1 problems found, 2 could not run.
     """
     with _explained(deadline):
-        if output not in diagnosis.WRITERS:
-            raise UsageError(f"--format {output!r}: write one of {', '.join(diagnosis.WRITERS)}")
+        write = _writer(diagnosis.WRITERS, output)
         examination = diagnosis.examine(load_environment(env), case or [])
-    diagnosis.WRITERS[output](examination, _screen())
+    write(examination, _screen())
     if examination.unknown:
-        _complain(f"not examined: {', '.join(case.title for case in examination.unknown)}")
+        _complain(f"could not check: {', '.join(case.title for case in examination.unknown)}")
     raise typer.Exit(examination.exit_code)
 
 

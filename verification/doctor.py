@@ -1,6 +1,6 @@
-"""The doctor: which of the known ailments the system has, the rows that prove it, and what puts it right.
+"""The doctor: which known problems the system has, the rows that prove each, and the command that fixes it.
 
-Nothing here changes anything: commands and statements are printed for the person who decides.
+It changes nothing: it prints commands and statements for the person who decides.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rich.table import Table
 from catalog.zone import LOS_ANGELES
 from declared.schedules import next_due, schedules_of
 from google.client import RequestRefusedError
-from google.resources import WORKERS
+from google.resources import WORKERS, transfer_configs, transfer_runs
 from verification import conditions
 from verification.conditions import Condition, shown
 from verification.results import NOT_WELL, Check, Outcome, Status, Subject
@@ -38,7 +38,7 @@ LOG_WIDTH = 140
 
 @dataclass(frozen=True)
 class Case:
-    """A known ailment: a question, and what proves it: conditions of the data, checks of the live system."""
+    """A known problem and what proves it: conditions of the data, checks of the live system."""
 
     name: str
     title: str
@@ -48,7 +48,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Whether a case holds; ``rows`` prove it, ``remedies`` put it right; ``unknown`` says why it could not be told."""
+    """Whether the system has a problem; ``rows`` prove it, ``remedies`` fix it; ``unknown`` says why a check failed."""
 
     name: str
     title: str
@@ -58,40 +58,40 @@ class Diagnosis:
 
     @property
     def holds(self) -> bool:
-        """Whether the system has this ailment."""
+        """Whether the system has this problem."""
         return bool(self.rows)
 
 
 @dataclass(frozen=True)
 class Examination:
-    """Every diagnosis, and the schedules with their last and next times."""
+    """Every diagnosis, and the schedules with their last and next runs."""
 
     environment: str
     diagnoses: list[Diagnosis]
     schedules: list[dict[str, str]]
 
     @property
-    def ailments(self) -> list[Diagnosis]:
-        """What holds."""
+    def problems(self) -> list[Diagnosis]:
+        """The problems that the system has."""
         return [diagnosis for diagnosis in self.diagnoses if diagnosis.holds]
 
     @property
     def unknown(self) -> list[Diagnosis]:
-        """What could not be told."""
+        """The cases that could not be checked."""
         return [diagnosis for diagnosis in self.diagnoses if diagnosis.unknown]
 
     @property
     def exit_code(self) -> int:
-        """0 all well, 1 something ails the system, 2 something could not be told."""
-        return 1 if self.ailments else 2 if self.unknown else 0
+        """0 no problem, 1 problems found, 2 some cases could not be checked."""
+        return 1 if self.problems else 2 if self.unknown else 0
 
 
 def _divisions(subject: Subject) -> Iterator[Outcome]:
     return stored_texts_keep(DIVISION, "every division is SAFE_DIVIDE", subject)
 
 
-CASES = (
-    Case("missing_object", "something that is needed does not stand", checks=(*existence.CHECKS, preflight.CHECKS[0])),
+_CASES = (
+    Case("missing_object", "a required object does not exist", checks=(*existence.CHECKS, preflight.DEPENDENCIES)),
     Case(
         "division_by_zero",
         "a division by zero",
@@ -101,26 +101,26 @@ CASES = (
     Case("breaker", "the circuit breaker stopped a daily run", (conditions.BREAKER,)),
     Case(
         "calendar",
-        "the holiday calendar is not seeded, or holds what cannot be",
+        "the holiday calendar is not seeded, or has invalid rows",
         (conditions.UNSEEDED_YEARS, conditions.REPEATED_HOLIDAYS, conditions.HOLIDAYS_OUT_OF_BOUNDS),
     ),
     Case("time_zone", "a stored text reads the clock without its zone", checks=time_zone.CHECKS),
-    Case("stuck_runs", "runs stand as RUNNING and do not run", (conditions.STUCK_RUNS,)),
-    Case("held_leases", "a lease is held by nobody who runs", (conditions.HELD_LEASES,)),
-    Case("failed_runs", "a run failed and was not made good", (conditions.FAILED_RUNS,)),
+    Case("stuck_runs", "runs have the status RUNNING and do not run", (conditions.STUCK_RUNS,)),
+    Case("held_leases", "a lease is held without a running holder", (conditions.HELD_LEASES,)),
+    Case("failed_runs", "a run failed and no later run succeeded", (conditions.FAILED_RUNS,)),
     Case("stale_runs", "a scheduled query has not done its work since it was due", checks=freshness.CHECKS),
     Case("schedules", "a scheduled query is missing, disabled or not as declared", checks=schedules.CHECKS),
     Case(
         "access",
         "the scheduled queries may not run as their service account",
-        checks=tuple(check for check in access.CHECKS if check.id in {"access.1", "access.2", "access.3", "access.4"}),
+        checks=access.TO_RUN_QUERIES,
     ),
     Case("alerts", "CRITICAL alerts wait to be acknowledged", (conditions.UNACKNOWLEDGED_ALERTS,)),
     Case("locks", "caption locks are active after their day", (conditions.UNSWEPT_LOCKS,)),
     Case("caption_keys", "stored caption keys differ from the key of their text", (conditions.DIFFERING_CAPTION_KEYS,)),
     Case(
         "statistics",
-        "statistics of captions are out of bounds, or stand twice",
+        "statistics of captions are out of bounds, or exist twice",
         (conditions.STATISTICS_OUT_OF_BOUNDS, conditions.REPEATED_STATISTICS),
     ),
     Case(
@@ -129,10 +129,12 @@ CASES = (
         (conditions.UNDRAINED_QUEUE, conditions.REPEATED_QUEUE_ENTRIES),
     ),
 )
+#: Every case by its name, in the order of the reports.
+CASES = {case.name: case for case in _CASES}
 
 
 def examine(environment: Environment, names: Sequence[str] = ()) -> Examination:
-    """Look for every ailment, or for some.
+    """Check every case, or some.
 
     Args:
         environment: where to look.
@@ -141,11 +143,11 @@ def examine(environment: Environment, names: Sequence[str] = ()) -> Examination:
     Raises:
         LookupError: an unknown name.
         CatalogError: the repository's SQL does not compile.
-        LiveSystemError: no credentials, or no answer.
+        LiveSystemError: there are no credentials, or the API does not answer.
     """
-    if unknown := sorted(set(names) - {case.name for case in CASES}):
-        raise LookupError(f"no case {unknown[0]!r}: there are {', '.join(case.name for case in CASES)}")
-    chosen = [case for case in CASES if not names or case.name in names]
+    if unknown := sorted(set(names) - set(CASES)):
+        raise LookupError(f"no case {unknown[0]!r}: there are {', '.join(CASES)}")
+    chosen = [case for name, case in CASES.items() if not names or name in names]
     subject = read_subject(environment)
     with ThreadPoolExecutor(WORKERS) as pool:
         diagnoses = list(pool.map(lambda case: _diagnose(case, subject), chosen))
@@ -174,19 +176,19 @@ def _diagnose(case: Case, subject: Subject) -> Diagnosis:
 
 
 def _schedule_rows(subject: Subject) -> Iterator[dict[str, str]]:
-    """For each scheduled query its state, its last run that had work to do, and when it has work next."""
-    configs = {config.get("displayName"): config for config in subject.api.transfer_configs()}
+    """Each scheduled query with its state, its last run that had work to do, and the time of its next work."""
+    configs = {config.display_name: config for config in transfer_configs(subject.api)}
     now = datetime.now(UTC)
     for schedule in schedules_of(subject.environment):
         config = configs.get(schedule.display_name)
-        runs = subject.api.transfer_runs(config["name"]) if config else []
+        runs = transfer_runs(subject.api, config) if config else []
         last = next(iter(freshness.working_runs(schedule, runs)), None)
-        state = "missing" if config is None else "disabled" if config.get("disabled") else "enabled"
+        state = "missing" if config is None else "disabled" if config.disabled else "enabled"
         following = _los_angeles(next_due(schedule, now)) if state == "enabled" else "never"
         yield {
             "scheduled query": schedule.name,
             "state": state,
-            "last run": f"{last['state']} {_los_angeles(freshness.instant(last['runTime']))}" if last else "none yet",
+            "last run": f"{last.state} {_los_angeles(last.run_time)}" if last else "none yet",
             "works next at": following,
         }
 
@@ -196,22 +198,22 @@ def _los_angeles(moment: datetime) -> str:
 
 
 def print_examination(examination: Examination, console: Console) -> None:
-    """What ails the system, one after the other; then the schedules; then one line."""
+    """Print the problems, then the schedules, then one line of counts."""
     if not console.is_terminal:
         console = Console(file=console.file, width=LOG_WIDTH, highlight=False)
-    for diagnosis in examination.ailments:
+    for diagnosis in examination.problems:
         console.print(f"\n[red]✗[/] [bold]{escape(diagnosis.title)}[/]  [dim]{diagnosis.name}[/]")
         console.print(_table(diagnosis.rows))
         if (more := len(diagnosis.rows) - SHOWN_ROWS) > 0:
-            console.print(f"  and {more} rows more")
+            console.print(f"  and {more} more rows")
         for remedy in diagnosis.remedies:
             console.print(f"  → {remedy}", markup=False, soft_wrap=True)
     console.print()
     console.print(_table(examination.schedules))
-    well = len(examination.diagnoses) - len(examination.ailments) - len(examination.unknown)
+    well = len(examination.diagnoses) - len(examination.problems) - len(examination.unknown)
     console.print(
-        f"\n{examination.environment}: ailments found: {len(examination.ailments)}, ruled out: {well}"
-        + (f", not to be told: {len(examination.unknown)}" if examination.unknown else "")
+        f"\n{examination.environment}: problems found: {len(examination.problems)}, ruled out: {well}"
+        + (f", could not check: {len(examination.unknown)}" if examination.unknown else "")
     )
 
 

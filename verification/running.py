@@ -123,16 +123,14 @@ def outcomes_of(check: Check, subject: Subject) -> list[Outcome]:
     try:
         outcomes.extend(check.run(subject))
     except RequestRefusedError as error:
-        outcomes.append(_refused(subject, str(error)))
+        outcomes.append(_refused(subject, str(error), error.about))
     except NotPermittedError as error:
-        action = "Ask for the permission that the message names, or choose other suites with --suite."
-        outcomes.append(
-            Outcome(subject.environment.project, Status.DENIED, "the check can be made", str(error), action)
-        )
+        action = "Ask for the permission that the message names, or select other suites with --suite."
+        outcomes.append(Outcome(subject.environment.project, Status.DENIED, "the check can run", str(error), action))
     except LiveSystemError:
         raise
     except Exception as error:  # noqa: BLE001 - an answer of an unexpected form must not hide what the other checks say
-        outcomes.append(_refused(subject, f"unexpected answer: {type(error).__name__}: {error}"))
+        outcomes.append(_refused(subject, f"unexpected answer: {type(error).__name__}: {error}", ""))
     return outcomes
 
 
@@ -140,8 +138,7 @@ def _fields(outcome: Outcome) -> tuple[str, Status, str, str, str]:
     return outcome.object, outcome.status, outcome.expected, outcome.found, outcome.action
 
 
-def _refused(subject: Subject, message: str) -> Outcome:
-    """A check that was refused; the object is the first one of ours that the message names."""
-    named = (item.name for item in subject.catalog if item.name in message)
-    name = min(named, key=lambda name: (message.index(name), -len(name)), default=subject.environment.dataset)
-    return Outcome(name, Status.ERROR, "the check can be done", message, "Mend what the message names; run this again.")
+def _refused(subject: Subject, message: str, about: str) -> Outcome:
+    """A check that was refused, of the object that the request was about, else of the dataset."""
+    name = about if any(item.name == about for item in subject.catalog) else subject.environment.dataset
+    return Outcome(name, Status.ERROR, "the check can run", message, "Fix what the message names, then run this again.")

@@ -1,4 +1,4 @@
-"""What the workflows write at GitHub: one comment a pull request and tag, one issue an environment that has drifted."""
+"""Comments and issues at GitHub: one comment per pull request and tag, one issue per environment that has drifted."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import requests
 
 from declared.masking import masked
 from operations.deploy.steps import StepFailedError
+from verification.drift.report import diffs, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from verification.drift.report import DriftReport
 
 #: Characters that GitHub takes as the text of a comment or an issue, as :func:`length` counts them.
 LONGEST_TEXT = 65_535
@@ -21,8 +24,6 @@ TIMEOUT_SECONDS = 30
 WORKFLOWS = "github-actions[bot]"
 LABEL = "drift"
 TAG = re.compile(r"<!-- \S.* -->")
-#: The last line of `python -m verification drift`.
-COUNT = re.compile(r"(\d+) of \d+ aspects of what is declared have drifted")
 
 
 @dataclass(frozen=True)
@@ -80,39 +81,33 @@ def write_comment(repository: Repository, pull_request: int, text: str) -> str:
 
 
 def write_drift_issue(repository: Repository, environment: str, report: str, link: str) -> str:
-    """Have one open issue while an environment has drifted, and none when it has not.
+    """Keep one open issue while an environment has drifted, and none when it has not.
 
     Args:
         repository: where.
-        environment: which environment the report is of.
-        report: what ``python -m verification drift`` printed.
+        environment: the environment that the report must be of.
+        report: what ``python -m verification drift --format json`` printed.
         link: address of the run that made the report.
 
     Returns:
         What was done, in one line.
 
     Raises:
-        StepFailedError: the report is not whole, or GitHub refuses.
+        StepFailedError: the report is incomplete or of another environment, or GitHub refuses.
     """
-    counts = COUNT.findall(report)
-    if not counts:
-        raise StepFailedError(
-            "the report does not say how much has drifted: it is not, or not all of, what "
-            "`python -m verification drift` prints; look at what that said.",
-            2,
-        )
+    drift = _drift_report(environment, report)
     tag = f"<!-- eros-drift {environment} -->"
     found = (issue for issue in _every(repository, "issues?state=open", "issues") if "pull_request" not in issue)
-    standing = sorted(_ours(repository, tag, found), key=lambda issue: int(issue["number"]))
-    if int(counts[-1]) == 0:
-        for issue in standing:
-            _close(repository, issue, f"Nothing has drifted any more ([run]({link})).")
-        return f"No drift in {environment}; issues closed: {len(standing)}"
-    content = {"title": f"Drift in {environment}", "body": _drift_text(tag, environment, report, link)}
-    if not standing:
+    existing = sorted(_ours(repository, tag, found), key=lambda issue: int(issue["number"]))
+    if not drift.drifted:
+        for issue in existing:
+            _close(repository, issue, f"There is no drift any more ([run]({link})).")
+        return f"No drift in {environment}; issues closed: {len(existing)}"
+    content = {"title": f"Drift in {environment}", "body": _drift_text(tag, drift, link)}
+    if not existing:
         opened = _send(repository, "POST", "issues", "issues", {**content, "labels": [LABEL]})
         return f"Issue opened: {opened['html_url']}"
-    first, *others = standing
+    first, *others = existing
     for issue in others:
         _close(repository, issue, f"The same as #{first['number']}.")
     return f"Issue updated: {_send(repository, 'PATCH', f'issues/{first["number"]}', 'issues', content)['html_url']}"
@@ -136,19 +131,31 @@ def _close(repository: Repository, issue: Mapping[str, Any], why: str) -> None:
     _send(repository, "PATCH", f"issues/{issue['number']}", "issues", {"state": "closed"})
 
 
-def _drift_text(tag: str, environment: str, report: str, link: str) -> str:
-    """The issue's text: what has drifted as a block of code, as much of it as fits."""
-    lines = masked(report).strip().splitlines()
-    longest = max((len(ticks) for ticks in re.findall(r"`+", report)), default=0)
+def _drift_report(environment: str, text: str) -> DriftReport:
+    command = f"python -m verification drift --env {environment} --format json"
+    try:
+        report = read_json(text)
+    except ValueError as error:
+        raise StepFailedError(
+            f"the file is not the complete output of `{command}` ({error}): look at what that command printed.", 2
+        ) from None
+    if report.environment != environment:
+        raise StepFailedError(f"the report is of {report.environment}, not of {environment}: run `{command}`.", 2)
+    return report
+
+
+def _drift_text(tag: str, report: DriftReport, link: str) -> str:
+    """The issue's text: the diffs in a code block, as much as fits."""
+    environment, text = report.environment, masked(diffs(report)).strip()
+    longest = max((len(ticks) for ticks in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)  # a text with backticks must not end the block
     before = (
-        f"{tag}\nWhat stands in **{environment}** is not what the repository declares: {lines[-1]} ([run]({link})).\n\n"
-        "Somebody changed it by hand, or a merged change was not deployed yet. A change by hand that was meant belongs "
-        f"into the repository; `make deploy ENV={environment}` undoes all others.\n\n"
+        f"{tag}\n**{environment}** differs from the repository: {report.headline} ([run]({link})).\n\n"
+        "Someone changed it by hand, or a merged change is not deployed yet. Write an intended manual change into the "
+        f"repository; `make deploy ENV={environment}` undoes all others.\n\n"
         f"{fence}diff\n"
     )
-    after = f"\n{fence}\n\nThis text is renewed each night; the issue is closed when nothing has drifted any more.\n"
-    text = "\n".join(lines[:-1])
+    after = f"\n{fence}\n\nThis text is updated each night; the issue is closed when there is no drift any more.\n"
     cut = f"\n… cut here: `python -m verification drift --env {environment}` shows all of it"
     room = LONGEST_TEXT - length(before) - length(after)
     if length(text) > room:

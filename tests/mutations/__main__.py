@@ -1,4 +1,4 @@
-"""``make mutations``: applies every deliberate defect to a deployed system and prints how many were caught."""
+"""``make mutations``: apply every deliberate defect alone to a deployed system, verify it, and print the score."""
 
 from __future__ import annotations
 
@@ -9,24 +9,28 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.harness.deployed import deploy, embedded_environment
-from tests.mutations.defects import DEFECTS, HARMLESS, caught
+from tests.mutations.defects import DEFECTS
+from tests.mutations.harmless import HARMLESS
+from tests.mutations.mutation import look
 from verification.running import verify
 
 
 def main() -> int:
-    """Apply every mutation to a system of its own and print the score; 0 when all are caught and nothing else is."""
+    """Try each mutation alone with a whole run; 0 when every defect is caught and nothing else is reported."""
     console = Console(highlight=False)
     missed: list[str] = []
     with tempfile.TemporaryDirectory() as folder, embedded_environment(Path(folder)) as environment:
         with console.status("deploying …"):
             system = deploy(environment)
+            before = verify(environment)
         for mutation in (*DEFECTS, *HARMLESS):
             with console.status(mutation.title):
-                said = caught(system, mutation, everywhere=True)
-            if bool(said) != bool(mutation.named):
+                suites = mutation.suites if mutation.before_a_plan else ()
+                results = look(system, before, [mutation], suites)[mutation]
+            if bool(results) != bool(mutation.named):
                 missed.append(mutation.title)
-                found = "; ".join(f"{r.id} {r.object}: {r.expected} / {r.found}" for r in said[:3]) or "nothing said"
-                console.print(f"[red]✗[/] {mutation.title}: {found}", markup=True)
+                found = "; ".join(f"{r.id} {r.object}: {r.expected} / {r.found}" for r in results[:3])
+                console.print(f"[red]✗[/] {mutation.title}: {found or 'nothing reported'}", markup=True)
         after = verify(environment)
     score = sum(mutation.title not in missed for mutation in DEFECTS)
     alarms = sum(mutation.title in missed for mutation in HARMLESS)
@@ -34,7 +38,7 @@ def main() -> int:
         f"{score}/{len(DEFECTS)} defects caught and named; "
         f"{alarms} false alarms in {len(HARMLESS)} harmless differences"
     )
-    console.print(f"put back: {after.headline}")
+    console.print(f"restored: {after.headline}")
     return int(bool(missed) or not after.well)
 
 

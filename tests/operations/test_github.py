@@ -12,6 +12,7 @@ from operations.__main__ import app, main
 from operations.deploy.steps import StepFailedError
 from operations.review.github import LONGEST_TEXT, repository_of, write_comment, write_drift_issue
 from tests.harness.github_server import BOT, GitHub, github_server
+from verification.drift.report import DriftedAspect, DriftReport, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,16 +20,12 @@ if TYPE_CHECKING:
 
 TAG = "<!-- eros-plan prod -->"
 LINK = "https://github.example.com/runs/1"
-DRIFTED = """--- repository: leases (labels)
-+++ live: leases (labels)
-@@ -1 +1 @@
--system=eros
-+system=other
-# Run `make deploy`.
-
-1 of 140 aspects of what is declared have drifted
-"""
-WELL = "0 of 140 aspects of what is declared have drifted\n"
+LEASES = DriftedAspect(
+    "leases",
+    "labels",
+    ("--- repository: leases (labels)", "+++ live: leases (labels)", "@@ -1 +1 @@", "-system=eros", "+system=other"),
+    "Run `make deploy`.",
+)
 
 
 @pytest.fixture
@@ -41,8 +38,20 @@ def comment(github: GitHub, text: str, number: int = 7) -> str:
     return write_comment(repository_of(github.variables), number, text)
 
 
-def drift(github: GitHub, report: str, environment: str = "prod", link: str = LINK) -> str:
-    return write_drift_issue(repository_of(github.variables), environment, report, link)
+def report(*drifted: DriftedAspect, environment: str = "prod") -> str:
+    """What `python -m verification drift --format json` prints."""
+    return as_json(DriftReport(environment, "a-project", "a_dataset", 140, drifted))
+
+
+def aspect(*diff: str) -> DriftedAspect:
+    return DriftedAspect("leases", "labels", diff, "Run `make deploy`.")
+
+
+DRIFTED, WELL = report(LEASES), report()
+
+
+def drift(github: GitHub, text: str, environment: str = "prod", link: str = LINK) -> str:
+    return write_drift_issue(repository_of(github.variables), environment, text, link)
 
 
 def test_a_comment_is_written_once_and_then_updated_in_place(github: GitHub) -> None:
@@ -143,7 +152,7 @@ def test_two_open_issues_of_one_environment_become_one(github: GitHub) -> None:
 
 
 def test_issues_of_others_and_pull_requests_stay_as_they_are(github: GitHub) -> None:
-    drift(github, DRIFTED, "staging")
+    drift(github, report(LEASES, environment="staging"), "staging")
     github.issue("<!-- eros-drift prod -->\ncopied", "somebody")
     github.issue("<!-- eros-drift prod -->", pull_request={})
     github.issue(None)
@@ -155,37 +164,42 @@ def test_issues_of_others_and_pull_requests_stay_as_they_are(github: GitHub) -> 
 
 
 def test_a_long_report_is_cut_at_a_line_and_says_where_the_rest_is(github: GitHub) -> None:
-    lines = "\n".join(f"+line {number:06} é" for number in range(6_000))
-    drift(github, f"{lines}\n6000 of 6000 aspects of what is declared have drifted\n")
+    drift(github, report(aspect(*(f"+line {number:06} é" for number in range(6_000)))))
     body = github.issues[0]["body"]
     assert len(body) <= LONGEST_TEXT
     shown = re.findall(r"^\+line .*$", body, re.MULTILINE)
     assert len(shown) > 4_000
     assert all(len(line) == 14 for line in shown)
     assert "cut here: `python -m verification drift --env prod` shows all of it\n```\n" in body
-    assert "6000 of 6000" in body
+    assert "1 of 140" in body
 
 
 def test_a_report_with_backticks_stays_within_its_block(github: GitHub) -> None:
-    drift(github, "+```\n+````sql\n2 of 3 aspects of what is declared have drifted\n")
-    assert "`````diff\n+```\n+````sql\n`````\n" in github.issues[0]["body"]
+    drift(github, report(aspect("+```", "+````sql")))
+    assert "`````diff\n+```\n+````sql\n# Run `make deploy`.\n`````\n" in github.issues[0]["body"]
 
 
 def test_a_report_holds_no_credential_and_no_more_than_fits(github: GitHub) -> None:
     """Somebody may have written one into a routine by hand; and GitHub counts an emoji twice."""
     token = "ghp_" + "a1B2" * 10
-    drift(github, f"+SELECT '{token}'\n+{'🔥' * 70_000}\n2 of 3 aspects of what is declared have drifted\n")
+    drift(github, report(aspect(f"+SELECT '{token}'", f"+{'🔥' * 70_000}")))
     body = github.issues[0]["body"]
     assert token not in body
     assert len(body.encode("utf-16-le")) // 2 <= 65_535
     assert "cut here" in body
 
 
-@pytest.mark.parametrize("report", ["", "no credentials", "1 of 3 aspects"])
-def test_a_report_that_is_not_whole_changes_nothing(github: GitHub, report: str) -> None:
+@pytest.mark.parametrize("text", ["", "no credentials", DRIFTED[:-20], "{}"])
+def test_an_incomplete_report_changes_nothing(github: GitHub, text: str) -> None:
     github.issue("<!-- eros-drift prod -->")
     with pytest.raises(StepFailedError, match="python -m verification drift"):
-        drift(github, report)
+        drift(github, text)
+    assert github.requests == []
+
+
+def test_a_report_of_another_environment_changes_nothing(github: GitHub) -> None:
+    with pytest.raises(StepFailedError, match="is of staging, not of prod"):
+        drift(github, report(LEASES, environment="staging"))
     assert github.requests == []
 
 
@@ -247,10 +261,11 @@ def test_github_s_own_address_is_the_default_and_the_token_is_not_shown() -> Non
 
 def test_the_commands_read_their_files(github: GitHub, tmp_path: Path) -> None:
     (tmp_path / "plan.md").write_text(f"{TAG}\ntext")
-    (tmp_path / "drift.txt").write_bytes(b"+\xff\n" + DRIFTED.encode())
+    drifted = report(LEASES, environment="staging").encode()
+    (tmp_path / "drift.json").write_bytes(drifted.replace(b"system=other", b"system=\xff"))
     commands = (
         ["comment", "--pull-request", "7", "--file", str(tmp_path / "plan.md")],
-        ["drift-issue", "--env", "staging", "--file", str(tmp_path / "drift.txt"), "--link", LINK],
+        ["drift-issue", "--env", "staging", "--file", str(tmp_path / "drift.json"), "--link", LINK],
     )
     for command in commands:
         done = CliRunner().invoke(app, command, env=github.variables)

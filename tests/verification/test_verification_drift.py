@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
+import pytest
 from typer.testing import CliRunner
 
 from declared.loading import load_environment
 from declared.roles import PROJECT_ROLES, members_of, workflow_grants
-from tests.mutations.defects import SWEEP, dataset_access, replaced, routine_changed, schedule_patched, table_patched
+from tests.mutations.change import body_replaced, dataset_access, schedule_patched, table_patched
+from tests.mutations.defects import SWEEP
 from verification import __main__ as command_line
-from verification.drift import Aspect, project_members
+from verification.drift import READERS, Aspect
+from verification.drift.grants import project_members
+from verification.drift.report import as_json, drift_report, json_schema, read_json
 from verification.running import verify
 
 if TYPE_CHECKING:
-    import pytest
     from typer.testing import Result as CliResult
 
     from tests.harness.deployed import Deployed
     from verification.results import Result, Subject
 
 
-def drift(system: Deployed, monkeypatch: pytest.MonkeyPatch) -> CliResult:
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def drift(system: Deployed, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> CliResult:
     monkeypatch.setattr(command_line, "load_environment", lambda _name: system.environment)
-    return CliRunner().invoke(command_line.app, ["drift"])
+    return CliRunner().invoke(command_line.app, ["drift", *arguments])
 
 
 def test_no_drift(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,7 +41,7 @@ def test_no_drift(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_changed_body_is_a_diff_of_its_lines(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
-    with routine_changed(SWEEP, lambda r: replaced("days_past > 7", "days_past > 8", r), deployed):
+    with body_replaced(SWEEP, "days_past > 7", "days_past > 8").apply(deployed):
         outcome = drift(deployed, monkeypatch)
     assert outcome.exit_code == 1
     lines = outcome.stdout.splitlines()
@@ -49,9 +56,9 @@ def test_a_changed_body_is_a_diff_of_its_lines(deployed: Deployed, monkeypatch: 
 def test_tables_schedules_and_members_have_diffs_too(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     stranger = {"role": "READER", "userByEmail": "stranger@example.com"}
     with (
-        table_patched("etl_job_runs", {"clustering": {"fields": ["job_status"]}}, deployed),
-        schedule_patched(SWEEP, {"disabled": True}, deployed),
-        dataset_access(lambda entries: [*entries, stranger], deployed),
+        table_patched("etl_job_runs", {"clustering": {"fields": ["job_status"]}}).apply(deployed),
+        schedule_patched(SWEEP, {"disabled": True}).apply(deployed),
+        dataset_access(lambda entries: [*entries, stranger]).apply(deployed),
     ):
         printed = drift(deployed, monkeypatch).stdout
     assert "-cluster: job_name, job_status\n+cluster: job_status" in printed
@@ -68,7 +75,7 @@ def test_a_known_grant_is_no_drift(deployed: Deployed) -> None:
         there = environment.model_copy(update={"members": environment.members.model_copy(update={"known": known})})
         return [result for result in verify(there, tests=["drift.11"]).results if result.status == "DRIFT"]
 
-    with dataset_access(lambda entries: [*entries, owner], deployed):
+    with dataset_access(lambda entries: [*entries, owner]).apply(deployed):
         assert [result.found for result in members(())] == [f"members: {known}"]
         assert members((known,)) == []
 
@@ -100,7 +107,7 @@ def test_a_preview_that_stands_beside_is_no_drift_and_nothing_else_is_taken_for_
 def test_what_the_bootstrap_grants_to_workflows_is_no_drift_and_others_grants_to_them_are() -> None:
     environment = load_environment("prod")
 
-    def members(*more: tuple[str, str]) -> Aspect:
+    def members(*more: tuple[str, str]) -> Aspect[Any]:
         granted = [*members_of(environment, PROJECT_ROLES), *workflow_grants(environment), *more]
         policy = {"bindings": [{"role": role, "members": [member]} for role, member in granted]}
         api = SimpleNamespace(project_policy=lambda: policy)
@@ -120,9 +127,76 @@ def test_what_is_missing_is_drift(deployed: Deployed, monkeypatch: pytest.Monkey
     finally:
         deployed.rest("POST", "/routines", deployed.routine(deployed.catalog.routines[name]))
     assert f"--- repository: {name} (existence)" in outcome.stdout
-    assert "-stands\n+missing" in outcome.stdout
+    assert "-exists\n+missing" in outcome.stdout
 
 
 def test_blanks_at_line_ends_are_no_difference() -> None:
-    assert Aspect("a", "body", "SELECT 1\nFROM b", "SELECT 1  \nFROM b\n\n", "").same
-    assert not Aspect("a", "body", "SELECT 1\nFROM b", "SELECT 1\n FROM b", "").same
+    assert Aspect("a", "body", ("SELECT 1\nFROM b",), ("SELECT 1  \nFROM b\n\n",), "").same
+    assert not Aspect("a", "body", ("SELECT 1\nFROM b",), ("SELECT 1\n FROM b",), "").same
+
+
+def test_the_json_report_has_the_same_diffs_as_the_text(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    with body_replaced(SWEEP, "days_past > 7", "days_past > 8").apply(deployed):
+        text = drift(deployed, monkeypatch)
+        outcome = drift(deployed, monkeypatch, "--format", "json")
+    assert outcome.exit_code == 1
+    report = read_json(outcome.stdout)
+    (drifted,) = report.drifted
+    assert (report.environment, drifted.object, drifted.name) == ("local", SWEEP, "body")
+    assert report.aspects > 100
+    assert text.stdout == "\n".join([*drifted.diff, f"# {drifted.action}", "", report.headline, ""])
+    assert as_json(report) == outcome.stdout
+
+
+def test_the_json_report_of_no_drift_is_complete(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = drift(deployed, monkeypatch, "--format", "json")
+    assert outcome.exit_code == 0, outcome.output
+    assert read_json(outcome.stdout).drifted == ()
+
+
+def test_the_json_schema_is_documented() -> None:
+    documented = (REPOSITORY / "docs" / "drift-report.schema.json").read_text()
+    assert documented == json_schema(), "write it again: python -m verification drift --print-schema"
+    assert CliRunner().invoke(command_line.app, ["drift", "--print-schema"]).stdout == documented
+
+
+def test_a_report_holds_no_credential() -> None:
+    token = "ghp_" + "a1B2" * 10
+    aspect = Aspect("a", "body", ("SELECT 1",), (f"SELECT '{token}'",), "")
+    report = as_json(drift_report(load_environment("prod"), [aspect]))
+    assert token not in report
+    assert "masked" in report
+
+
+@pytest.mark.parametrize("text", ["", "no credentials", '{"environment": "prod"', '{"environment": "prod"}'])
+def test_a_part_of_a_report_is_not_a_report(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        read_json(text)
+
+
+def test_an_unknown_format_is_reported(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = drift(deployed, monkeypatch, "--format", "yaml")
+    assert outcome.exit_code == 2
+    assert "write one of text, json" in outcome.stderr
+
+
+def test_the_ids_of_the_readers_never_change() -> None:
+    """A new reader is added here with the next free number; the others keep theirs."""
+    assert {reader.id: reader.read.__name__ for reader in READERS} == {
+        "drift.1": "function_bodies",
+        "drift.2": "signatures",
+        "drift.3": "view_queries",
+        "drift.4": "descriptions",
+        "drift.5": "labels",
+        "drift.6": "procedure_bodies",
+        "drift.7": "columns",
+        "drift.8": "layouts",
+        "drift.9": "dataset",
+        "drift.10": "schedules",
+        "drift.11": "dataset_members",
+        "drift.12": "project_members",
+        "drift.13": "service_account_members",
+        "drift.14": "audit_logs",
+        "drift.15": "alert_policies",
+    }
+    assert {reader.id for reader in READERS if reader.settles} == {"drift.11", "drift.12", "drift.13"}

@@ -1,38 +1,41 @@
-"""A deployed system passes; each deliberate defect is caught and named; harmless differences are passed over.
+"""A deployed system passes; every deliberate defect is caught and named; harmless differences are not reported.
 
-A third of verification/mutations.py is tried here, another one every day; `make mutations` tries all of them.
+Every mutation is applied each time, in batches of compatible ones; `make mutations` tries each alone, with whole runs.
 """
 
 from __future__ import annotations
 
-import random
-from datetime import UTC, datetime
+import importlib
+import itertools
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.mutations.defects import DEFECTS, HARMLESS, Mutation, caught
+from declared import alerts
+from tests.mutations import defects
+from tests.mutations.change import Change
+from tests.mutations.defects import DEFECTS, DEFINITIONS
+from tests.mutations.harmless import HARMLESS
+from tests.mutations.mutation import Mutation, batches, caught, compatible
 from verification.report import table_text
 from verification.results import Status
 from verification.running import verify
 from verification.suites import SUITES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.harness.deployed import Deployed
     from verification.results import Report
 
 SECONDS = 10
 
 
-def of_today(mutations: tuple[Mutation, ...]) -> list[Mutation]:
-    """A third of them, by the day's seed."""
-    drawn = random.Random(datetime.now(UTC).date().isoformat())  # noqa: S311 - no secret
-    return drawn.sample(mutations, -(-len(mutations) // 3))
-
-
 @pytest.fixture(scope="module")
 def untouched(deployed: Deployed) -> Report:
-    """The whole verification of a system that nobody has changed."""
+    """The whole verification of the unchanged system."""
     return verify(deployed.environment)
 
 
@@ -70,20 +73,90 @@ def test_there_are_enough_mutations_and_each_has_a_name_of_its_own() -> None:
     assert len({(mutation.title, mutation.named) for mutation in (*DEFECTS, *HARMLESS)}) == len(titles)
 
 
-@pytest.mark.parametrize("mutation", of_today(DEFECTS), ids=lambda mutation: f"{mutation.title}: {mutation.named}")
-def test_a_defect_is_caught_and_named_with_what_to_do(deployed: Deployed, mutation: Mutation) -> None:
-    found = caught(deployed, mutation)
-    assert found
-    for result in found:
+@pytest.mark.parametrize("mutations", [DEFECTS, HARMLESS], ids=["defects", "harmless"])
+def test_batches_hold_every_mutation_once_and_only_compatible_ones(mutations: tuple[Mutation, ...]) -> None:
+    found = batches(mutations)
+    assert sorted(m.title for batch in found for m in batch) == sorted(m.title for m in mutations)
+    assert all(compatible(one, other) for batch in found for one, other in itertools.combinations(batch, 2))
+    assert batches(mutations) == found, "the same batches every time"
+    assert len(found) < len(mutations) / 3
+
+
+def test_mutations_that_hide_each_other_are_not_compatible() -> None:
+    def mutation(thing: str, named: str, *suites: str) -> Mutation:
+        return Mutation(thing, named, Change(thing, lambda _system: nullcontext()), suites)
+
+    table = mutation("table leases", "leases", "schema")
+    assert compatible(table, mutation("table captions", "captions", "schema"))
+    assert not compatible(table, mutation("table leases", "other", "schema")), "the same thing"
+    assert not compatible(table, mutation("table", "other", "schema")), "every table"
+    assert not compatible(table, mutation("routine leases", "leases", "schema")), "the same name in the results"
+    assert not compatible(table, mutation("table captions", "captions", "integrity")), "other suites"
+
+
+def name(batch: tuple[Mutation, ...]) -> str:
+    """The suites, the number of mutations and the first of them."""
+    return f"{'+'.join(batch[0].suites) or 'all'}: {len(batch)} with {batch[0].title}"
+
+
+@pytest.mark.parametrize("batch", batches(DEFECTS), ids=name)
+def test_each_defect_of_a_batch_is_caught_and_named_with_what_to_do(
+    deployed: Deployed, untouched: Report, batch: tuple[Mutation, ...]
+) -> None:
+    found = caught(deployed, untouched, batch)
+    assert [mutation.title for mutation, results in found.items() if not results] == []
+    for result in itertools.chain.from_iterable(found.values()):
         assert result.expected != result.found
         assert result.action
 
 
-@pytest.mark.parametrize("mutation", of_today(HARMLESS), ids=lambda mutation: mutation.title)
-def test_a_harmless_difference_is_passed_over(deployed: Deployed, mutation: Mutation) -> None:
-    assert caught(deployed, mutation) == []
+@pytest.mark.parametrize("batch", batches(HARMLESS), ids=name)
+def test_harmless_differences_are_not_reported(
+    deployed: Deployed, untouched: Report, batch: tuple[Mutation, ...]
+) -> None:
+    found = caught(deployed, untouched, batch)
+    assert {mutation.title: results for mutation, results in found.items() if results} == {}
 
 
-def test_what_was_changed_was_put_back(deployed: Deployed) -> None:
+def test_a_missed_mutation_is_tried_alone_and_stays_missed(deployed: Deployed, untouched: Report) -> None:
+    """A defect that changes nothing is missed, and the others of its batch are still caught."""
+    real = next(mutation for mutation in DEFECTS if mutation.suites == DEFINITIONS)
+    applied = []
+
+    @contextmanager
+    def nothing(_system: Deployed) -> Iterator[None]:
+        applied.append(True)
+        yield
+
+    idle = replace(real, title="changes nothing", named="leases", change=Change("table leases", nothing))
+    found = caught(deployed, untouched, (real, idle))
+    assert found[real]
+    assert not found[idle]
+    assert len(applied) == 2, "once in the batch, once alone"
+
+
+def test_what_was_red_before_is_not_credited_to_a_mutation(deployed: Deployed, untouched: Report) -> None:
+    real = next(mutation for mutation in DEFECTS if mutation.suites == DEFINITIONS)
+    (first, *_) = caught(deployed, untouched, (real,))[real]
+    red = tuple(replace(first, id=check.id) for checks in SUITES.values() for check in checks)
+    assert caught(deployed, replace(untouched, results=red), (real,))[real] == []
+
+
+def test_a_third_alert_breaks_no_deliberate_defect(
+    deployed: Deployed, untouched: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The defects find their alerts by name, wherever an added alert is in the list."""
+    third = replace(alerts.ALERTS[0], name="added", title="an added alert")
+    with monkeypatch.context() as patch:
+        patch.setattr(alerts, "ALERTS", (third, *alerts.ALERTS))
+        added = importlib.reload(defects).DEFECTS
+        of_alerts = [mutation for mutation in added if mutation.change.thing.startswith("alert")]
+        assert len(of_alerts) >= 6
+        for batch in batches(of_alerts):
+            assert all(caught(deployed, untouched, batch).values())
+    importlib.reload(defects)
+
+
+def test_every_mutation_was_reverted(deployed: Deployed) -> None:
     """The last one here: every mutation before it has left the system as it found it."""
     assert [r for r in verify(deployed.environment).results if r.status is not Status.PASS] == []

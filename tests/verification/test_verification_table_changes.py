@@ -10,7 +10,8 @@ import pytest
 from catalog.zone import LOS_ANGELES
 from declared.environment import AllowedChange, Guards
 from google.client import GoogleApi
-from tests.mutations.defects import recreated, service_disabled, table_changed, table_patched
+from tests.mutations.change import service_disabled, table_changed, table_patched
+from tests.mutations.statements import recreated
 from verification.results import Status
 from verification.running import read_subject, verify
 from verification.table_changes import ChangeClass, TableChange, table_changes
@@ -116,7 +117,7 @@ def test_a_change_is_classed_and_has_a_safe_way(
     deployed: Deployed, case: tuple[str, tuple[str, str], tuple[str, ChangeClass, str]]
 ) -> None:
     _, statements, (what, kind, statement) = case
-    with table_changed(LOG, *statements, system=deployed):
+    with table_changed(LOG, *statements).apply(deployed):
         (change,) = changes(deployed)
     assert (change.table, change.what, change.kind) == (LOG, what, kind)
     assert statement in change.statement
@@ -145,7 +146,7 @@ def preflight(system: Deployed, guarded: bool) -> list[Result]:
 
 
 def test_it_is_refused_where_data_is_guarded_and_told_elsewhere(deployed: Deployed) -> None:
-    with table_patched(LOG, {"clustering": {"fields": ["sweep_id"]}}, deployed):
+    with table_patched(LOG, {"clustering": {"fields": ["sweep_id"]}}).apply(deployed):
         (refused,) = preflight(deployed, guarded=True)
         (told,) = preflight(deployed, guarded=False)
     assert (refused.id, refused.status, refused.object) == ("0.6", Status.FAIL, LOG)
@@ -163,7 +164,7 @@ def test_a_named_and_dated_entry_allows_one_change(deployed: Deployed, days: int
     other = AllowedChange(change=f"{LOG}: partitioning", until=until, why="not this one")
     guards = Guards(protect_data=True)
     there = deployed.environment.model_copy(update={"guards": guards, "allowed_changes": (other, entry)})
-    with table_patched(LOG, {"clustering": {"fields": ["sweep_id"]}}, deployed):
+    with table_patched(LOG, {"clustering": {"fields": ["sweep_id"]}}).apply(deployed):
         (result,) = (r for r in verify(there, tests=["0.6"]).results if r.status is not Status.PASS)
     assert result.status is status
     assert said in result.action
@@ -172,7 +173,7 @@ def test_a_named_and_dated_entry_allows_one_change(deployed: Deployed, days: int
 def test_the_rename_that_is_printed_keeps_the_values(deployed: Deployed) -> None:
     case = next(case for case in CASES if case[0] == "a column is renamed")
     values = f"INSERT INTO `{{d}}.{LOG}` (sweep_id, sweep_time, swept) VALUES ('a', CURRENT_TIMESTAMP(), 7)"
-    with table_changed(LOG, *case[1], values, system=deployed):
+    with table_changed(LOG, *case[1], values).apply(deployed):
         (change,) = changes(deployed)
         deployed.query(change.statement)
         assert deployed.query(f"SELECT total_locks_cleaned FROM `{{d}}.{LOG}`")[0][0] == 7
@@ -197,7 +198,7 @@ def test_the_caller_is_not_asked_for_permissions_by_a_whole_run(deployed: Deploy
 
 
 def test_an_api_that_is_disabled_is_named_with_the_command(deployed: Deployed) -> None:
-    with service_disabled("iam.googleapis.com", deployed):
+    with service_disabled("iam.googleapis.com").apply(deployed):
         (found,) = preflight(deployed, guarded=False)
     assert found.object == "iam.googleapis.com"
     assert "gcloud services enable iam.googleapis.com --project eros-local" in found.action

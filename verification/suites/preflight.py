@@ -157,8 +157,9 @@ def _guarded(subject: Subject, change: TableChange, expected: str, found: str) -
     return failed(change.table, expected, found, action)
 
 
+DEPENDENCIES = Check("0.1", "external objects have the columns in use", dependencies)
 CHECKS = (
-    Check("0.1", "dependencies stand as they are read", dependencies),
+    DEPENDENCIES,
     Check("0.2", "the dataset's location", location),
     Check("0.3", "permissions of the caller", permissions, before_a_plan=True),
     Check("0.4", "APIs enabled", services, before_a_plan=True),

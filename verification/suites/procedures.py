@@ -1,48 +1,39 @@
-"""The procedures take what they are declared to take, and do what the repository says."""
+"""The procedures take the declared arguments and have the repository's bodies."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from google.resources import standard_type
-from verification.comparison import body_difference
-from verification.results import Check, Outcome, Subject, compared, passed_unless
+from verification.drift.routines import ArgumentText, procedure_bodies, signatures
+from verification.results import Check, Outcome, Subject, compared, failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from typing import Any
-
-    from catalog import Argument
+    from collections.abc import Callable, Iterable, Iterator
 
 
-def _each_argument(
-    declared: Callable[[Argument], str], live: Callable[[Mapping[str, Any]], str]
-) -> Callable[[Subject], Iterator[Outcome]]:
-    """A check of one property of every argument, in order, of each procedure that stands."""
+def _each_argument(value: Callable[[ArgumentText], str | None]) -> Callable[[Subject], Iterator[Outcome]]:
+    """A check of one property of every argument, in order, of each procedure that exists."""
+
+    def listed(parts: Iterable[ArgumentText | str]) -> str:
+        return f"({', '.join(str(value(part)) for part in parts if isinstance(part, ArgumentText))})"
 
     def check(subject: Subject) -> Iterator[Outcome]:
-        for name, procedure in subject.catalog.procedures.items():
-            if resource := subject.live.routines.get(name):
-                expected = ", ".join(declared(argument) for argument in procedure.arguments)
-                found = ", ".join(live(argument) for argument in resource.get("arguments", []))
-                yield compared(name, f"({expected})", f"({found})", f"Run `{subject.deploy}`.")
+        for aspect in signatures(subject):
+            if aspect.object in subject.catalog.procedures:
+                yield compared(aspect.object, listed(aspect.declared), listed(aspect.live), f"Run `{subject.deploy}`.")
 
     return check
 
 
 def bodies(subject: Subject) -> Iterator[Outcome]:
     """Each procedure's body is the file's."""
-    for name, procedure in subject.catalog.procedures.items():
-        if resource := subject.live.routines.get(name):
-            problems = body_difference(subject, procedure, procedure.body, resource.get("definitionBody", ""))
-            yield from passed_unless(name, f"the body of {procedure.path}", problems)
+    for aspect in procedure_bodies(subject):
+        yield aspect.judged(failed)
 
 
 CHECKS = (
-    Check("5.1", "argument names", _each_argument(lambda a: a.name, lambda a: a.get("name", "unnamed"))),
-    Check("5.2", "argument modes", _each_argument(lambda a: a.mode or "IN", lambda a: a.get("mode", "IN"))),
-    Check(
-        "5.3", "argument types", _each_argument(lambda a: a.type.sql, lambda a: standard_type(a.get("dataType", {})))
-    ),
+    Check("5.1", "argument names", _each_argument(lambda argument: argument.name)),
+    Check("5.2", "argument modes", _each_argument(lambda argument: argument.mode)),
+    Check("5.3", "argument types", _each_argument(lambda argument: argument.type)),
     Check("5.4", "bodies", bodies),
 )

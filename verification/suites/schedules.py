@@ -1,50 +1,41 @@
-"""The scheduled queries stand once each, are on, and run what the repository says when it says so."""
+"""Each scheduled query exists once, is enabled, and runs the repository's query at its time."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from declared.schedules import schedules_of
-from verification.comparison import body_difference
-from verification.results import Check, Outcome, Subject, compared, failed, passed_unless, skipped
+from verification.drift.core import Aspect, Property
+from verification.drift.schedules import ACCOUNT, QUERY, schedule_counts, schedules
+from verification.results import Check, Outcome, Subject, compared, failed, skipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from declared.schedules import Schedule
-
 
 def transfer_configs(subject: Subject) -> Iterator[Outcome]:
     """Each declared schedule against the transfer service."""
-    configs = subject.api.transfer_configs()
-    for schedule in schedules_of(subject.environment):
-        named = [config for config in configs if config.get("displayName") == schedule.display_name]
-        if len(named) != 1:
-            found = "missing" if not named else f"{len(named)} transfer configs of that name"
-            action = f"Run `{subject.deploy}`." if not named else "Delete those that Terraform's state does not know."
-            yield failed(schedule.name, "one transfer config", found, action)
-            continue
-        # the owner is told by a single config's GET only
-        yield from _config(subject, schedule, subject.api.data_transfer("GET", named[0]["name"]))
+    configs = {aspect.object: aspect for aspect in schedules(subject)}
+    for count in schedule_counts(subject):
+        if count.same:
+            yield from _config(subject, configs[count.object])
+        else:
+            missing = count.live == ("0",)
+            found = "missing" if missing else f"{count.live[0]} transfer configs of that name"
+            action = f"Run `{subject.deploy}`." if missing else "Delete those that are not in Terraform's state."
+            yield failed(count.object, "one transfer config", found, action)
 
 
-def _config(subject: Subject, schedule: Schedule, config: dict[str, Any]) -> Iterator[Outcome]:
-    deploy = f"Run `{subject.deploy}`."
-    name, declared = schedule.name, subject.catalog.schedules[schedule.name]
-    yield compared(name, "enabled", "disabled" if config.get("disabled") else "enabled", deploy)
-    yield compared(name, schedule.schedule, config.get("schedule", "no schedule"), deploy)
-    query = config.get("params", {}).get("query", "")
-    yield from passed_unless(
-        name, f"the query of {declared.path}", body_difference(subject, declared, declared.query, query)
-    )
-    destination = config.get("destinationDatasetId") or "no destination dataset"
-    yield compared(name, "no destination dataset", destination, deploy)
-    owner = config.get("serviceAccountName") or config.get("ownerInfo", {}).get("email")
-    account = subject.environment.service_account
-    if owner:
-        yield compared(name, f"runs as {account}", f"runs as {owner}", deploy)
-    else:
-        yield skipped(name, f"runs as {account}", "the transfer service tells the owner only to those who may know it")
+def _config(subject: Subject, aspect: Aspect[Property]) -> Iterator[Outcome]:
+    live = {part.name: part for part in aspect.live}
+    for part in aspect.declared:
+        if part.name == QUERY:
+            query = Aspect(aspect.object, QUERY, (part,), (live[QUERY],), aspect.action)
+            yield query.judged(failed)
+        else:
+            yield compared(aspect.object, str(part), str(live[part.name]), f"Run `{subject.deploy}`.")
+    if ACCOUNT not in live:
+        account = f"{ACCOUNT}: {subject.environment.service_account}"
+        yield skipped(aspect.object, account, "the transfer service returns the owner only to callers who may know it")
 
 
 CHECKS = (Check("schedules.1", "scheduled queries", transfer_configs),)

@@ -1,20 +1,18 @@
-"""Los Angeles time: no stored text leaves the zone open, and the days on which the clock changes come out right."""
+"""Los Angeles time: every stored text names the zone, and the days on which the clock changes are right."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from google.cloud import bigquery
 
+from catalog.zone import LOS_ANGELES
 from verification.results import Check, Outcome, Subject, compared
 from verification.stored_sql import TIME_ZONE, stored_texts_keep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-LOS_ANGELES = ZoneInfo("America/Los_Angeles")
 
 
 def stored_texts(subject: Subject) -> Iterator[Outcome]:
@@ -23,7 +21,7 @@ def stored_texts(subject: Subject) -> Iterator[Outcome]:
 
 
 def clock_changes(subject: Subject) -> Iterator[Outcome]:
-    """On the two days of this year on which the clock changes, the live system's hours are the zone's."""
+    """On the two days of this year on which the clock changes, the live system has the zone's hours."""
     for day in _days_of_change(datetime.now(LOS_ANGELES).year):
         midnight = datetime.combine(day, time(), LOS_ANGELES).astimezone(UTC)
         instants = [midnight + timedelta(hours=hour) for hour in range(26)]
@@ -38,12 +36,12 @@ def clock_changes(subject: Subject) -> Iterator[Outcome]:
             ],
         )
         found = [row["hour"] for row in rows]
-        action = "BigQuery's zone data are not this machine's: find out which is out of date."
+        action = "BigQuery's time zone data differ from this machine's: find out which are out of date."
         yield compared(f"{day:%F}", f"{len(expected)} hours: {expected}", f"{len(found)} hours: {found}", action)
 
 
 def _days_of_change(year: int) -> list[date]:
-    """The days of a year at whose end the clock is another hours from UTC than at their start."""
+    """The days of a year that end with another offset from UTC than they start with."""
     days = [date(year, 1, 1) + timedelta(days=n) for n in range(365)]
     return [day for day in days if _offset(day) != _offset(day + timedelta(days=1))]
 

@@ -1,0 +1,101 @@
+"""A mutation is a change that the verifier must report, or must not report; batches of them are applied together."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from verification.results import NOT_WELL, Status
+from verification.running import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tests.harness.deployed import Deployed
+    from tests.mutations.change import Change
+    from verification.results import Report, Result
+
+Found = dict["Mutation", list["Result"]]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A change of a deployed system.
+
+    ``named`` is the object that a result must name, '' where no result may say anything. ``suites`` are those that
+    look for it; none means all. ``before_a_plan`` is for what a run of all suites leaves out.
+    """
+
+    title: str
+    named: str
+    change: Change
+    suites: tuple[str, ...]
+    before_a_plan: bool = False
+
+    def is_named_by(self, result: Result) -> bool:
+        """Whether a result is about the named object or a part of it; any result where no object is named."""
+        return not self.named or self.named in {result.object, result.object.partition(".")[0]}
+
+
+def batches(mutations: Iterable[Mutation]) -> list[tuple[Mutation, ...]]:
+    """Put each mutation into the first batch in which all others are compatible with it."""
+    found: list[list[Mutation]] = []
+    for mutation in mutations:
+        fitting = (batch for batch in found if all(compatible(mutation, other) for other in batch))
+        if batch := next(fitting, None):
+            batch.append(mutation)
+        else:
+            found.append([mutation])
+    return [tuple(batch) for batch in found]
+
+
+def compatible(one: Mutation, other: Mutation) -> bool:
+    """Whether two mutations change different things, are reported under different names, and by the same suites.
+
+    The suites keep apart changes of definitions and of rows: a query of rows may call a changed routine.
+    """
+    names_differ = not one.named or one.named != other.named
+    return one.suites == other.suites and names_differ and not _overlap(one.change.thing, other.change.thing)
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two things are the same, or one is all of the other's kind."""
+    return one == other or one.startswith(f"{other} ") or other.startswith(f"{one} ")
+
+
+def caught(system: Deployed, before: Report, batch: Sequence[Mutation]) -> Found:
+    """Apply a batch and return, for each mutation, the results that report it and were green before.
+
+    A mutation that the batch does not show is tried alone. For harmless ones, all are tried alone when the batch
+    shows anything.
+
+    Args:
+        system: the deployed system.
+        before: a verification of the unchanged system.
+        batch: compatible mutations.
+    """
+    found = look(system, before, batch, batch[0].suites)
+    for mutation, results in found.items():
+        if len(batch) > 1 and bool(results) != bool(mutation.named):
+            found[mutation] = look(system, before, [mutation], mutation.suites)[mutation]
+    return found
+
+
+def look(system: Deployed, before: Report, batch: Sequence[Mutation], suites: Sequence[str]) -> Found:
+    """Apply a batch once and attribute the results of some suites; without suites, of a run of all."""
+    with ExitStack() as stack:
+        for mutation in batch:
+            stack.enter_context(mutation.change.apply(system))
+        results = verify(system.environment, suites).results
+    not_green = {_key(result) for result in before.results if _is_bad(result)}
+    bad = [result for result in results if _is_bad(result) and _key(result) not in not_green]
+    return {mutation: [result for result in bad if mutation.is_named_by(result)] for mutation in batch}
+
+
+def _is_bad(result: Result) -> bool:
+    return result.status in {*NOT_WELL, Status.DENIED}
+
+
+def _key(result: Result) -> tuple[str, str]:
+    return result.id, result.object

@@ -1,0 +1,48 @@
+"""SQL statements that the mutations run; ``{d}`` stands for the dataset."""
+
+from __future__ import annotations
+
+DAILY = "run_daily_automation"
+YEAR = "EXTRACT(YEAR FROM CURRENT_DATE('America/Los_Angeles'))"
+
+
+def run_row(status: str, minutes_ago: int, job: str = DAILY, error: str = "NULL", ended: bool = True) -> str:
+    """INSERT a run's record."""
+    began = f"TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL {minutes_ago} MINUTE)"
+    return (
+        "INSERT INTO `{d}.etl_job_runs` (job_id, job_name, job_start_time, job_end_time, job_status, execution_date, "
+        f"error_message) VALUES ('mutation {status} {minutes_ago}', '{job}', {began}, {began if ended else 'NULL'}, "
+        f"'{status}', DATE '2026-01-05', {error})"
+    )
+
+
+def alert_row(level: str, acknowledged: bool) -> str:
+    """INSERT an alert."""
+    return (
+        "INSERT INTO `{d}.automation_alerts` (alert_id, alert_time, alert_level, alert_source, alert_message, "
+        f"acknowledged) VALUES ('mutation', CURRENT_TIMESTAMP(), '{level}', '{DAILY}', 'mutation', {acknowledged})"
+    )
+
+
+def stats_rows(*bounds: tuple[float, float]) -> str:
+    """INSERT statistics of one caption, once per pair of bounds."""
+    values = ", ".join(f"(1, 'mutation', 3, 1, {lower}, {upper}, CURRENT_TIMESTAMP())" for lower, upper in bounds)
+    columns = "caption_id, page_name, successes, failures, confidence_lower_bound, confidence_upper_bound, last_updated"
+    return f"INSERT INTO `{{d}}.caption_bandit_stats` ({columns}) VALUES {values}"
+
+
+def recreated(layout: str) -> tuple[str, str]:
+    """Recreate lock_sweep_log with another layout."""
+    columns = (
+        "sweep_id STRING NOT NULL, sweep_time TIMESTAMP NOT NULL, locks_expired_stale INT64, "
+        "locks_expired_past_date INT64, total_locks_cleaned INT64, sweep_duration_seconds FLOAT64"
+    )
+    return "DROP TABLE `{d}.lock_sweep_log`", f"CREATE TABLE `{{d}}.lock_sweep_log` ({columns}) {layout}"
+
+
+def holiday_row(name: str, kind: str, *, major: bool, factor: float) -> str:
+    """INSERT a holiday on 4 July 2026."""
+    return (
+        "INSERT INTO `{d}.holiday_calendar` (holiday_date, holiday_name, holiday_type, is_major_holiday, "
+        f"saturation_impact_factor) VALUES (DATE '2026-07-04', '{name}', '{kind}', {major}, {factor})"
+    )
