@@ -1,4 +1,4 @@
-"""Shows a report to a person, to a program (JSON), or to a continuous integration service (JUnit)."""
+"""Writes a report for a person, a program (JSON) or a continuous integration service (JUnit)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Document:
 
 
 def as_table(report: Report) -> Group:
-    """One line a test; below, each result that is not well, with what to do."""
+    """One line per test; below, each result that is not PASS, with what to do."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("suite")
     table.add_column("test", overflow="fold")
@@ -91,10 +91,10 @@ def json_schema() -> str:
 
 
 def as_markdown(report: Report) -> str:
-    """One line of result, what is not well with what to do, and the tests folded away: for a comment or a summary."""
+    """For a comment or a summary: one line of counts, each result that is not PASS, and the tests, folded."""
     place = f"`{report.environment.project}.{report.environment.dataset}` ({report.environment.name})"
     lines = [
-        f"### Verification of {place}: {'all well' if report.well else 'not well'}",
+        f"### Verification of {place}: {'all checks pass' if report.well else 'not all checks pass'}",
         "",
         f"{report.headline}; {report.usage}",
         "",
@@ -118,13 +118,13 @@ def as_markdown(report: Report) -> str:
 
 
 def _cell(text: str) -> str:
-    """A text in a cell of a table: one line, and nothing in it is Markdown or HTML."""
+    """A text as one line without Markdown or HTML, for a cell of a table."""
     escaped = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", "<br>")
 
 
 def as_junit(report: Report) -> str:
-    """One test suite a suite, one test case a result."""
+    """One JUnit suite per suite, one test case per result."""
     root = ET.Element(
         "testsuites", {"name": "verification", **_totals(list(report.results)), "time": f"{report.duration:.3f}"}
     )
@@ -169,7 +169,7 @@ def _worst(results: list[Result]) -> Status:
 
 
 def _notable(report: Report) -> list[Result]:
-    """What is not PASS, the worst first: failures apart from drift, drift apart from what is only worth knowing."""
+    """The results that are not PASS, the worst status first."""
     order = list(Status).index
     return sorted((r for r in report.results if r.status is not Status.PASS), key=lambda result: order(result.status))
 

@@ -1,4 +1,4 @@
-"""What a check says about an object, and what the whole verification found."""
+"""The results of checks, and the report of a verification."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 class Status(StrEnum):
-    """What a check says of an object; the worst comes first."""
+    """The status of a result, the worst first."""
 
-    ERROR = "ERROR"  # the check itself was refused
-    FAIL = "FAIL"  # what was found is not what is expected
-    DRIFT = "DRIFT"  # somebody changed by hand what the repository declares
-    DENIED = "DENIED"  # the caller may not look
-    WARN = "WARN"  # worth knowing, not wrong
+    ERROR = "ERROR"  # the check could not run
+    FAIL = "FAIL"  # the live system is not as expected
+    DRIFT = "DRIFT"  # the live system is not as declared
+    DENIED = "DENIED"  # the caller has no permission to check
+    WARN = "WARN"  # worth knowing, not a failure
     SKIP = "SKIP"  # not applicable
-    PASS = "PASS"  # noqa: S105 - no password, a verdict
+    PASS = "PASS"  # noqa: S105 - a status, not a password
 
 
 #: With any of these a verification exits with 1.
@@ -34,7 +34,7 @@ NOT_WELL = {Status.ERROR, Status.FAIL, Status.DRIFT}
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check says about one object; ``action`` is the next step of the person who reads it."""
+    """The result of a check for one object; ``action`` is what the reader should do next."""
 
     object: str
     status: Status
@@ -59,17 +59,17 @@ def drifted(name: str, expected: str, found: str, action: str) -> Outcome:
 
 
 def warned(name: str, expected: str, found: str, action: str) -> Outcome:
-    """Something that is worth knowing and does not count as wrong."""
+    """Something worth knowing that is not a failure."""
     return Outcome(name, Status.WARN, expected, found, action)
 
 
 def skipped(name: str, expected: str, reason: str) -> Outcome:
-    """The object cannot be looked at, for a reason that another check reports."""
+    """The object cannot be checked, for a reason that another check reports."""
     return Outcome(name, Status.SKIP, expected, reason)
 
 
 def compared(name: str, expected: str, found: str, action: str) -> Outcome:
-    """Pass when both texts are the same."""
+    """PASS when both texts are equal, otherwise FAIL."""
     return passed(name, expected) if expected == found else failed(name, expected, found, action)
 
 
@@ -81,7 +81,7 @@ def passed_unless(name: str, expected: str, problems: Iterable[Outcome]) -> Iter
 
 @dataclass(frozen=True)
 class Subject:
-    """What a check looks at: the environment, what is declared for it, what stands there, and its API."""
+    """What a check compares: an environment, its declared objects, its live objects, and its API."""
 
     environment: Environment
     catalog: Catalog
@@ -94,16 +94,16 @@ class Subject:
 
     @property
     def deploy(self) -> str:
-        """The command that puts right what somebody changed by hand."""
+        """The command that restores what the repository declares."""
         return "make deploy" if self.environment.name == "local" else f"make deploy ENV={self.environment.name}"
 
 
 @dataclass(frozen=True)
 class Check:
-    """A test: its number and name, which stay the same from release to release, and what it does.
+    """A test: its number, which stays the same from release to release, its name and what it does.
 
-    ``settles`` is for what Google shows a while after it was changed: such a test is made again before it counts.
-    ``before_a_plan`` is for what concerns whoever deploys: it is made only when its suite or its number is asked for.
+    ``settles`` is for what Google shows a while after a change: such a test is retried before it counts.
+    ``before_a_plan`` is for what concerns the person who deploys: it runs only when its suite or number is selected.
     """
 
     id: str
@@ -115,7 +115,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Result:
-    """One outcome of a check, with its suite, and the seconds that the whole check took."""
+    """One outcome of a check, with its suite and the seconds of the whole check."""
 
     id: str
     suite: str
@@ -130,7 +130,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that a verification found, in the order of the suites, and what it read for that."""
+    """The results of a verification in the order of the suites, and what its queries read."""
 
     environment: Environment
     started: str
@@ -144,19 +144,19 @@ class Report:
 
     @property
     def well(self) -> bool:
-        """Whether no check failed, found drift or was refused, and every one could be made."""
+        """Whether every check ran and none failed or found drift."""
         return not any(result.status in {*NOT_WELL, Status.DENIED} for result in self.results)
 
     @property
     def exit_code(self) -> int:
-        """0 all well, 1 a check failed or found drift, 2 nothing wrong was found but some checks could not be made."""
+        """0 all checks pass, 1 a check failed or found drift, 2 nothing failed but some checks could not run."""
         if any(result.status in NOT_WELL for result in self.results):
             return 1
         return 2 if self.count(Status.DENIED) else 0
 
     @property
     def headline(self) -> str:
-        """The outcome in one line."""
+        """The counts in one line."""
         tests = len({(result.suite, result.id) for result in self.results})
         counts = ", ".join(f"{self.count(status)} {status}" for status in reversed(Status) if self.count(status))
         return f"{tests} tests, {len(self.results)} results: {counts} in {self.duration:.1f} s"

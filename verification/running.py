@@ -1,4 +1,4 @@
-"""Runs the chosen checks, several at a time, and collects what they say."""
+"""Runs the selected checks, several at a time, and collects their results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from google.resources import LiveSystem
 
 Chosen = tuple[str, Check]
-#: Pauses between two looks at what settles late.
+#: Pauses between retries of what settles late.
 PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 5.0
 
@@ -49,11 +49,11 @@ def chosen_checks(suites: Sequence[str] = (), tests: Sequence[str] = ()) -> list
 
 
 def read_subject(environment: Environment, with_routines: bool = True) -> Subject:
-    """What the checks look at; the preflight looks at no routine.
+    """Read what the checks compare; the preflight needs no routines.
 
     Raises:
         CatalogError: the repository's SQL does not compile.
-        LiveSystemError: no credentials, or no answer: nothing can be said about the environment.
+        LiveSystemError: there are no credentials, or the API does not answer.
     """
     catalog = retarget(load_catalog(), environment.project, environment.dataset)
     api = GoogleApi(environment)
@@ -71,14 +71,14 @@ def verify(
     """Compare an environment with the repository.
 
     Args:
-        environment: where to look.
+        environment: the environment to verify.
         suites: see :func:`chosen_checks`.
         tests: the same.
-        settle_seconds: for so long, checks of what settles late are made again while they are not well.
+        settle_seconds: how long checks of what settles late are retried while they fail.
 
     Raises:
         CatalogError: the repository's SQL does not compile.
-        LiveSystemError: no credentials, or no answer: nothing can be said about the environment.
+        LiveSystemError: there are no credentials, or the API does not answer.
         LookupError: an unknown suite or test.
     """
     started, clock = datetime.now(UTC), time.monotonic()
@@ -87,7 +87,7 @@ def verify(
     found = dict(zip(chosen, _run_all(chosen, subject), strict=True))
     pause, deadline = PAUSE_SECONDS, clock + settle_seconds
     while (late := [pair for pair in chosen if _may_settle(pair, found[pair])]) and time.monotonic() < deadline:
-        time.sleep(pause)  # Google tells nobody when a grant has taken effect
+        time.sleep(pause)  # Google does not notify when a grant has taken effect
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         subject = replace(subject, live=_read_live(subject.api, subject.catalog))
         found |= dict(zip(late, _run_all(late, subject), strict=True))
@@ -114,10 +114,10 @@ def _run(suite: str, check: Check, subject: Subject) -> list[Result]:
 
 
 def outcomes_of(check: Check, subject: Subject) -> list[Outcome]:
-    """What a check says; that it was refused, or is not permitted, is something that it says.
+    """The outcomes of a check; a refusal or a missing permission is an outcome too.
 
     Raises:
-        LiveSystemError: no answer came.
+        LiveSystemError: the API does not answer.
     """
     outcomes: list[Outcome] = []
     try:
@@ -129,7 +129,7 @@ def outcomes_of(check: Check, subject: Subject) -> list[Outcome]:
         outcomes.append(Outcome(subject.environment.project, Status.DENIED, "the check can run", str(error), action))
     except LiveSystemError:
         raise
-    except Exception as error:  # noqa: BLE001 - an answer of an unexpected form must not hide what the other checks say
+    except Exception as error:  # noqa: BLE001 - an unexpected answer must not hide the results of other checks
         outcomes.append(_refused(subject, f"unexpected answer: {type(error).__name__}: {error}", ""))
     return outcomes
 

@@ -1,4 +1,4 @@
-"""Routines and views as they are stored now, held against the house rules by the analyzer."""
+"""Checks the stored routines and views by the house rules, with the analyzer."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from catalog import Catalog, View
 
-#: What the analyzer finds, by object: the name of the rule and the message.
+#: The analyzer's findings by object: the name of the rule and the message.
 Findings = dict[str, list[tuple[str, str]]]
-#: The analyzer is one machine for the whole process; whoever comes second finds the findings kept.
+#: One analysis per process at a time; a second caller finds the result in the cache.
 ONE_ANALYSIS = Lock()
 TIME_ZONE, DIVISION = "time-zone", "safe-divide"
 
@@ -27,12 +27,12 @@ TIME_ZONE, DIVISION = "time-zone", "safe-divide"
 def stored_texts_keep(rule: str, expected: str, subject: Subject) -> Iterator[Outcome]:
     """One outcome for each stored routine and view, or one for each line that breaks a rule.
 
-    A text that does not compile is not understood, so nothing can be said for it either.
+    A text that does not compile breaks every rule.
 
     Args:
         rule: the rule's name, ``TIME_ZONE`` or ``DIVISION``.
         expected: the rule in words.
-        subject: what is looked at.
+        subject: the environment to check.
     """
     texts = _stored_files(subject)
     with ONE_ANALYSIS:
@@ -48,7 +48,7 @@ def stored_texts_keep(rule: str, expected: str, subject: Subject) -> Iterator[Ou
 
 
 def _stored_files(subject: Subject) -> dict[str, str]:
-    """For each stored routine and view its file's DDL, under production names, with the stored text in it."""
+    """The DDL of each stored routine and view: the file's, under production names, with the stored text in it."""
     declared = _with_text(subject.catalog)
     production = load_catalog()
     originals = _with_text(production)
@@ -75,7 +75,7 @@ def _text(item: Routine | View) -> str:
 
 
 def _findings(texts: Mapping[str, str]) -> Findings:
-    """Kept by content, since texts seldom change and the analyzer takes its time."""
+    """The findings, cached by content: texts seldom change and the analyzer is slow."""
     code = [path.read_bytes() for path in sorted((Path(__file__).parents[1] / "catalog").rglob("*.py"))]
     digest = hashlib.sha256(b"\0".join([*code, json.dumps(texts, sort_keys=True).encode()])).hexdigest()[:24]
     kept = CACHE / f"stored-sql-{digest}.json"
@@ -104,7 +104,7 @@ def _analyzed(texts: Mapping[str, str]) -> Findings:
             text = stored  # noqa: PLW2901 - the file as it is stored
         files.append((path, text))
     try:
-        # what is stored as the repository has it was checked there
+        # `make check` has checked the texts of the repository
         analyzed = analyze_files(files, changed)
         findings = [
             finding

@@ -1,6 +1,6 @@
-"""What a deployment would do to the live tables that a plan does not tell: data lost, tables rewritten.
+"""What a deployment would do to the live tables that a plan does not show: data lost, tables rewritten.
 
-How Terraform's provider carries each change out was measured: a dropped column is dropped in place, another type, a new
+How Terraform's provider makes each change was measured: a dropped column is dropped in place, another type, a new
 required column or another partitioning replaces the table, another order of columns does nothing.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from declared.environment import AllowedChange, Environment
     from verification.results import Subject
 
-#: Types that BigQuery changes in place, by ALTER COLUMN SET DATA TYPE, without a loss.
+#: Types that BigQuery changes in place without a loss, by ALTER COLUMN SET DATA TYPE.
 WIDENINGS = {
     "INT64": {"NUMERIC", "BIGNUMERIC", "FLOAT64"},
     "NUMERIC": {"BIGNUMERIC", "FLOAT64"},
@@ -30,7 +30,7 @@ WIDENINGS = {
 
 
 class ChangeClass(StrEnum):
-    """What a change costs; only IN_PLACE is safe to leave to a deployment."""
+    """The cost of a change; only IN_PLACE is safe in a deployment."""
 
     IN_PLACE = "in place"
     LOSES_DATA = "loses data"
@@ -40,7 +40,7 @@ class ChangeClass(StrEnum):
 
 @dataclass(frozen=True)
 class TableChange:
-    """A difference between a live table and its declaration, with the statement that makes it safely."""
+    """A difference between a live table and its declaration, with the statement that makes the change safely."""
 
     table: str
     what: str
@@ -51,7 +51,7 @@ class TableChange:
 
 
 def table_changes(subject: Subject) -> Iterator[TableChange]:
-    """Every difference of a column, of partitioning or of clustering; tables of ours that are declared no more."""
+    """Every difference of columns, partitioning or clustering; this system's tables that are not declared any more."""
     for name, table in subject.catalog.tables.items():
         if resource := subject.live.tables.get(name):
             path = f"{subject.environment.project}.{subject.environment.dataset}.{name}"
@@ -72,7 +72,7 @@ def drop_of(path: str) -> TableChange:
 
 
 def allowing(environment: Environment, change: TableChange) -> AllowedChange | None:
-    """The entry of the environment file that allows a change by name, the one that ends last."""
+    """The entry of the environment file that allows a change by name; of several, the one that ends last."""
     name = f"{change.table}: {change.what}"
     entries = [entry for entry in environment.allowed_changes if entry.change == name]
     return max(entries, key=lambda entry: entry.until, default=None)
@@ -80,7 +80,7 @@ def allowing(environment: Environment, change: TableChange) -> AllowedChange | N
 
 @dataclass(frozen=True)
 class _Safely:
-    """The statements that change one table, at its qualified name ``path``, without a loss."""
+    """The statements that change one table without a loss; ``path`` is its qualified name."""
 
     path: str
     table: Table
@@ -92,7 +92,7 @@ class _Safely:
         return f"{snapshot(self.path)}\n{statement}"
 
     def copy_and_swap(self, resource: Mapping[str, Any], note: str = "") -> str:
-        """The table made anew by its file under another name, filled, and put in the old one's place."""
+        """Create the table of the file under another name, fill it, and swap the names."""
         types = column_types(resource)
         shared = [column for column in self.table.columns if column.name in types]
         columns = ", ".join(column.name for column in shared)
@@ -102,15 +102,15 @@ class _Safely:
         )
         new = f"{self.path}_new"
         return (
-            f"{note}CREATE TABLE `{new}` … as {self.table.path} says, under this name;\n"
+            f"{note}CREATE TABLE `{new}` … as {self.table.path} declares it, under this name;\n"
             f"INSERT INTO `{new}` ({columns}) SELECT {values} FROM `{self.path}`;\n"
             f"ALTER TABLE `{self.path}` RENAME TO {self.table.name}_old;\n"
-            f"ALTER TABLE `{new}` RENAME TO {self.table.name};   -- when the counts agree, drop {self.table.name}_old"
+            f"ALTER TABLE `{new}` RENAME TO {self.table.name};   -- when the counts match, drop {self.table.name}_old"
         )
 
 
 def snapshot(path: str) -> str:
-    """Keeps what a table holds now for 30 days."""
+    """A snapshot of a table that is kept for 30 days."""
     return (
         f"CREATE SNAPSHOT TABLE `{path}_before` CLONE `{path}` "
         "OPTIONS (expiration_timestamp = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 30 * 24 HOUR));"
@@ -118,12 +118,12 @@ def snapshot(path: str) -> str:
 
 
 def changes_of(path: str, table: Table, resource: Mapping[str, Any]) -> Iterator[TableChange]:
-    """Every difference between a table as it stands and its declaration.
+    """Every difference between a live table and its declaration.
 
     Args:
         path: its qualified name.
         table: its declaration.
-        resource: what stands, as the tables API writes it.
+        resource: the live table, as the tables API writes it.
     """
     safely = _Safely(path, table)
     yield from _column_changes(safely, table, resource)
@@ -137,7 +137,7 @@ def changes_of(path: str, table: Table, resource: Mapping[str, Any]) -> Iterator
             ", ".join(declared) or "none",
             ChangeClass.NEEDS_COPY,
             f"bq update --clustering_fields={','.join(declared)} "
-            f"{safely.path.replace('.', ':', 1)}   # what stands is clustered anew by:\n"
+            f"{safely.path.replace('.', ':', 1)}   # recluster the existing rows by:\n"
             f"UPDATE `{safely.path}` SET {table.columns[0].name} = {table.columns[0].name} WHERE TRUE;",
         )
 
@@ -195,7 +195,7 @@ def _new_column(safely: _Safely, table: Table, column: Column) -> TableChange:
     )
 
 
-def _changed_column(  # noqa: PLR0917 - the column as it is declared and as it stands
+def _changed_column(  # noqa: PLR0917 - the declared and the live column
     safely: _Safely, table: Table, resource: Mapping[str, Any], column: Column, live: str, required: bool
 ) -> Iterator[TableChange]:
     if live != column.type.sql:

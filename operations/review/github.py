@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from verification.drift.report import DriftReport
 
-#: Characters that GitHub takes as the text of a comment or an issue, as :func:`length` counts them.
+#: The longest text of a comment or an issue that GitHub accepts, as :func:`length` counts it.
 LONGEST_TEXT = 65_535
 TIMEOUT_SECONDS = 30
-#: Who writes with a workflow's own token.
+#: The author of what a workflow's own token writes.
 WORKFLOWS = "github-actions[bot]"
 LABEL = "drift"
 TAG = re.compile(r"<!-- \S.* -->")
@@ -28,7 +28,7 @@ TAG = re.compile(r"<!-- \S.* -->")
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository at GitHub: the API's address, its ``OWNER/NAME``, the token to speak with."""
+    """A repository at GitHub: the API's address, its ``OWNER/NAME`` and the token."""
 
     api: str
     name: str
@@ -36,7 +36,7 @@ class Repository:
 
 
 def repository_of(variables: Mapping[str, str]) -> Repository:
-    """The repository that a workflow's variables name.
+    """The repository that the variables of a workflow name.
 
     Raises:
         StepFailedError: one of them is missing.
@@ -52,7 +52,7 @@ def repository_of(variables: Mapping[str, str]) -> Repository:
 
 
 def write_comment(repository: Repository, pull_request: int, text: str) -> str:
-    """Write a comment, in the place of the one that we wrote before with the same tag.
+    """Write a comment, or update the one with the same tag.
 
     Args:
         repository: where.
@@ -119,7 +119,7 @@ def length(text: str) -> int:
 
 
 def clipped(text: str, room: int) -> str:
-    """As much of a text as fits, in whole lines where there is more than one."""
+    """The beginning of a text that fits, in whole lines where it has several."""
     if length(text) <= room:
         return text
     kept = text.encode("utf-16-le")[: 2 * max(room, 0)].decode("utf-16-le", errors="ignore")
@@ -168,11 +168,11 @@ def _first_line(text: str | None) -> str:
 
 
 def _ours(repository: Repository, tag: str, found: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Those that begin with the tag and that a workflow, or the token's own user, wrote; others' are never touched."""
+    """Items with the tag that a workflow or the token's own user wrote; those of other authors are never changed."""
     tagged = [item for item in found if _first_line(item.get("body")) == tag]
     if not tagged:
         return []
-    user = _request(repository, "GET", f"{repository.api}/user")  # refused to a workflow's token, which is no user
+    user = _request(repository, "GET", f"{repository.api}/user")  # refused for a workflow's token, which has no user
     us = {WORKFLOWS, user.json()["login"]} if user.ok else {WORKFLOWS}
     return [item for item in tagged if (item.get("user") or {}).get("login") in us]
 
@@ -211,10 +211,10 @@ def _request(
 
 
 def _checked(repository: Repository, response: requests.Response, permission: str) -> requests.Response:
-    """The response, when GitHub did what was asked.
+    """The response, if GitHub accepted the request.
 
     Raises:
-        StepFailedError: it did not; in words, with what to do.
+        StepFailedError: GitHub refused it; the message says what to do.
     """
     if response.ok:
         return response
@@ -234,21 +234,19 @@ def _advice(repository: Repository, response: requests.Response, permission: str
     limited = response.headers.get("x-ratelimit-remaining") == "0" or "retry-after" in response.headers
     match response.status_code:
         case 403 | 429 if limited:
-            return "Too many requests were made with this token: run it again in an hour."
+            return "This token has made too many requests: run it again in an hour."
         case 401:
-            return "GITHUB_TOKEN is not valid, or no longer: a job's token ends with the job."
+            return "GITHUB_TOKEN is not valid, or not any more: a job's token ends with the job."
         case 403:
             return (
                 f"The job needs `{permission}: write` under `permissions`, a token of your own the same; "
                 "the token of a fork's pull request can never write."
             )
         case 404:
-            return (
-                f"There is no such thing in {repository.name}, or GITHUB_TOKEN may not see it (`{permission}: write`)."
-            )
+            return f"It does not exist in {repository.name}, or GITHUB_TOKEN may not read it (`{permission}: write`)."
         case 410:
             return f"Issues are switched off in {repository.name}: switch them on in its settings."
         case status if status >= 500:  # noqa: PLR2004 - HTTP's own classes
-            return "GitHub is not well: run it again later."
+            return "GitHub has a problem: run it again later."
         case _:
-            return "The message says what GitHub did not like."
+            return "The message says what GitHub rejected."

@@ -1,4 +1,4 @@
-"""One comment a tag and one issue an environment, whatever else is written there; refusals say what to do."""
+"""One comment per tag and one issue per environment, beside other texts; refusals say what to do."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_comment_is_written_once_and_then_updated_in_place(github: GitHub) -> 
     assert [item["body"] for item in github.comments] == [f"{TAG}\nsecond"]
 
 
-def test_comments_of_other_tags_of_other_pull_requests_and_of_other_people_stay_as_they_are(github: GitHub) -> None:
+def test_comments_of_other_tags_pull_requests_and_people_do_not_change(github: GitHub) -> None:
     others = [
         github.comment(7, "<!-- eros-plan staging -->\nold"),
         github.comment(8, f"{TAG}\nold"),
@@ -128,7 +128,7 @@ def test_drift_opens_one_issue_updates_it_and_closes_it(github: GitHub) -> None:
     assert "+system=another" in issue["body"]
     assert f"{LINK}2" in issue["body"]
     assert github.open_issues == [issue]
-    assert not github.comments, "an update tells nobody anything"
+    assert not github.comments, "an update sends no notification"
 
     assert drift(github, WELL) == "No drift in prod; issues closed: 1"
     assert not github.open_issues
@@ -151,7 +151,7 @@ def test_two_open_issues_of_one_environment_become_one(github: GitHub) -> None:
     assert [said["body"] for said in github.comments] == ["The same as #1."]
 
 
-def test_issues_of_others_and_pull_requests_stay_as_they_are(github: GitHub) -> None:
+def test_external_issues_and_pull_requests_do_not_change(github: GitHub) -> None:
     drift(github, report(LEASES, environment="staging"), "staging")
     github.issue("<!-- eros-drift prod -->\ncopied", "somebody")
     github.issue("<!-- eros-drift prod -->", pull_request={})
@@ -210,9 +210,9 @@ def test_a_report_of_another_environment_changes_nothing(github: GitHub) -> None
         (403, {}, "needs `pull-requests: write`"),
         (403, {"x-ratelimit-remaining": "0"}, "in an hour"),
         (429, {"retry-after": "60"}, "in an hour"),
-        (404, {}, "no such thing in example/eros"),
+        (404, {}, "does not exist in example/eros"),
         (410, {}, "switched off"),
-        (422, {}, "The message says"),
+        (422, {}, "GitHub rejected"),
         (502, {}, "later"),
     ],
 )
@@ -227,7 +227,7 @@ def test_a_refusal_says_what_was_asked_what_github_said_and_what_to_do(
     assert f"{status} Its own words" in str(caught.value)
 
 
-def test_the_issue_s_job_is_told_of_its_own_permission(github: GitHub) -> None:
+def test_the_issue_s_job_needs_its_own_permission(github: GitHub) -> None:
     github.refusal = (403, {}, b"<html>no JSON</html>")
     with pytest.raises(StepFailedError, match="needs `issues: write`"):
         drift(github, DRIFTED)

@@ -1,4 +1,4 @@
-"""The command line: exit codes, several formats at once, and one clear line whenever it could not run."""
+"""The command line: exit codes, several formats at once, and one clear line when it could not run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def run(environment: Environment, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> CliResult:
-    """The command line in an environment that stands in no file."""
+    """The command line in an environment without a file."""
     monkeypatch.setattr(command_line, "load_environment", lambda _name: environment)
     return CliRunner().invoke(command_line.app, list(arguments))
 
@@ -74,7 +74,7 @@ def test_json_on_the_screen_is_nothing_but_json(deployed: Deployed, monkeypatch:
         (["--format", "json=/proc/nothing/v.json"], "cannot be written"),
     ],
 )
-def test_a_request_that_cannot_be_carried_out(
+def test_an_impossible_command_line_is_reported(
     environment: Environment, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
     outcome = run(environment, monkeypatch, *arguments)
@@ -133,11 +133,11 @@ def test_single_tests_are_run_alone(deployed: Deployed, monkeypatch: pytest.Monk
 
 def test_the_markdown_format_goes_to_the_screen(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = run(deployed.environment, monkeypatch, "--suite", "existence", "--format", "markdown")
-    assert outcome.stdout.startswith("### Verification of `eros-local.eros_scheduling_brain` (local): all well")
+    assert outcome.stdout.startswith("### Verification of `eros-local.eros_scheduling_brain` (local): all checks pass")
 
 
-def test_what_settles_late_is_looked_at_again(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A grant that is shown half a second after it was made is no failure within --settle, and one without."""
+def test_what_settles_late_is_retried(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A grant that Google shows half a second late passes with --settle, and fails without it."""
     asked = 0
     policy = GoogleApi.project_policy
 
@@ -155,7 +155,7 @@ def test_what_settles_late_is_looked_at_again(deployed: Deployed, monkeypatch: p
 
 FAULTS = ["403", "404", "429", "500", "503", "cut", "page", "silent"]
 SOME_FAULTS = {"403", "404", "500", "cut"}
-#: Parts of the API by the paths of their calls, and whether a 404 of theirs says that something is missing.
+#: Parts of the API by the paths of their calls, and whether their 404 means that something is missing.
 PARTS = {
     "everything": ("/", False),
     "datasets": ("/datasets", False),
@@ -170,9 +170,9 @@ PARTS = {
 
 @contextmanager
 def faulty(endpoint: str, part: str, fault: str) -> Iterator[str]:
-    """A proxy before an embedded server that spoils the answers to one part of the API.
+    """A proxy before an embedded server that spoils the answers of one part of the API.
 
-    ``cut`` ends in the middle of an answer, ``page`` is some proxy's own, ``silent`` never answers.
+    ``cut`` ends in the middle of an answer, ``page`` is a proxy's own page, ``silent`` never answers.
     """
     over = Event()
 
@@ -193,7 +193,7 @@ def faulty(endpoint: str, part: str, fault: str) -> Iterator[str]:
                 error = json.dumps({"error": {"code": int(fault), "message": "Not now."}}).encode()
                 self._answer(int(fault), error, len(error))
 
-        do_POST = do_GET  # noqa: N815 - the name that the class calls
+        do_POST = do_GET  # noqa: N815 - the class calls this name
 
         def _answer(self, status: int, body: bytes, length: int) -> None:
             self.send_response(status)
@@ -203,7 +203,7 @@ def faulty(endpoint: str, part: str, fault: str) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
-            """Nothing is logged."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
@@ -218,10 +218,10 @@ def faulty(endpoint: str, part: str, fault: str) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("part", "fault"), [(part, f) for part in PARTS for f in FAULTS if part == "everything" or f in SOME_FAULTS]
 )
-def test_a_call_that_fails_is_never_a_traceback_and_never_well(
+def test_a_failing_call_is_never_a_traceback_and_never_a_success(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch, part: str, fault: str
 ) -> None:
-    """Exit code 2 and one clear line; a 404 of what may be missing is a failed check."""
+    """Exit code 2 and one clear line; a 404 of an object that may be missing is a failed check."""
     path, may_be_missing = PARTS[part]
     monkeypatch.setattr(live, "CALL_SECONDS", 1.0 if fault == "silent" else 10.0)
     started = time.monotonic()
@@ -256,8 +256,10 @@ def test_drift_and_doctor_fail_the_same_way(
     assert outcome.stdout == ""
 
 
-def test_what_may_not_be_looked_at_is_told_beside_the_rest(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Data Viewer with Job User sees everything of BigQuery; what the other services deny is named, and no PASS."""
+def test_a_missing_permission_is_reported_beside_the_other_results(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data Viewer and Job User can read all of BigQuery; what the other services deny is reported and is never PASS."""
     with ExitStack() as stack:
         endpoint = str(deployed.environment.endpoint)
         for part in ("/bigquerydatatransfer/", "/serviceAccounts", "/cloudresourcemanager/"):
@@ -272,10 +274,10 @@ def test_what_may_not_be_looked_at_is_told_beside_the_rest(deployed: Deployed, m
     }
     assert {result["status"] for result in results if result["id"] not in denied} == {"PASS"}
     assert not [result for result in results if result["id"] in denied and result["status"] == "PASS"]
-    assert "not verified, for want of a permission" in outcome.stderr
+    assert "not verified, a permission is missing" in outcome.stderr
 
 
-def test_the_deadline_ends_it_whatever_is_waited_for(deployed: Deployed) -> None:
+def test_the_deadline_ends_the_command_while_it_waits(deployed: Deployed) -> None:
     with faulty(str(deployed.environment.endpoint), "/", "silent") as endpoint:
         program = (
             "from verification import __main__ as m\n"
@@ -287,6 +289,6 @@ def test_the_deadline_ends_it_whatever_is_waited_for(deployed: Deployed) -> None
         outcome = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=30)
     assert outcome.returncode == 2
     assert outcome.stderr.strip().splitlines() == [
-        "no result after 1 s: a service accepts calls and does not answer them, or very slowly"
+        "no result after 1 s: a service accepts calls and does not answer, or answers very slowly"
     ]
     assert outcome.stdout == ""

@@ -1,4 +1,4 @@
-"""`python -m verification drift`: every difference as a unified diff, and nothing where there is none."""
+"""`python -m verification drift`: every difference as a unified diff, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from typer.testing import CliRunner
 
+from catalog.rules.division import SafeDivision
+from catalog.rules.time_zone import NamedTimeZone
 from declared.loading import load_environment
 from declared.roles import PROJECT_ROLES, members_of, workflow_grants
 from tests.mutations.change import body_replaced, dataset_access, schedule_patched, table_patched
@@ -18,6 +20,7 @@ from verification.drift import READERS, Aspect
 from verification.drift.grants import project_members
 from verification.drift.report import as_json, drift_report, json_schema, read_json
 from verification.running import verify
+from verification.stored_sql import DIVISION, TIME_ZONE
 
 if TYPE_CHECKING:
     from typer.testing import Result as CliResult
@@ -66,7 +69,7 @@ def test_tables_schedules_and_members_have_diffs_too(deployed: Deployed, monkeyp
     assert "+roles/bigquery.dataViewer user:stranger@example.com" in printed
 
 
-def test_a_known_grant_is_no_drift(deployed: Deployed) -> None:
+def test_a_known_grant_is_not_drift(deployed: Deployed) -> None:
     known = "roles/bigquery.dataOwner user:owner@example.com"
     environment = deployed.environment
     owner = {"role": "OWNER", "userByEmail": "owner@example.com"}
@@ -80,7 +83,7 @@ def test_a_known_grant_is_no_drift(deployed: Deployed) -> None:
         assert members((known,)) == []
 
 
-def test_a_preview_that_stands_beside_is_no_drift_and_nothing_else_is_taken_for_one(deployed: Deployed) -> None:
+def test_the_grants_of_previews_are_not_drift_and_similar_ones_are(deployed: Deployed) -> None:
     project = deployed.environment.project
     for number in (7, 8):
         deployed.api.iam("POST", f"projects/{project}/serviceAccounts", {"accountId": f"eros-pr{number}-etl"})
@@ -104,7 +107,7 @@ def test_a_preview_that_stands_beside_is_no_drift_and_nothing_else_is_taken_for_
             deployed.api.iam("DELETE", f"projects/{project}/serviceAccounts/{member.partition(':')[2]}")
 
 
-def test_what_the_bootstrap_grants_to_workflows_is_no_drift_and_others_grants_to_them_are() -> None:
+def test_grants_of_the_bootstrap_to_workflows_are_not_drift_and_other_grants_to_them_are() -> None:
     environment = load_environment("prod")
 
     def members(*more: tuple[str, str]) -> Aspect[Any]:
@@ -119,7 +122,7 @@ def test_what_the_bootstrap_grants_to_workflows_is_no_drift_and_others_grants_to
     assert f"+roles/bigquery.admin {planner}" in members(("roles/bigquery.admin", planner)).diff
 
 
-def test_what_is_missing_is_drift(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_object_is_drift(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "selection_problem"
     deployed.rest("DELETE", f"/routines/{name}")
     try:
@@ -130,7 +133,7 @@ def test_what_is_missing_is_drift(deployed: Deployed, monkeypatch: pytest.Monkey
     assert "-exists\n+missing" in outcome.stdout
 
 
-def test_blanks_at_line_ends_are_no_difference() -> None:
+def test_blanks_at_line_ends_are_not_a_difference() -> None:
     assert Aspect("a", "body", ("SELECT 1\nFROM b",), ("SELECT 1  \nFROM b\n\n",), "").same
     assert not Aspect("a", "body", ("SELECT 1\nFROM b",), ("SELECT 1\n FROM b",), "").same
 
@@ -200,3 +203,7 @@ def test_the_ids_of_the_readers_never_change() -> None:
         "drift.15": "alert_policies",
     }
     assert {reader.id for reader in READERS if reader.settles} == {"drift.11", "drift.12", "drift.13"}
+
+
+def test_the_rules_that_the_verifier_selects_by_name_exist() -> None:
+    assert {NamedTimeZone.name, SafeDivision.name} == {TIME_ZONE, DIVISION}

@@ -1,4 +1,4 @@
-"""The preflight says everything that is missing before anything is planned, and says it at once."""
+"""The preflight reports everything that is missing, at once, before a plan."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_no_dataset_is_one_failure(environment: Environment) -> None:
     assert "python -m local seed" in failure.action
 
 
-def test_every_suite_can_run_where_no_dataset_is(environment: Environment) -> None:
+def test_every_suite_can_run_without_a_dataset(environment: Environment) -> None:
     report = verify(environment.model_copy(update={"dataset": "nowhere"}))
     missing = {result.object for result in report.results if result.id.startswith("1.")}
     assert {"caption_key_v2", "leases", "schedule_recommendations_messages", "seed_holiday_calendar"} <= missing
@@ -36,8 +36,8 @@ def test_every_suite_can_run_where_no_dataset_is(environment: Environment) -> No
     assert not report.well
 
 
-def test_everything_missing_is_told_at_once(environment: Environment) -> None:
-    """Eight objects missing, a ninth with a column missing and one of another type; further columns do no harm."""
+def test_everything_missing_is_reported_at_once(environment: Environment) -> None:
+    """Eight objects are missing, a ninth lacks a column and has one of another type; extra columns are fine."""
     partly = environment.model_copy(update={"dataset": "partly"})
     client = bigquery.Client(
         project=partly.project,

@@ -1,4 +1,4 @@
-"""Reports: a table that a person can read at 100 columns, JSON with a fixed schema, JUnit that parses."""
+"""Reports: a table of at most 100 columns, JSON with a fixed schema, JUnit that parses."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def report() -> Report:
     return Report(load_environment("local"), "2026-07-01T12:00:00+00:00", 0.31, results, usage)
 
 
-def test_the_table_names_what_is_not_well_and_fits_100_columns(report: Report) -> None:
+def test_the_table_names_what_is_not_pass_and_fits_100_columns(report: Report) -> None:
     text = table_text(report)
     assert max(len(line) for line in text.splitlines()) <= 100
     assert "FAIL 1.2 tables exist: etl_job_runs" in text
@@ -46,11 +46,11 @@ def test_the_table_names_what_is_not_well_and_fits_100_columns(report: Report) -
         "3 queries read 21.0 MB, $0.00018",
         "6 tests, 7 results: 1 PASS, 1 SKIP, 1 WARN, 1 DENIED, 1 DRIFT, 1 FAIL, 1 ERROR in 0.3 s",
     ]
-    told = [line.split()[0] for line in text.splitlines() if line.split()[:1] and line.split()[0] in set(Status)]
-    assert told == ["ERROR", "FAIL", "DRIFT", "DENIED", "WARN", "SKIP"], "the worst first, drift apart from failures"
+    shown = [line.split()[0] for line in text.splitlines() if line.split()[:1] and line.split()[0] in set(Status)]
+    assert shown == ["ERROR", "FAIL", "DRIFT", "DENIED", "WARN", "SKIP"], "the worst first, drift apart from failures"
 
 
-def test_the_exit_code_is_that_of_the_worst(report: Report) -> None:
+def test_the_exit_code_is_that_of_the_worst_status(report: Report) -> None:
     def code(*statuses: Status) -> int:
         results = tuple(result for result in report.results if result.status in statuses)
         return replace(report, results=results).exit_code
@@ -95,14 +95,14 @@ def test_the_json_schema_is_stable(report: Report) -> None:
 
 def test_the_json_schema_is_documented_and_describes_the_report(report: Report) -> None:
     documented = (REPOSITORY / "docs" / "verification-report.schema.json").read_text()
-    assert documented == json_schema(), "write it anew: python -m verification --print-schema"
+    assert documented == json_schema(), "write it again: python -m verification --print-schema"
     assert TypeAdapter(Document).validate_json(as_json(report), extra="forbid").results == report.results
 
 
-def test_markdown_leads_with_what_is_wrong_and_breaks_no_table(report: Report) -> None:
+def test_markdown_starts_with_the_failures_and_breaks_no_table(report: Report) -> None:
     text = as_markdown(report)
     headings = [line for line in text.splitlines() if line.startswith("#")]
-    assert headings[0].endswith("not well")
+    assert headings[0].endswith("not all checks pass")
     assert [heading.split()[1] for heading in headings[1:]] == ["ERROR", "FAIL", "DRIFT", "DENIED", "WARN", "SKIP"]
     rows = [line for line in text.splitlines() if line.startswith("| ") and "expected" not in line]
     assert all(len(re.split(r"(?<!\\)\|", row)) - 2 == 5 for row in rows)
@@ -111,7 +111,7 @@ def test_markdown_leads_with_what_is_wrong_and_breaks_no_table(report: Report) -
     assert "a &lt; b &amp; c" in text
 
 
-def test_junit_keeps_the_common_schema(report: Report) -> None:
+def test_junit_matches_the_common_schema(report: Report) -> None:
     schema = xmlschema.XMLSchema(str(Path(__file__).parent / "junit.xsd"))
     schema.validate(as_junit(report))
     broken = as_junit(report).replace("<failure", "<failed").replace("</failure", "</failed")

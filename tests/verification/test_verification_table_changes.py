@@ -1,4 +1,4 @@
-"""What a deployment would do to live tables is classed, refused where data is guarded, and told with a safe way."""
+"""Changes that a deployment would make to live tables: their class, the refusal where data is guarded, the safe way."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LAYOUT = "PARTITION BY DATE(sweep_time) OPTIONS (partition_expiration_days = 30)
 
 
 def with_columns(columns: dict[str, str]) -> tuple[str, str]:
-    """Statements that make the log anew with other columns."""
+    """Statements that recreate the log with other columns."""
     text = ", ".join(f"{name} {kind}" for name, kind in columns.items())
     return f"DROP TABLE `{{d}}.{LOG}`", f"CREATE TABLE `{{d}}.{LOG}` ({text}) {LAYOUT}"
 
@@ -42,7 +42,7 @@ def changes(system: Deployed) -> list[TableChange]:
     return list(table_changes(read_subject(system.environment)))
 
 
-#: How the live table was made, and what a deployment would then do: the change, its class, a part of the safe way.
+#: How the live table was created, and what a deployment would do: the change, its class, a part of the safe way.
 CASES: list[tuple[str, tuple[str, str], tuple[str, ChangeClass, str]]] = [
     (
         "a column is dropped",
@@ -145,20 +145,20 @@ def preflight(system: Deployed, guarded: bool) -> list[Result]:
     return [result for result in results if result.status is not Status.PASS]
 
 
-def test_it_is_refused_where_data_is_guarded_and_told_elsewhere(deployed: Deployed) -> None:
+def test_it_is_refused_where_data_is_guarded_and_a_warning_elsewhere(deployed: Deployed) -> None:
     with table_patched(LOG, {"clustering": {"fields": ["sweep_id"]}}).apply(deployed):
         (refused,) = preflight(deployed, guarded=True)
-        (told,) = preflight(deployed, guarded=False)
+        (warning,) = preflight(deployed, guarded=False)
     assert (refused.id, refused.status, refused.object) == ("0.6", Status.FAIL, LOG)
     assert "bq update --clustering_fields" in refused.action
-    assert told.status is Status.WARN
+    assert warning.status is Status.WARN
 
 
 @pytest.mark.parametrize(
-    ("days", "status", "said"),
+    ("days", "status", "action"),
     [(0, Status.WARN, "Allowed until"), (7, Status.WARN, "new analysts"), (-1, Status.FAIL, "ended on")],
 )
-def test_a_named_and_dated_entry_allows_one_change(deployed: Deployed, days: int, status: Status, said: str) -> None:
+def test_a_named_and_dated_entry_allows_one_change(deployed: Deployed, days: int, status: Status, action: str) -> None:
     until = datetime.now(LOS_ANGELES).date() + timedelta(days=days)
     entry = AllowedChange(change=f"{LOG}: clustering", until=until, why="new analysts")
     other = AllowedChange(change=f"{LOG}: partitioning", until=until, why="not this one")
@@ -167,7 +167,7 @@ def test_a_named_and_dated_entry_allows_one_change(deployed: Deployed, days: int
     with table_patched(LOG, {"clustering": {"fields": ["sweep_id"]}}).apply(deployed):
         (result,) = (r for r in verify(there, tests=["0.6"]).results if r.status is not Status.PASS)
     assert result.status is status
-    assert said in result.action
+    assert action in result.action
 
 
 def test_the_rename_that_is_printed_keeps_the_values(deployed: Deployed) -> None:
@@ -181,7 +181,7 @@ def test_the_rename_that_is_printed_keeps_the_values(deployed: Deployed) -> None
 
 
 def test_permissions_that_are_missing_are_told_all_at_once(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The embedded environment lets everybody do everything, so the answer is changed on its way."""
+    """The embedded environment permits everything, so the test changes its answer."""
     missing = {"bigquery.tables.create", "iam.serviceAccounts.actAs"}
     asked = GoogleApi.granted_permissions
     monkeypatch.setattr(GoogleApi, "granted_permissions", lambda api, wanted: asked(api, wanted) - missing)

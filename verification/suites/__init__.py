@@ -1,4 +1,4 @@
-"""Every suite, in the order of the reports. A new one is a file with CHECKS, and a line here."""
+"""Every suite, in the order of the reports. A new one is a file with CHECKS and a line here."""
 
 from verification.results import Check
 from verification.suites import (

@@ -1,4 +1,4 @@
-"""The performance analyzer answers for a creator, with the declared columns, and nothing out of range."""
+"""The performance analyzer answers for a creator, with the declared columns and valid values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from verification.results import Check, Outcome, Subject, failed, passed_unless,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: For each public function its arguments after the page, and what holds for every row.
+#: Each public function with its arguments after the page, and the rules that every row keeps.
 RULES: dict[str, tuple[str, dict[str, str]]] = {
     "classify_account_size": (
         "90",
@@ -54,7 +54,7 @@ RULES: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
 }
-#: The newest message's page: the analyzer must have something to say of it.
+#: The page of the newest message: the analyzer must return rows for it.
 NEWEST_PAGE = "(SELECT sent.page_name FROM {messages} AS sent ORDER BY sent.sending_time DESC, sent.page_name LIMIT 1)"
 
 
@@ -68,7 +68,7 @@ def answers(subject: Subject) -> Iterator[Outcome]:
         page = row["page_name"]
     for name, (arguments, rules) in RULES.items():
         if name not in subject.live.routines:
-            yield skipped(name, "an answer", "the function does not stand: see 1.1")
+            yield skipped(name, "an answer", "the function does not exist: see 1.1")
         elif page is None:
             yield skipped(name, "an answer", "there are no messages to analyse")
         else:
@@ -85,7 +85,7 @@ def _answer(subject: Subject, name: str, page: str, arguments: str, rules: dict[
         f"SELECT COUNT(*) AS answers, {counts} FROM "
         f"(SELECT {columns} FROM {subject.path(name)}('{quoted}', {arguments}))",
     )
-    action = f"Run `python -m verification drift --env {subject.environment.name}`; look at the messages of {page}."
+    action = f"Run `python -m verification drift --env {subject.environment.name}`; check the messages of {page}."
     problems = [
         failed(name, rule, f"{row[f'rule_{n}']} of {row['answers']} rows break it", action)
         for n, rule in enumerate(rules)

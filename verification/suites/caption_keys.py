@@ -1,4 +1,4 @@
-"""The keys that are stored in the caption bank are those that caption_key_v2 gives."""
+"""The keys in the caption bank are what caption_key_v2 returns."""
 
 from __future__ import annotations
 

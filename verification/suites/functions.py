@@ -1,4 +1,4 @@
-"""The functions give the known answers, asked on the live system."""
+"""The live functions return the known answers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CAPTIONS = {
     "1\ufe0f\u20e3 left": "1 left",
     "1 left": "1 left",
 }
-#: Successes and failures, and the interval and bonus that they give, to six decimals.
+#: Interval and bonus, to six decimals, by successes and failures.
 BOUNDS: dict[tuple[int | None, int | None], tuple[float, float, float]] = {
     (50, 50): (0.403830, 0.596170, 0.099504),
     (1, 0): (0.206543, 1.0, 0.707107),
@@ -43,13 +43,13 @@ MICRO = 1e-6
 
 
 def _of(name: str, ask: Callable[[Subject], Iterator[Outcome]]) -> Callable[[Subject], Iterator[Outcome]]:
-    """The test of one function, which is passed over where the function does not stand."""
+    """The test of one function; it is skipped where the function does not exist."""
 
     def check(subject: Subject) -> Iterator[Outcome]:
         if name in subject.live.routines:
             yield from ask(subject)
         else:
-            yield skipped(name, "known answers", "the function does not stand: see 1.1")
+            yield skipped(name, "known answers", "the function does not exist: see 1.1")
 
     return check
 
@@ -120,7 +120,7 @@ def _sample_at(subject: Subject) -> Iterator[Outcome]:
 
 
 def sample(subject: Subject) -> Iterator[Outcome]:
-    """wilson_sample, and wilson_sample_at, which is its deterministic part."""
+    """wilson_sample, and its deterministic part, wilson_sample_at."""
     yield from _of("wilson_sample", _sample)(subject)
     yield from _of("wilson_sample_at", _sample_at)(subject)
 

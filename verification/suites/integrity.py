@@ -1,4 +1,4 @@
-"""The data of the owned tables keeps its own rules."""
+"""The rows of this system's tables keep their rules."""
 
 from __future__ import annotations
 

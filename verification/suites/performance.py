@@ -1,4 +1,4 @@
-"""Functions and views answer within their time, and read no more than they may."""
+"""Functions and views answer within their time and read within their budget."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 CALLS = 2_000
 FUNCTION_MILLISECONDS = 1.0
-#: A view answers a person: the time of a caption selection with what it takes to reach BigQuery.
+#: A view answers a person: the time of a caption selection, plus the way to BigQuery.
 VIEW_SECONDS = 2.0
 #: A busy moment is not a slow function.
 ATTEMPTS = 3
-#: An argument for each type, another one for each of the rows, which are numbered n.
+#: An argument per type that differs in each row; n is the row's number.
 ARGUMENTS = {"STRING": "CONCAT('Last chance: 20 % off tonight ', CAST(n AS STRING))", "INT64": "n", "FLOAT64": "0.5"}
 
 
 def functions(subject: Subject) -> Iterator[Outcome]:
-    """Every scalar function, on two thousand different arguments."""
+    """Every scalar function, with two thousand different arguments."""
     for name, function in subject.catalog.functions.items():
         kinds = [argument.type.sql for argument in function.arguments]
         if name not in subject.live.routines or not all(kind in ARGUMENTS for kind in kinds):
-            reason = "the function does not stand: see 1.1" if kinds else "it has no argument to vary"
+            reason = "the function does not exist: see 1.1" if kinds else "it has no argument to vary"
             yield skipped(name, "an answer within its time", reason)
             continue
         call = f"{subject.path(name)}({', '.join(ARGUMENTS[kind] for kind in kinds)})"
@@ -42,7 +42,7 @@ def views(subject: Subject) -> Iterator[Outcome]:
     """One schedule of each view."""
     for name, view in subject.catalog.views.items():
         if name not in subject.live.tables:
-            yield skipped(name, "an answer within its time", "the view does not stand: see 1.3")
+            yield skipped(name, "an answer within its time", "the view does not exist: see 1.3")
             continue
         columns = ", ".join(f"`{column.name}`" for column in view.columns)
         sql = f"SELECT {columns} FROM {subject.path(name)} WHERE schedule_id = ''"
@@ -52,7 +52,7 @@ def views(subject: Subject) -> Iterator[Outcome]:
 
 
 def _best(subject: Subject, name: str, sql: str, budget: float) -> tuple[float, int]:
-    """Seconds and bytes of the quickest of some attempts; of the first that is within its budget."""
+    """Seconds and bytes of the fastest attempt; it stops at the first within the budget."""
     best, read = float("inf"), 0
     for _ in range(ATTEMPTS):
         started = time.monotonic()
@@ -67,7 +67,7 @@ def _within(subject: Subject, name: str, unit: str, budget: float, found: float)
     expected = f"at most {budget:g} {unit}"
     if found <= budget:
         return passed(name, expected)
-    action = f"Look at the query's plan; compare the text with the repository's (`{subject.deploy}` puts it back)."
+    action = f"Check the query's plan; compare the text with the repository's (`{subject.deploy}` restores it)."
     return failed(name, expected, f"{found:.3g} {unit}", action)
 
 

@@ -1,4 +1,4 @@
-"""What others own must stand before anything of ours is planned: everything missing or of another type, at once."""
+"""What must be true before a plan: external objects, location, permissions, APIs, quotas, no loss of data."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
     from catalog import Table, View
 
-#: What the schedules may read in a day by their budgets: four performance updates and one daily run.
+#: What the schedules may read per day by their budgets: four performance updates and one daily run.
 DAILY_MEBIBYTES = (4 * PERFORMANCE_UPDATE.bytes_read + DAILY_AUTOMATION.bytes_read) // MEGABYTE
-#: BigQuery's limit of partitions, and how many of them leave room for a year.
+#: BigQuery's limit of partitions, and how many leave room for another year.
 LIMIT_PARTITIONS = 10_000
 MOST_PARTITIONS = 9_000
 
 
 def dependencies(subject: Subject) -> Iterator[Outcome]:
-    """Each object of sql/dependencies/ with the columns that this system reads or writes; more columns are welcome."""
+    """Each object of sql/dependencies/ has the columns that this system reads or writes; it may have more."""
     if subject.live.dataset is None:
         yield failed(
             subject.environment.dataset,
-            f"dataset in {subject.environment.project}, with {len(subject.catalog.dependencies)} objects of its owners",
+            f"dataset in {subject.environment.project}, with {len(subject.catalog.dependencies)} external objects",
             "no such dataset",
             _create(subject),
         )
@@ -44,7 +44,7 @@ def location(subject: Subject) -> Iterator[Outcome]:
     """Queries across locations fail, and a dataset cannot be moved."""
     if subject.live.dataset is None:
         return
-    expected, found = subject.environment.location, subject.live.dataset.get("location", "not said")
+    expected, found = subject.environment.location, subject.live.dataset.get("location", "unknown")
     problems = []
     if expected.lower() != found.lower():
         action = f"Write location: {found} into {subject.environment.file}."
@@ -58,8 +58,8 @@ def _summary(declared: Table | View) -> str:
 
 def _create(subject: Subject) -> str:
     if subject.environment.endpoint:
-        return "Run `python -m local seed`, which makes it."
-    return "Ask its owners to create it, or look whether project and dataset of the environment are right."
+        return "Run `python -m local seed`, which creates it."
+    return "Ask its owners to create it, or check the project and dataset of the environment."
 
 
 def _problems(
@@ -80,14 +80,14 @@ def _problems(
 
 
 def permissions(subject: Subject) -> Iterator[Outcome]:
-    """What a deployment does is permitted to whoever runs this."""
+    """The caller has the permissions that a deployment needs."""
     granted = subject.api.granted_permissions(DEPLOY_PERMISSIONS)
     for permission, role in DEPLOY_PERMISSIONS.items():
         expected = f"{permission} granted to the caller"
         if permission in granted:
             yield passed(subject.environment.project, expected)
         else:
-            action = f"Ask an owner of the project for {role}, or deploy as somebody who has it."
+            action = f"Ask an owner of the project for {role}, or deploy as a member who has it."
             yield failed(subject.environment.project, expected, f"{permission} not granted", action)
 
 
@@ -101,15 +101,15 @@ def services(subject: Subject) -> Iterator[Outcome]:
 
 
 def quota(subject: Subject) -> Iterator[Outcome]:
-    """A day's schedules fit into what the project may read in a day, and tables into BigQuery's partitions."""
+    """A day's schedules fit into the project's daily quota, and the tables into BigQuery's limit of partitions."""
     project = subject.environment.project
     limit = subject.api.query_quota_mebibytes()
-    expected = f"{DAILY_MEBIBYTES:,} MiB a day for the scheduled queries"
+    expected = f"{DAILY_MEBIBYTES:,} MiB per day for the scheduled queries"
     if limit is None or limit >= DAILY_MEBIBYTES:
         yield passed(project, expected)
     else:
         action = "Raise 'Query usage per day' in the project's quotas."
-        yield failed(project, expected, f"{limit:,} MiB a day", action)
+        yield failed(project, expected, f"{limit:,} MiB per day", action)
     if subject.live.dataset is None:
         return
     rows = subject.api.query(
@@ -125,12 +125,14 @@ def quota(subject: Subject) -> Iterator[Outcome]:
             if count <= MOST_PARTITIONS:
                 yield passed(name, few)
             else:
-                action = f"Look whether partitions expire as {table.path} says: BigQuery takes {LIMIT_PARTITIONS:,}."
+                action = (
+                    f"Check that partitions expire as {table.path} declares: BigQuery's limit is {LIMIT_PARTITIONS:,}."
+                )
                 yield failed(name, few, f"{count:,} partitions", action)
 
 
 def destructive_changes(subject: Subject) -> Iterator[Outcome]:
-    """What a deployment would do to columns, partitions and clustering; refused where data is guarded."""
+    """Changes of columns, partitions and clustering that a deployment would make; refused where data is guarded."""
     changed = set()
     for change in table_changes(subject):
         changed.add(change.table)
@@ -140,20 +142,22 @@ def destructive_changes(subject: Subject) -> Iterator[Outcome]:
         elif subject.environment.guards.on:
             yield _guarded(subject, change, expected, found)
         else:
-            yield warned(change.table, expected, found, f"Data is not guarded here. Safely:\n{change.statement}")
+            yield warned(change.table, expected, found, f"Data is not guarded here. The safe way:\n{change.statement}")
     for name in subject.catalog.tables:
         if name in subject.live.tables and name not in changed:
             yield passed(name, "no change of columns, partitions or clustering")
 
 
 def _guarded(subject: Subject, change: TableChange, expected: str, found: str) -> Outcome:
-    """Refused, unless the environment file allows this change by name and its day has not passed."""
+    """Refused, unless an entry of the environment file allows this change by name and has not ended."""
     name, file = f"{change.table}: {change.what}", subject.environment.file
     entry = allowing(subject.environment, change)
     if entry and not entry.has_ended:
         return warned(change.table, expected, found, f"Allowed until {entry.until:%F} by {file}: {entry.why}")
     ended = f" The entry in {file} ended on {entry.until:%F}." if entry else ""
-    action = f"Refused here.{ended} Safely:\n{change.statement}\nOr allow it in {file}: change: {name!r}, until, why."
+    action = (
+        f"Refused here.{ended} The safe way:\n{change.statement}\nOr allow it in {file}: change: {name!r}, until, why."
+    )
     return failed(change.table, expected, found, action)
 
 
