@@ -66,10 +66,10 @@ def table_patched(system: Deployed, name: str, change: dict[str, Any]) -> Iterat
 @changes("table {0}")
 def table_changed(system: Deployed, name: str, *statements: str) -> Iterator[None]:
     """Change a table by SQL; afterwards it is recreated with its rows."""
-    system.query(f"CREATE OR REPLACE TABLE `{{d}}.kept_{name}` AS SELECT * FROM `{{d}}.{name}`")
+    kept = f"`{{d}}.kept_{name}`"
+    system.query(f"CREATE OR REPLACE TABLE {kept} AS SELECT * FROM `{{d}}.{name}`")
     try:
-        for statement in statements:
-            system.query(statement)
+        system.query(";\n".join(statements))
         yield
     finally:
         system.query(f"DROP TABLE IF EXISTS `{{d}}.{name}`")
@@ -78,22 +78,20 @@ def table_changed(system: Deployed, name: str, *statements: str) -> Iterator[Non
         else:
             system.query(system.catalog.dependencies[name].ddl)
         columns = ", ".join(column.name for column in system.catalog_columns(name))
-        system.query(f"INSERT INTO `{{d}}.{name}` ({columns}) SELECT {columns} FROM `{{d}}.kept_{name}`")
-        system.query(f"DROP TABLE `{{d}}.kept_{name}`")
+        system.query(f"INSERT INTO `{{d}}.{name}` ({columns}) SELECT {columns} FROM {kept}; DROP TABLE {kept}")
 
 
-@changes("table {0}")
+@changes("rows {0}")
 def rows_changed(system: Deployed, name: str, *statements: str) -> Iterator[None]:
-    """Change a table's rows by SQL."""
-    system.query(f"CREATE OR REPLACE TABLE `{{d}}.kept_{name}` AS SELECT * FROM `{{d}}.{name}`")
+    """Change a table's rows by SQL; time travel restores them."""
+    table = f"`{{d}}.{name}`"
+    ((before,),) = system.query("SELECT FORMAT_TIMESTAMP('%F %H:%M:%E6S+00', CURRENT_TIMESTAMP())")
     try:
-        for statement in statements:
-            system.query(statement)
+        system.query(";\n".join(statements))
         yield
     finally:
-        system.query(f"DELETE FROM `{{d}}.{name}` WHERE TRUE")
-        system.query(f"INSERT INTO `{{d}}.{name}` SELECT * FROM `{{d}}.kept_{name}`")
-        system.query(f"DROP TABLE `{{d}}.kept_{name}`")
+        then = f"{table} FOR SYSTEM_TIME AS OF TIMESTAMP '{before}'"
+        system.query(f"DELETE FROM {table} WHERE TRUE; INSERT INTO {table} SELECT * FROM {then}")
 
 
 @changes(f"table {VIEW}")
@@ -192,9 +190,9 @@ def dataset_access(system: Deployed, change: Callable[[list[Any]], list[Any]]) -
         yield
 
 
-@changes("project policy")
-def project_policy(system: Deployed, change: Callable[[dict[str, Any]], None]) -> Iterator[None]:
-    """Replace the project's IAM policy."""
+@changes("project {0}")
+def project_policy(system: Deployed, _part: str, change: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+    """Change a part of the project's IAM policy: ``bindings`` or ``auditConfigs``."""
     policy = system.api.project_policy()
     change(policy)
     system.set_project_policy(policy)

@@ -105,9 +105,9 @@ def account(title: str, change: Change) -> Mutation:
     return definition(title, LOCAL.service_account, change)
 
 
-def policy(title: str, change: Callable[[dict[str, Any]], None]) -> Mutation:
+def policy(title: str, change: Callable[[dict[str, Any]], None], part: str = "bindings") -> Mutation:
     """A project with another IAM policy."""
-    return definition(title, LOCAL.project, project_policy(change))
+    return definition(title, LOCAL.project, project_policy(part, change))
 
 
 def granted(role: str, member: str, policy: dict[str, Any]) -> None:
@@ -306,8 +306,8 @@ DEFECTS: tuple[Mutation, ...] = (
     policy("a stranger owns the project", partial(granted, "roles/owner", STRANGER)),
     policy("anyone browses the project", partial(granted, "roles/browser", "allUsers")),
     policy("a grant with a condition", partial(conditional, "roles/bigquery.jobUser")),
-    policy("reads are not logged", partial(not_audited, "DATA_READ")),
-    policy("a member is not logged", exempted),
+    policy("reads are not logged", partial(not_audited, "DATA_READ"), "auditConfigs"),
+    policy("a member is not logged", exempted, "auditConfigs"),
     # alerts
     definition("an alert policy is disabled", FAILED.name, policy_changed(FAILED.display_name, {"enabled": False})),
     definition("an alert policy looks for something else", FAILED.name, policy_changed(FAILED.display_name, DEBUG)),

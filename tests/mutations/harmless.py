@@ -83,9 +83,11 @@ def external(kind: str, create: str) -> Mutation:
 GOOG = {"goog-terraform-provisioned": "true"}
 HARMLESS: tuple[Mutation, ...] = (
     harmless("members of the dataset in another order", dataset_access(lambda entries: entries[::-1])),
-    harmless("members of the project in another order", project_policy(other_bindings_order)),
-    harmless("a role that reaches no data", project_policy(partial(granted, "roles/monitoring.viewer", STRANGER))),
-    harmless("another service is audited", project_policy(other_audit)),
+    harmless("members of the project in another order", project_policy("bindings", other_bindings_order)),
+    harmless(
+        "a role that reaches no data", project_policy("bindings", partial(granted, "roles/monitoring.viewer", STRANGER))
+    ),
+    harmless("another service is audited", project_policy("auditConfigs", other_audit)),
     harmless("blanks at line ends of a function", routine_changed("wilson_score_bounds", trailing_blanks)),
     harmless("blanks at line ends of a procedure", routine_changed(SWEEP, trailing_blanks)),
     harmless("a routine's JSON in another order", routine_changed(SEED, other_key_order)),

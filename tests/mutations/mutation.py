@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from verification.results import Report, Result
 
 Found = dict["Mutation", list["Result"]]
+#: Suites that query the rows of different tables.
+QUERIES_OF_ROWS = {"integrity", "monitoring", "caption_keys"}
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,13 @@ def batches(mutations: Iterable[Mutation]) -> list[tuple[Mutation, ...]]:
 
 
 def compatible(one: Mutation, other: Mutation) -> bool:
-    """Whether two mutations change different things, are reported under different names, and by the same suites.
+    """Whether two mutations change different things, are reported under different names, and by suites of one kind.
 
     The suites keep apart changes of definitions and of rows: a query of rows may call a changed routine.
     """
+    of_one_kind = one.suites == other.suites or {*one.suites, *other.suites} <= QUERIES_OF_ROWS
     names_differ = not one.named or one.named != other.named
-    return one.suites == other.suites and names_differ and not _overlap(one.change.thing, other.change.thing)
+    return of_one_kind and names_differ and not _overlap(one.change.thing, other.change.thing)
 
 
 def _overlap(one: str, other: str) -> bool:
@@ -75,7 +78,7 @@ def caught(system: Deployed, before: Report, batch: Sequence[Mutation]) -> Found
         before: a verification of the unchanged system.
         batch: compatible mutations.
     """
-    found = look(system, before, batch, batch[0].suites)
+    found = look(system, before, batch, tuple(dict.fromkeys(suite for each in batch for suite in each.suites)))
     for mutation, results in found.items():
         if len(batch) > 1 and bool(results) != bool(mutation.named):
             found[mutation] = look(system, before, [mutation], mutation.suites)[mutation]

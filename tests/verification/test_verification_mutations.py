@@ -22,7 +22,7 @@ from tests.mutations.mutation import Mutation, batches, caught, compatible
 from verification.report import table_text
 from verification.results import Status
 from verification.running import verify
-from verification.suites import SUITES
+from verification.suites import SUITES, performance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.harness.deployed import Deployed
     from verification.results import Report
 
-SECONDS = 10
+MOST_QUERIES = 60
 
 
 @pytest.fixture(scope="module")
@@ -46,24 +46,33 @@ def test_each_suite_passes_on_a_deployed_system(untouched: Report, suite: str) -
     assert [result for result in results if result.status is not Status.PASS] == []
 
 
-def test_the_whole_verification_is_quick_and_holds_the_numbered_tests(untouched: Report) -> None:
+def test_the_whole_verification_asks_few_queries_and_has_the_numbered_tests(untouched: Report) -> None:
     numbered = {result.id for result in untouched.results if result.id[0] in "12345678"}
     assert len(numbered) == 21, "4 + 4 + 4 + 1 + 4 + 2 + 1 + 1"
-    assert untouched.duration < SECONDS
+    assert untouched.usage.queries < MOST_QUERIES, "its seconds depend on the machine"
 
 
-def test_it_says_what_it_read_and_what_that_cost(untouched: Report) -> None:
+def test_the_report_has_the_bytes_read_and_their_price(untouched: Report) -> None:
     assert untouched.usage.queries > 20
     assert untouched.usage.bytes_read > 0
     assert untouched.usage.dollars > 0
     assert str(untouched.usage) in table_text(untouched)
 
 
-def test_every_declared_object_is_looked_at(deployed: Deployed, untouched: Report) -> None:
-    """No object that the repository declares is left out of the report."""
+def test_every_declared_object_is_checked(deployed: Deployed, untouched: Report) -> None:
+    """The report has a result for each object that the repository declares."""
     seen = {result.object for result in untouched.results}
     created = {item.name for item in deployed.catalog} - set(deployed.catalog.monitoring)
     assert created - seen == set()
+
+
+@pytest.mark.parametrize("budget", ["FUNCTION_MILLISECONDS", "VIEW_SECONDS"])
+def test_an_answer_over_its_time_budget_fails(deployed: Deployed, monkeypatch: pytest.MonkeyPatch, budget: str) -> None:
+    monkeypatch.setattr(performance, budget, 0.0)
+    failed = [result for result in verify(deployed.environment, ["performance"]).results if result.status == "FAIL"]
+    objects = deployed.catalog.views if budget == "VIEW_SECONDS" else deployed.catalog.functions
+    assert failed
+    assert {result.object for result in failed} <= set(objects)
 
 
 def test_there_are_enough_mutations_and_each_has_a_name_of_its_own() -> None:
@@ -95,8 +104,8 @@ def test_mutations_that_hide_each_other_are_not_compatible() -> None:
 
 
 def name(batch: tuple[Mutation, ...]) -> str:
-    """The suites, the number of mutations and the first of them."""
-    return f"{'+'.join(batch[0].suites) or 'all'}: {len(batch)} with {batch[0].title}"
+    """The number of mutations and the first of them."""
+    return f"{len(batch)}: {batch[0].title}"
 
 
 @pytest.mark.parametrize("batch", batches(DEFECTS), ids=name)
