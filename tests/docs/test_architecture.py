@@ -1,0 +1,142 @@
+"""The imports of all modules: the rooms' arrows are those of docs/architecture.md, and there is no circle."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+#: Every top-level folder that holds Python files.
+ROOMS = {file.parent.name for file in REPOSITORY.glob("[a-z]*/*.py")}
+PRODUCTION = ROOMS - {"tests", "benchmarks"} | {"main"}
+#: What opens a socket: Google's clients, HTTP clients, and the standard library's.
+NETWORK = {
+    "google.api_core",
+    "google.auth",
+    "google.cloud",
+    "grpc",
+    "http.client",
+    "httpx",
+    "requests",
+    "socket",
+    "urllib.request",
+}
+#: Modules outside google/ and local/ that import one of them all the same, and why.
+NETWORK_EXCEPTIONS = {
+    ("operations.review.github", "requests"): "GitHub's API, not Google's",
+    ("verification.suites.functions", "google.cloud"): "query parameters; the client sends them",
+    ("verification.suites.time_zone", "google.cloud"): "query parameters; the client sends them",
+}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import statement: which module imports what."""
+
+    importer: str
+    imported: str
+    place: str
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the repository by its dotted name."""
+    files = [REPOSITORY / "main.py", *(file for room in ROOMS for file in (REPOSITORY / room).rglob("*.py"))]
+    paths = {file: file.relative_to(REPOSITORY).with_suffix("").parts for file in files}
+    return {".".join(parts[:-1] if parts[-1] == "__init__" else parts): file for file, parts in paths.items()}
+
+
+MODULES = modules()
+
+
+def library(imported: str) -> str | None:
+    """The network library that a name belongs to."""
+    return next((name for name in NETWORK if imported == name or imported.startswith(f"{name}.")), None)
+
+
+def imported_names(node: ast.AST) -> list[str]:
+    """What a statement imports, as dotted names; `from package import module` is the module."""
+    match node:
+        case ast.Import():
+            return [alias.name for alias in node.names]
+        case ast.ImportFrom():
+            whole = [f"{node.module}.{alias.name}" for alias in node.names]
+            is_module = [name in MODULES or library(name) is not None for name in whole]
+            return [name if so else str(node.module) for name, so in zip(whole, is_module, strict=True)]
+        case _:
+            return []
+
+
+def imports() -> list[Import]:
+    """Every import of every module, those under TYPE_CHECKING and inside functions included."""
+    found = []
+    for name, file in MODULES.items():
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            place = f"{file.relative_to(REPOSITORY)}:{getattr(node, 'lineno', 0)}"
+            assert not (isinstance(node, ast.ImportFrom) and node.level), f"{place}: a relative import"
+            found += [Import(name, imported, place) for imported in imported_names(node)]
+    return found
+
+
+IMPORTS = imports()
+OURS = [each for each in IMPORTS if each.imported in MODULES]
+
+
+def room(module: str) -> str:
+    """The top-level package of a module."""
+    return module.partition(".")[0]
+
+
+def drawn_arrows() -> set[tuple[str, str]]:
+    """The solid arrows between rooms in the Mermaid pictures that say so in a comment."""
+    text = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    pictures = re.findall(r"```mermaid\n(.*?)```", text, re.DOTALL)
+    checked = [picture for picture in pictures if "every solid arrow is an import" in picture]
+    assert len(checked) == 2
+    return {arrow for picture in checked for arrow in re.findall(r"^ *(\w+) --> (\w+)$", picture, re.MULTILINE)}
+
+
+def test_the_picture_shows_each_import_between_rooms_and_nothing_else() -> None:
+    found: dict[tuple[str, str], str] = {}
+    for each in OURS:
+        if room(each.importer) != room(each.imported):
+            found.setdefault((room(each.importer), room(each.imported)), f"{each.place} imports {each.imported}")
+    drawn = drawn_arrows()
+    assert {found[arrow] for arrow in set(found) - drawn} == set(), "not drawn in docs/architecture.md"
+    assert drawn - set(found) == set(), "drawn in docs/architecture.md, and no module imports it"
+
+
+def test_no_module_takes_part_in_an_import_circle() -> None:
+    graph: dict[str, set[str]] = {name: set() for name in MODULES}
+    for each in OURS:
+        graph[each.importer].add(each.imported)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        raise AssertionError(f"an import circle: {' → '.join(error.args[1])}") from None
+
+
+def test_production_imports_no_tests_and_no_benchmarks() -> None:
+    assert [e.place for e in OURS if room(e.importer) in PRODUCTION and room(e.imported) not in PRODUCTION] == []
+
+
+def test_only_tests_and_benchmarks_import_local() -> None:
+    assert [e.place for e in OURS if room(e.imported) == "local" and room(e.importer) in PRODUCTION - {"local"}] == []
+
+
+def test_declared_imports_neither_cdktf_nor_a_network_library() -> None:
+    declared = [each for each in IMPORTS if room(each.importer) == "declared"]
+    assert declared
+    assert [e.place for e in declared if room(e.imported).startswith("cdktf") or library(e.imported)] == []
+
+
+def test_only_stacks_import_cdktf() -> None:
+    assert {room(e.importer) for e in IMPORTS if room(e.imported).startswith("cdktf")} - {"tests"} == {"stacks"}
+
+
+def test_only_google_and_local_open_sockets() -> None:
+    elsewhere = PRODUCTION - {"google", "local"}
+    found = {(e.importer, found) for e in IMPORTS if room(e.importer) in elsewhere and (found := library(e.imported))}
+    assert found == set(NETWORK_EXCEPTIONS)
