@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -32,7 +32,8 @@ DOCS = REPOSITORY / "docs"
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 #: It tells of the past: its links must work, its names need not exist any more.
 CHANGELOG = REPOSITORY / "CHANGELOG.md"
-type Command = TyperCommand | TyperGroup
+#: A command or a group: classes of the copy of click that typer holds and does not export.
+type Command = Any
 APPS = {
     "catalog": catalog_commands.app,
     "operations": operations_commands.app,
@@ -86,9 +87,7 @@ TYPED = list(typed())
 
 def command_tree(module: str) -> Command:
     """The command line of a module."""
-    command = get_command(APPS[module])
-    assert isinstance(command, (TyperCommand, TyperGroup))
-    return command
+    return get_command(APPS[module])
 
 
 def leaves(command: Command, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
