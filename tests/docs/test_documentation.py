@@ -16,6 +16,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from catalog import __main__ as catalog_commands
+from catalog import load_catalog
 from declared.alerts import ALERTS
 from declared.environment import json_schema
 from declared.loading import load_environment
@@ -260,3 +261,17 @@ def test_every_case_of_the_doctor_and_every_alert_is_documented() -> None:
     assert {case.name for case in CASES} <= rows(page)
     text = page.read_text(encoding="utf-8")
     assert [alert.name for alert in ALERTS if f"| {alert.title} |" not in text] == []
+
+
+def test_there_are_twenty_recipes_each_with_files_and_commands() -> None:
+    page = (DOCS / "how-to.md").read_text(encoding="utf-8")
+    _, *parts = re.split(r"^## (\d+)\. ", page, flags=re.MULTILINE)
+    recipes = dict(zip(map(int, parts[::2]), parts[1::2], strict=True))
+    assert list(recipes) == list(range(1, 21))
+    assert all(re.search(r"^1\. .*`", recipe, re.MULTILINE) and "```sh\n" in recipe for recipe in recipes.values())
+    anchored = {anchor for file, anchor in links(DOCS / "how-to.md") if file == DOCS / "how-to.md"}
+    assert {anchor for anchor in anchors(DOCS / "how-to.md") if anchor[0].isdigit()} - anchored == set()
+
+
+def test_the_readme_says_how_many_tables_there_are() -> None:
+    assert f" {len(load_catalog().tables)} tables " in (REPOSITORY / "README.md").read_text(encoding="utf-8")
