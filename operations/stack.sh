@@ -7,12 +7,11 @@ home=$(cd "$home" && pwd)
 # shellcheck source=operations/tools.sh
 . "$home/operations/tools.sh"
 cd "cdktf.out/stacks/$2"
-terraform=${TERRAFORM_BINARY_NAME:-terraform}
 case $1 in
 plan)
     rm -f plan plan.failed
-    if "$terraform" init -input=false -no-color >plan.log 2>&1 &&
-        "$terraform" plan -input=false -no-color -out=plan >plan.log 2>&1; then
+    if "$TERRAFORM_BINARY_NAME" init -input=false -no-color >plan.log 2>&1 &&
+        "$TERRAFORM_BINARY_NAME" plan -input=false -no-color -out=plan >plan.log 2>&1; then
         cat plan.log
     else # what was planned all the same, such as what a guard forbids, is in the plan
         sed -n '/^Error: /,$p' plan.log >plan.failed
@@ -20,6 +19,6 @@ plan)
         exit 1
     fi
     ;;
-show) exec "$terraform" show -json plan ;;
+show) exec "$TERRAFORM_BINARY_NAME" show -json plan ;;
 *) echo "stack.sh plan STACK, or stack.sh show STACK" >&2; exit 2 ;;
 esac
