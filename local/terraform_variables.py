@@ -1,8 +1,8 @@
 """The variables that lead Terraform and its provider to the embedded environment.
 
-With ``EROS_PROVIDER=google`` the stand-in stays out and Terraform finds the real provider by its own means, a registry
-or a mirror. At each start that provider asks a userinfo address which has no setting; offline that fails and is only
-logged. No proxy variable is set against it: it would keep Terraform from the registry too.
+With ``EROS_PROVIDER=google`` Terraform installs the real provider, from a registry or a mirror, in place of the stand-in.
+At each start that provider asks a userinfo address which has no setting. Offline the request fails and is only logged.
+No proxy variable stops it: that would keep Terraform from the registry too.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ if TYPE_CHECKING:
     from local.process import Server
 
 DATA = Path(__file__).resolve().parent.parent / ".local"
-NOT_UP = "The embedded environment is not up: start it with `python -m local up`."
+NOT_UP = "The embedded environment is not running: start it with `python -m local up`."
 
 
 def terraform_variables(server: Server) -> dict[str, str]:
-    """The variables for a server, by name."""
+    """Name each variable and its value.
+
+    Args:
+        server: the running embedded environment.
+    """
     variables = {
         "GOOGLE_BIG_QUERY_CUSTOM_ENDPOINT": f"{server.endpoint}/bigquery/v2/",
         "GOOGLE_BIGQUERY_DATA_TRANSFER_CUSTOM_ENDPOINT": f"{server.endpoint}/bigquerydatatransfer/v1/",
@@ -37,19 +41,22 @@ def terraform_variables(server: Server) -> dict[str, str]:
         "CHECKPOINT_DISABLE": "1",
     }
     if os.environ.get("EROS_PROVIDER") != "google":
-        # nothing to lock: what runs already is not downloaded
-        variables |= {"TF_REATTACH_PROVIDERS": server.provider, "CDKTF_SKIP_PROVIDER_LOCK": "true"}
+        variables["TF_REATTACH_PROVIDERS"] = server.provider
     return variables
 
 
 def print_variables() -> int:
-    """Print the variables as lines for a shell; the exit code."""
+    """Print the variables as ``export`` lines for a shell.
+
+    Returns:
+        The exit code: 1 when no server runs, 2 when it serves another environment.
+    """
     server = running(DATA)
     name = os.environ.get("EROS_ENV") or "local"
     if server is None:
         print(NOT_UP, file=sys.stderr)  # noqa: T201 - for a shell
         return 1
-    if name != server.environment and (problem := _stranger(name, server)):
+    if name != server.environment and (problem := _mismatch(name, server)):
         print(problem, file=sys.stderr)  # noqa: T201 - for a shell
         return 2
     for variable, value in terraform_variables(server).items():
@@ -57,8 +64,8 @@ def print_variables() -> int:
     return 0
 
 
-def _stranger(name: str, server: Server) -> str | None:
-    """What keeps an environment from a server of another name; nothing keeps a preview from the one it stands on."""
+def _mismatch(name: str, server: Server) -> str | None:
+    """Explain why an environment cannot use a server of another name. A preview uses its host's server."""
     from declared.environment import EnvironmentFileError  # noqa: PLC0415 - slow, and rarely needed
     from declared.loading import load_environment  # noqa: PLC0415 - slow, and rarely needed
 
@@ -68,4 +75,4 @@ def _stranger(name: str, server: Server) -> str | None:
         return str(error)
     if host == server.environment:
         return None
-    return f"The server that is up belongs to the environment {server.environment!r}, not {name!r}."
+    return f"The running server belongs to the environment {server.environment!r}, not {name!r}."

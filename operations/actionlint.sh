@@ -1,5 +1,6 @@
 #!/bin/sh
-# Lint the workflows with actionlint, which Go builds once. Where it cannot be had, say so: no other check depends on it.
+# Lint the workflows with actionlint, which Go builds once. Without Go or its modules, say so and succeed: no other check
+# depends on it.
 set -eu
 cd "$(dirname "$0")/.."
 version=1.7.12
@@ -7,7 +8,7 @@ linter=.venv/bin/actionlint-$version
 
 if [ ! -x "$linter" ]; then
     if ! command -v go >/dev/null; then
-        echo "The workflows were not linted: actionlint is built by Go, and there is none on the PATH."
+        echo "The workflows were not linted: Go builds actionlint, and no go is on the PATH."
         exit 0
     fi
     echo "Installing actionlint $version …"

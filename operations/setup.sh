@@ -1,13 +1,13 @@
 #!/bin/sh
-# Make .venv and install the pinned requirements: setup.sh PYTHON. Run by `make setup`, which knows when it is due.
+# Create .venv and install the pinned requirements: setup.sh PYTHON. `make setup` runs it when requirements.txt changes.
 set -eu
 cd "$(dirname "$0")/.."
 python=$1
 
 found=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || echo none)
 if [ "$found" != 3.13 ]; then
-    echo "Python 3.13 is needed (.python-version); '$python' is: $found." >&2
-    echo "Install it, or name it: make setup PYTHON=/path/to/python3.13" >&2
+    echo "Python 3.13 is required (.python-version). '$python' is: $found." >&2
+    echo "Install it, or give its path: make setup PYTHON=/path/to/python3.13" >&2
     exit 2
 fi
 if [ ! -x .venv/bin/python ]; then

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Plan a synthesized stack with Terraform itself, and print the plan for a person: stack.sh plan STACK. The plan stays in
-# the stack's folder; stack.sh show STACK prints it as JSON.
+# Plan a synthesized stack with Terraform itself and print the plan as text: stack.sh plan STACK. The plan is kept in the
+# stack's folder; stack.sh show STACK prints it as JSON.
 set -eu
 home=$(dirname "$(readlink -f "$0")")/..
 home=$(cd "$home" && pwd)
@@ -13,12 +13,12 @@ plan)
     if "$TERRAFORM_BINARY_NAME" init -input=false -no-color >plan.log 2>&1 &&
         "$TERRAFORM_BINARY_NAME" plan -input=false -no-color -out=plan >plan.log 2>&1; then
         cat plan.log
-    else # what was planned all the same, such as what a guard forbids, is in the plan
+    else # Terraform also writes a plan that a guard forbids
         sed -n '/^Error: /,$p' plan.log >plan.failed
         cat plan.log
         exit 1
     fi
     ;;
 show) exec "$TERRAFORM_BINARY_NAME" show -json plan ;;
-*) echo "stack.sh plan STACK, or stack.sh show STACK" >&2; exit 2 ;;
+*) echo "Usage: stack.sh plan STACK, or stack.sh show STACK" >&2; exit 2 ;;
 esac

@@ -18,7 +18,8 @@ export EROS_TERRAFORM TERRAFORM_BINARY_NAME CDKTF_DISABLE_PLUGIN_CACHE_ENV CDKTF
 # `python -m local env` prints the variables that lead Terraform to the embedded environment. A real project needs none.
 settings=environments/$EROS_ENV.yaml
 if [ ! -f "$settings" ]; then # a preview, NAME-NUMBER, uses the endpoint of the environment beside it
-    settings=environments/$(sed -n 's/^ *beside: *//p' "environments/${EROS_ENV%-*}.yaml" 2>/dev/null).yaml
+    beside=$(sed -n 's/^ *beside: *//p' "environments/${EROS_ENV%-*}.yaml" 2>/dev/null) || true
+    settings=environments/$beside.yaml
 fi
 if grep -q '^endpoint:' "$settings" 2>/dev/null; then
     variables=$(python -m local env) || exit 2
