@@ -9,11 +9,15 @@ export EROS_ENV := $(ENV)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# Processes that run tests side by side; each has its servers.
+WORKERS ?= 2
+PYTEST := python -m pytest --dist loadfile --no-loadscope-reorder
+
 SETUP := .venv/installed node_modules/installed
 
 .DEFAULT_GOAL := help
 .PHONY: help setup deploy plan destroy rollback cost verify preview-up preview-down up down check \
-	test test-sql test-lifecycle test-others test-long mutations bench-deploy bench-bandit bench-procedures \
+	test test-fast test-long mutations bench-deploy bench-bandit bench-procedures \
 	bench-engine clean
 
 help: ## list the targets
@@ -83,20 +87,14 @@ check/workflows:
 check/shell:
 	@if command -v shellcheck >/dev/null; then shellcheck -x operations/*.sh; fi
 
-test: check ## every check and every test, in three parts at once
-	@$(MAKE) --no-print-directory --output-sync=target -j3 test-sql test-lifecycle test-others
+test: check ## every check and every test; some 7 minutes on two cores
+	@$(PYTEST) -n $(WORKERS)
 
-test-sql: $(SETUP) ## the tests of the SQL
-	@python -m pytest tests/sql
+test-fast: $(SETUP) ## the tests that need no server and no Terraform; half a minute
+	@EROS_FAST_TESTS=1 $(PYTEST) -n $(WORKERS) -m "not cdktf and not long"
 
-test-lifecycle: $(SETUP) ## the whole life of a deployment, by the commands and the workflows
-	@python -m pytest tests/lifecycle
-
-test-others: $(SETUP) ## all other tests
-	@python -m pytest --ignore tests/sql --ignore tests/lifecycle
-
-test-long: $(SETUP) ## what repeats or takes long: 30 simulated days, 20 kills; some 8 minutes
-	@python -m pytest -m long
+test-long: $(SETUP) ## what repeats or takes long: 30 simulated days, kills, all the sample data
+	@$(PYTEST) -n $(WORKERS) -m long
 
 mutations: $(SETUP) ## apply every deliberate defect to a deployed system and print how many the verifier caught
 	@python -m tests.mutations

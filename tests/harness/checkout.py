@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from declared.loading import load_environment
 from local.sample_data import Size, seed
@@ -20,6 +21,12 @@ from local.sample_data import Size, seed
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: Enough for every procedure to have work.
 SMALL = Size(creators=6, days=60, messages=3_000, captions=300)
+
+
+def skip_in_fast_run() -> None:
+    """Skip the test in ``make test-fast``, which starts no server and runs no Terraform."""
+    if os.environ.get("EROS_FAST_TESTS"):
+        pytest.skip("starts a server or runs Terraform: `make test` runs it")
 
 
 def free_port() -> int:
@@ -37,6 +44,7 @@ def copy_checkout(target: Path) -> Path:
     Returns:
         The copy's folder.
     """
+    skip_in_fast_run()
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=REPOSITORY,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from local.process import READY_LINE
-from tests.harness.checkout import REPOSITORY
+from tests.harness.checkout import REPOSITORY, skip_in_fast_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,6 +56,7 @@ def launch(
     Raises:
         NotStartedError: it ended before it answered.
     """
+    skip_in_fast_run()
     errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
     process = subprocess.Popen(
         [sys.executable, "-m", module, "serve", "--port", "0", "--data", str(data)],

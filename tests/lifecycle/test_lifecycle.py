@@ -81,7 +81,7 @@ def test_the_plan_after_a_deploy_is_empty(checkout: Checkout) -> None:
 
 def test_the_doctor_finds_nothing_after_a_deploy(checkout: Checkout) -> None:
     printed = checkout.python("verification", "doctor", "--env", "local")
-    assert "ailments found: 0" in printed
+    assert "problems found: 0" in printed
     assert "03:05 P" in printed
 
 
