@@ -12,10 +12,11 @@ import sys
 import tarfile
 import zipfile
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from local.provider.bindings import tarball
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PROVIDER = "registry.terraform.io/hashicorp/google"
@@ -25,14 +26,11 @@ PLATFORM = f"{sys.platform}_{ARCHITECTURES.get(platform.machine(), platform.mach
 
 def provider_version() -> str:
     """The version that the installed bindings were generated from, and so the one that every stack requires."""
-    bindings = find_spec("cdktf_cdktf_provider_google")
-    assert bindings is not None
-    assert bindings.origin is not None
-    (archive,) = (Path(bindings.origin).parent / "_jsii").glob("*.jsii.tgz")
-    with tarfile.open(archive) as package:
-        described = package.extractfile("package/package.json")
-        assert described is not None
-        return str(json.load(described)["cdktf"]["provider"]["version"])
+    with tarfile.open(tarball()) as package:
+        file = package.extractfile("package/package.json")
+        assert file is not None
+        described = json.load(file)
+    return str(described["cdktf" if "cdktf" in described else "cdktn"]["provider"]["version"])
 
 
 VERSION = provider_version()
