@@ -16,7 +16,7 @@ from declared.roles import (
     members_of,
 )
 from stacks.base import Deployment, Stack, new_stack
-from stacks.google import (
+from stacks.cdk import (
     BigqueryDatasetIamMember,
     ProjectIamAuditConfig,
     ProjectIamAuditConfigAuditLogConfig,
@@ -26,7 +26,7 @@ from stacks.google import (
 )
 
 if TYPE_CHECKING:
-    from cdktf import App
+    from stacks.cdk import App
 
 
 def access(app: App, deployment: Deployment) -> Stack:

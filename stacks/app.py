@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cdktf import App
-
 from catalog import load_catalog, retarget
 from declared.environment import EnvironmentFileError
 from declared.names import PARTS, Part

@@ -5,19 +5,17 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from cdktf import DataResource, Postcondition, TerraformResourceLifecycle
-
 from catalog import Routine, RoutineKind, deployment_order
 from declared import seed
 from declared.imports import named, of_the_seed_job
 from declared.names import Part
 from declared.schedules import schedules_of
 from stacks.base import Deployment, Stack, literal, new_stack
-from stacks.google import BigqueryDataTransferConfig, BigqueryJob, BigqueryJobQuery
+from stacks.cdk import BigqueryDataTransferConfig, BigqueryJob, BigqueryJobQuery
 from stacks.routines import routine_resource
 
 if TYPE_CHECKING:
-    from cdktf import App, ITerraformDependable
+    from stacks.cdk import App, ITerraformDependable
 
 
 def automation(app: App, deployment: Deployment) -> Stack:

@@ -8,20 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from cdktf import GcsBackend, LocalBackend, TerraformStack
-
 from declared import names
 from declared.environment import EnvironmentFileError
 from declared.imports import IMPORTS, ImportId, import_blocks, write_import_ids
-from stacks.google import GoogleProvider
+from stacks.cdk import GcsBackend, GoogleProvider, LocalBackend, TerraformStack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cdktf import App, TerraformResource
-
     from catalog import Catalog
     from declared.environment import Environment
+    from stacks.cdk import App, TerraformResource
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cdktf import App, TerraformResourceLifecycle
-
 from declared.environment import EnvironmentFileError
 from declared.imports import fixed
 from declared.names import (
@@ -34,7 +32,7 @@ from declared.roles import (
     workflow_grants,
 )
 from stacks.base import Stack, write
-from stacks.google import (
+from stacks.cdk import (
     IamWorkloadIdentityPool,
     IamWorkloadIdentityPoolProvider,
     IamWorkloadIdentityPoolProviderOidc,
@@ -51,12 +49,12 @@ from stacks.google import (
     StorageBucketLifecycleRuleCondition,
     StorageBucketSoftDeletePolicy,
     StorageBucketVersioning,
+    TerraformResourceLifecycle,
 )
 
 if TYPE_CHECKING:
-    from cdktf import ITerraformDependable
-
     from declared.environment import Environment, GitHub
+    from stacks.cdk import ITerraformDependable
 
 ISSUER = "https://token.actions.githubusercontent.com"
 KEPT_VERSIONS = 20

@@ -8,7 +8,7 @@ from declared.alerts import AUTO_CLOSE, NOTIFICATION_PERIOD, Alert, alerts_are_o
 from declared.imports import named
 from declared.names import Part
 from stacks.base import Deployment, Stack, new_stack
-from stacks.google import (
+from stacks.cdk import (
     MonitoringAlertPolicy,
     MonitoringAlertPolicyAlertStrategy,
     MonitoringAlertPolicyAlertStrategyNotificationRateLimit,
@@ -21,7 +21,7 @@ from stacks.google import (
 )
 
 if TYPE_CHECKING:
-    from cdktf import App
+    from stacks.cdk import App
 
 
 def monitoring(app: App, deployment: Deployment) -> Stack:

@@ -10,10 +10,10 @@ from catalog.model import ROUTINE_TYPES, Routine, View
 from declared.imports import fixed
 from declared.names import Part
 from stacks.base import Deployment, Stack, literal, new_stack
-from stacks.google import BigqueryRoutine, BigqueryRoutineArguments, BigqueryTable, BigqueryTableView
+from stacks.cdk import BigqueryRoutine, BigqueryRoutineArguments, BigqueryTable, BigqueryTableView
 
 if TYPE_CHECKING:
-    from cdktf import App, ITerraformDependable
+    from stacks.cdk import App, ITerraformDependable
 
 
 def routines(app: App, deployment: Deployment) -> Stack:

@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from cdktf import TerraformResourceLifecycle
-
 from catalog.model import FIELD_TYPES
 from declared.environment import DATASET_DESCRIPTION
 from declared.imports import fixed
 from declared.names import Part
 from stacks.base import Deployment, Stack, literal, new_stack
-from stacks.google import BigqueryDataset, BigqueryTable, BigqueryTableTimePartitioning
+from stacks.cdk import BigqueryDataset, BigqueryTable, BigqueryTableTimePartitioning, TerraformResourceLifecycle
 
 if TYPE_CHECKING:
-    from cdktf import App
-
     from catalog import Column, SqlType, Table
+    from stacks.cdk import App
 
 DAY_MILLISECONDS = 24 * 60 * 60 * 1000
 
