@@ -93,6 +93,16 @@ def test_the_command_line_is_the_successor_s() -> None:
     assert done.stdout.split()[:1] == [installed[1]], done.stderr
 
 
+def test_the_page_names_the_versions_that_are_installed() -> None:
+    page = (REPOSITORY / "docs" / "successor.md").read_text(encoding="utf-8").partition("## Newer versions")[0]
+    named = set(re.findall(r"cdkt[fn][\w-]*(?:==|@)[\d.]+", page))
+    package = json.loads((REPOSITORY / "package.json").read_text(encoding="utf-8"))
+    ours = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8").split()
+    ours += [f"{name}@{version}" for name, version in package["dependencies"].items()]
+    assert len(named) == 6
+    assert named <= {*ours, *INSTALLER.read_text(encoding="utf-8").split()}
+
+
 @pytest.fixture
 def without_successor(tmp_path: Path) -> Path:
     """A checkout where the successor is not installed."""
