@@ -151,8 +151,12 @@ def run_cdktf(
             if match and line:
                 stack = match[1] or stack
                 text = (match[2] or "") if match[1] else line[len(stack) + 2 :]
-                read_line(outcomes.setdefault(stack, StackOutcome(stack)), text.strip())
-                on_line(stack, text)
+            elif stack and (PLAN.match(line) or RESOURCE.match(line)):
+                text = line  # cdktn's command line does not indent
+            else:
+                continue
+            read_line(outcomes.setdefault(stack, StackOutcome(stack)), text.strip())
+            on_line(stack, text)
     return CdktfRun(process.returncode, outcomes, tuple(tail))
 
 

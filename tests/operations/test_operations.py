@@ -87,6 +87,7 @@ def test_output_with_cursor_movements_and_continued_lines_is_read(
     lines = [
         "\\033[2K\\033[1A\\033[Geros-local-access  google_service_account.etl: Creation complete after 0s [id=x]",
         "                    google_project_iam_member.a: Creation complete after 0s [id=y]",
+        "google_project_iam_member.b: Creation complete after 0s [id=z]",
         "1 Stack deploying     3 Stacks done",
         "eros-local-automation  Plan: 0 to add, 0 to change, 0 to destroy.",
     ]
@@ -96,7 +97,8 @@ def test_output_with_cursor_movements_and_continued_lines_is_read(
     monkeypatch.setattr("operations.deploy.cdktf.LOG", tmp_path / "logs" / "cdktf.log")
     run = run_cdktf(["deploy"], {"PATH": "/usr/bin:/bin"})
     assert run.exit_code == 3
-    assert run.stacks["eros-local-access"].created == ["google_service_account.etl", "google_project_iam_member.a"]
+    created = ["google_service_account.etl", "google_project_iam_member.a", "google_project_iam_member.b"]
+    assert run.stacks["eros-local-access"].created == created
     assert run.stacks["eros-local-automation"].untouched
     assert "Stacks done" in (tmp_path / "logs" / "cdktf.log").read_text()
 
