@@ -21,6 +21,8 @@ from local.provider.schema import Attribute, Block, CtyType, NestedBlock, Schema
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+#: The bindings of cdktf, and those of its successor (docs/successor.md).
+_PACKAGES = ("cdktf_cdktf_provider_google", "cdktn_provider_google")
 _CACHE = Path(__file__).resolve().parents[2] / ".cache"
 _PRIMITIVE = {"string": "string", "number": "number", "boolean": "bool"}
 _GETTER: dict[str, CtyType] = {
@@ -39,7 +41,7 @@ _ENTRY = re.compile(
 )
 _COMPUTED = re.compile(
     r"// (\w+) - computed: true, optional: \w+, required: false\n +(?:get \w+\(\) \{\n +return "
-    r"(?:cdktf\.Fn\.tolist\()?this\.get(\w+)Attribute\(|this\._\w+ = new (?:cdktf\.)?(\w+)\(this)"
+    r"(?:cdkt[fn]\.Fn\.tolist\()?this\.get(\w+)Attribute\(|this\._\w+ = new (?:cdkt[fn]\.)?(\w+)\(this)"
 )
 
 
@@ -49,11 +51,11 @@ def tarball() -> Path:
     Raises:
         FileNotFoundError: The bindings are not installed.
     """
-    spec = importlib.util.find_spec("cdktf_cdktf_provider_google")
+    spec = next(filter(None, map(importlib.util.find_spec, _PACKAGES)), None)
     folders = list(spec.submodule_search_locations or []) if spec else []
     found = next((path for folder in folders for path in (Path(folder) / "_jsii").glob("*.jsii.tgz")), None)
     if found is None:
-        raise FileNotFoundError("the package cdktf-cdktf-provider-google is not installed: run `make setup`")
+        raise FileNotFoundError(f"no package {' or '.join(_PACKAGES)} is installed: run `make setup`")
     return found
 
 
@@ -98,7 +100,7 @@ class _Module:
     def __init__(self, code: str, declarations: str) -> None:
         interfaces = re.finditer(r"^export interface (\w+)[^{]*\{\n(.*?)^\}", declarations, re.MULTILINE | re.DOTALL)
         self._optional = {m[1]: set(re.findall(r"^    readonly (\w+)\?:", m[2], re.MULTILINE)) for m in interfaces}
-        starts = list(re.finditer(r"^class (\w+) extends cdktf\.(\w+) \{$", code, re.MULTILINE))
+        starts = list(re.finditer(r"^class (\w+) extends cdkt[fn]\.(\w+) \{$", code, re.MULTILINE))
         ends = [match.start() for match in starts[1:]] + [len(code)]
         self._classes = {m[1]: (m[2], code[m.start() : end]) for m, end in zip(starts, ends, strict=True)}
         functions = re.finditer(r"^function (\w+)ToHclTerraform\(struct\) \{\n(.*?)^\}", code, re.MULTILINE | re.DOTALL)
@@ -127,7 +129,8 @@ class _Module:
         return block
 
     def _nested(self, value: str, kind: str, *, optional: bool) -> NestedBlock:
-        function = value.partition("ToHclTerraform")[0].split("(")[-1].split(",")[-1].strip().removeprefix("cdktf.")
+        function = value.partition("ToHclTerraform")[0].split("(")[-1].split(",")[-1].strip()
+        function = function.removeprefix("cdktf.").removeprefix("cdktn.")
         name = function[:1].upper() + function[1:]
         body = self._classes.get(f"{name}OutputReference", ("", ""))[1]
         block = self._block(name, self._functions[function], body)
