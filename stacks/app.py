@@ -10,6 +10,7 @@ from declared.names import PARTS, Part
 from stacks.access import access
 from stacks.automation import automation
 from stacks.base import Deployment, Stack, adoption_file, write
+from stacks.cdk import App
 from stacks.monitoring import monitoring
 from stacks.routines import routines
 from stacks.warehouse import warehouse

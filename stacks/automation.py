@@ -11,7 +11,14 @@ from declared.imports import named, of_the_seed_job
 from declared.names import Part
 from declared.schedules import schedules_of
 from stacks.base import Deployment, Stack, literal, new_stack
-from stacks.cdk import BigqueryDataTransferConfig, BigqueryJob, BigqueryJobQuery
+from stacks.cdk import (
+    BigqueryDataTransferConfig,
+    BigqueryJob,
+    BigqueryJobQuery,
+    DataResource,
+    Postcondition,
+    TerraformResourceLifecycle,
+)
 from stacks.routines import routine_resource
 
 if TYPE_CHECKING:

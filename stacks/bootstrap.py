@@ -33,6 +33,7 @@ from declared.roles import (
 )
 from stacks.base import Stack, write
 from stacks.cdk import (
+    App,
     IamWorkloadIdentityPool,
     IamWorkloadIdentityPoolProvider,
     IamWorkloadIdentityPoolProviderOidc,

@@ -7,7 +7,6 @@ where the state is found, so a run that was cut off is put right by the next one
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import subprocess
 import sys
