@@ -1,6 +1,6 @@
 """The CDKTF app: environment in, stacks out. ``EROS_ENV=prod .venv/bin/python main.py`` writes cdktf.out/.
 
-With EROS_BOOTSTRAP set it writes the bootstrap stack and no other, so that no deployment ever touches it.
+With EROS_BOOTSTRAP set it writes only the bootstrap stack, so that no deployment ever touches it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-# jsii starts the first `node` of the PATH: the one that is installed beside this interpreter
+# jsii starts the first `node` on the PATH: it must be the one that is installed beside this interpreter
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 from catalog import SQL, CatalogError
@@ -18,7 +18,7 @@ from declared.loading import load_environment
 
 
 def synthesize(environment_name: str | None = None, sql: Path = SQL) -> None:
-    """Write the Terraform configuration of every stack of an environment; of the bootstrap stack where that is asked.
+    """Write the Terraform configuration of every stack of an environment, or of its bootstrap stack.
 
     Args:
         environment_name: the environment; by default EROS_ENV, else ``local``.
@@ -43,8 +43,8 @@ if __name__ == "__main__":
     try:
         synthesize()
     except CatalogError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the findings, a line each
+        print(error, file=sys.stderr)  # noqa: T201 - the findings, one per line
         sys.exit(1)
     except EnvironmentFileError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the problems, a line each
+        print(error, file=sys.stderr)  # noqa: T201 - the problems, one per line
         sys.exit(2)

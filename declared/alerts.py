@@ -1,4 +1,4 @@
-"""Whom to wake, and for what: alert policies as data for the monitoring stack and for the verifier."""
+"""Alert policies, as data for the monitoring stack and for the verifier."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from declared.names import SYSTEM, alert_display_name, channel_display_name
 if TYPE_CHECKING:
     from declared.environment import Environment
 
-#: Who has read a mail need not get another one for the same within the hour.
+#: One mail per hour is enough for the same problem.
 NOTIFICATION_PERIOD = "3600s"
 AUTO_CLOSE = "86400s"
 OF_A_TRANSFER_CONFIG = 'resource.type="bigquery_dts_config"'
@@ -20,7 +20,7 @@ OF_A_TRANSFER_CONFIG = 'resource.type="bigquery_dts_config"'
 class Alert:
     """An alert policy of one condition: a log entry that matches ``filter``, or a metric that is silent too long.
 
-    ``silent_seconds`` is None for a log entry. ``guide`` is what the mail tells whoever gets it, in Markdown.
+    ``silent_seconds`` is None for a log entry. ``guide`` is the text of the mail, in Markdown.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Alert:
 
     @property
     def condition(self) -> dict[str, Any]:
-        """The condition as Cloud Monitoring's API writes it, without the name that the service gives it."""
+        """The condition as Cloud Monitoring's API writes it, without the name that the service assigns."""
         if self.silent_seconds is None:
             return {"displayName": self.display_name, "conditionMatchedLog": {"filter": self.filter}}
         counted = {
@@ -51,14 +51,14 @@ class Alert:
 
 
 ALERTS = (
-    # mail of the transfer service itself would go to the config's owner, a service account: to nobody
+    # mail of the transfer service itself would go to the config's owner, a service account that nobody reads
     Alert(
         "scheduled_query_failed",
         "a scheduled query failed",
         "ERROR",
         f"{OF_A_TRANSFER_CONFIG} AND severity>=ERROR",
         "A scheduled query of the EROS Scheduling System failed. `python -m verification doctor --env ENV` shows "
-        "which, the rows that prove it, and what puts it right.",
+        "which one, the rows that prove it, and how to fix it.",
     ),
     Alert(
         "scheduled_queries_silent",
@@ -66,19 +66,19 @@ ALERTS = (
         "CRITICAL",
         f'{OF_A_TRANSFER_CONFIG} AND metric.type="bigquerydatatransfer.googleapis.com/transfer_config/completed_runs"',
         "The lock sweep runs every hour, and nothing has ended for 3 hours: scheduled queries are disabled, gone, or "
-        "may not run. `python -m verification doctor --env ENV` says which.",
+        "have no permission to run. `python -m verification doctor --env ENV` shows which.",
         silent_seconds=3 * 60 * 60,
     ),
 )
 
 
 def alerts_of(environment: Environment) -> tuple[Alert, ...]:
-    """The alerts under an environment's own names."""
+    """The alerts with an environment's own names."""
     return tuple(replace(alert, system=environment.system) for alert in ALERTS)
 
 
 def alerts_are_on(environment: Environment) -> bool:
-    """Whether the policies are enabled: a preview wakes nobody, and its policies see the queries of its neighbours."""
+    """Whether the policies are enabled: those of a preview alert nobody, since they see its neighbours' queries too."""
     return environment.preview is None
 
 
@@ -88,5 +88,5 @@ def channel_name(environment: Environment) -> str:
 
 
 def user_labels(environment: Environment) -> dict[str, str]:
-    """Labels of channel and policies; the verifier finds by them what nobody declared."""
+    """Labels of channel and policies; by them the verifier finds undeclared ones."""
     return {"system": environment.system}

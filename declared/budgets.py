@@ -1,4 +1,4 @@
-"""What a call of each object may read and cost: the operators' own figures, each in this one place."""
+"""How much a call of each object may read and cost: the operators' own figures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from declared.sizes import GIGABYTE, MEGABYTE
 
 
 class ObjectKind(StrEnum):
-    """What can be called, and so costs something."""
+    """The kind of an object whose calls cost something."""
 
     FUNCTION = "function"
     TABLE_FUNCTION = "table function"
@@ -20,7 +20,7 @@ class ObjectKind(StrEnum):
 
 @dataclass(frozen=True)
 class Budget:
-    """The most that a call may read, in bytes, and what reading it may cost, in US dollars."""
+    """The most that a call may read, in bytes, and that reading may cost, in US dollars."""
 
     name: str
     bytes_read: int
@@ -31,7 +31,7 @@ SCALAR_FUNCTION = Budget("scalar function", MEGABYTE, 0.000005)
 CAPTION_SELECTION = Budget("caption selection", 50 * MEGABYTE, 0.00025)
 PERFORMANCE_UPDATE = Budget("performance update", 5 * GIGABYTE, 0.025)
 DAILY_AUTOMATION = Budget("daily automation", 2 * GIGABYTE, 0.01)
-#: The operators have none: a view answers a person, as a caption selection does.
+#: The operators have none for views. A person waits for a view, as for a caption selection.
 VIEW = Budget("view", CAPTION_SELECTION.bytes_read, CAPTION_SELECTION.dollars)
 
 BY_KIND = {ObjectKind.FUNCTION: SCALAR_FUNCTION, ObjectKind.VIEW: VIEW}
@@ -43,7 +43,7 @@ BY_NAME = {
 
 
 def budget_of(name: str, kind: ObjectKind) -> Budget | None:
-    """The budget of an object; None where there is none, as for the lock sweep, whose budget is a time.
+    """The budget of an object; None if there is none, as for the lock sweep, whose budget is a time.
 
     Args:
         name: the object's name; a scheduled query has its procedure's budget.

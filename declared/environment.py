@@ -20,13 +20,13 @@ MEMBER = re.compile(r"(user|group|serviceAccount):[^\s:@]+@[^\s:@]+|domain:[^\s:
 
 
 class EnvironmentFileError(Exception):
-    """An environment file that cannot be used; the message names the file, the key and what to write there."""
+    """An environment file that cannot be used; the message names the file, the key and what to write."""
 
 
 def _project_id(value: str) -> str:
     if not PROJECT_ID.fullmatch(value):
         raise ValueError(
-            f"{value!r} is no Google Cloud project id (6 to 30 lower-case letters, digits and hyphens, "
+            f"{value!r} is not a Google Cloud project id (6 to 30 lower-case letters, digits and hyphens, "
             "a letter first, no hyphen last)"
         )
     return value
@@ -34,28 +34,28 @@ def _project_id(value: str) -> str:
 
 def _dataset_id(value: str) -> str:
     if not DATASET_ID.fullmatch(value):
-        raise ValueError(f"{value!r} is no BigQuery dataset id (letters, digits and underscores only)")
+        raise ValueError(f"{value!r} is not a BigQuery dataset id (letters, digits and underscores only)")
     return value
 
 
 def _member(value: str) -> str:
     if not MEMBER.fullmatch(value):
         raise ValueError(
-            f"{value!r} is no IAM member: write user:, group: or serviceAccount: and an e-mail address, or domain:…"
+            f"{value!r} is not an IAM member: write user:, group: or serviceAccount: and an e-mail address, or domain:…"
         )
     return value
 
 
 def _repository(value: str) -> str:
     if not REPOSITORY.fullmatch(value):
-        raise ValueError(f"{value!r} is no GitHub repository: write its owner, a slash and its name")
+        raise ValueError(f"{value!r} is not a GitHub repository: write its owner, a slash and its name")
     return value
 
 
 def _known_grant(value: str) -> str:
     role, _, member = value.partition(" ")
     if not role.startswith(("roles/", "projects/", "organizations/")):
-        raise ValueError(f"{value!r} is no known grant: write a role, a blank and a member")
+        raise ValueError(f"{value!r} is not a grant: write a role, a blank and a member")
     return f"{role} {_member(member)}"
 
 
@@ -67,14 +67,14 @@ class _Settings(BaseModel):
 
 
 class Guards(_Settings):
-    """What protects data: tables and dataset cannot be destroyed while ``protect_data`` is on.
+    """Protection of data: while ``protect_data`` is on, tables and dataset cannot be destroyed.
 
-    ``allow_full_rollback`` is the explicit switch without which a guarded environment's warehouse is never destroyed.
+    A guarded environment's warehouse is destroyed only with the explicit switch ``allow_full_rollback``.
     """
 
     protect_data: bool
     allow_full_rollback: bool = False
-    #: Whether destroying the dataset takes what others keep in it along; only where this repository made that too.
+    #: Whether destroying the dataset deletes external objects in it; only where this repository created them too.
     delete_dataset_contents: bool = False
 
     @property
@@ -85,14 +85,14 @@ class Guards(_Settings):
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if self.protect_data and self.delete_dataset_contents:
-            raise ValueError("delete_dataset_contents says the opposite of protect_data: leave one of them out")
+            raise ValueError("delete_dataset_contents is the opposite of protect_data: remove one of them")
         return self
 
 
 class AllowedChange(_Settings):
     """A change of a live table that would be refused, allowed by name until the end of a Los Angeles day.
 
-    ``change`` is what the preflight calls it: the table, a colon, and what would be done to it.
+    ``change`` is its name in the preflight: the table, a colon, and the change.
     """
 
     change: Annotated[str, Field(pattern=r"^[a-z_]+: \S.*$")]
@@ -112,7 +112,7 @@ class Members(_Settings):
     etl: tuple[Member, ...] = ()
     developers: tuple[Member, ...] = ()
     admins: tuple[Member, ...] = ()
-    #: Grants that others made and that are known, each "ROLE MEMBER"; any other BigQuery or basic role is drift.
+    #: Known grants from elsewhere, each "ROLE MEMBER"; any other grant of a BigQuery or basic role is drift.
     known: tuple[Annotated[str, AfterValidator(_known_grant)], ...] = ()
 
 
@@ -125,25 +125,25 @@ class State(_Settings):
     @model_validator(mode="after")
     def _bucket_for_gcs_only(self) -> Self:
         if (self.backend == "gcs") != (self.bucket is not None):
-            raise ValueError("a bucket belongs to backend gcs, and only to it")
+            raise ValueError("backend gcs needs a bucket, and no other backend takes one")
         return self
 
 
 class Preview(_Settings):
-    """Throw-away environments by number, each in the project of the environment that it stands ``beside``."""
+    """Throw-away environments by number, each in the project of the environment that it is ``beside``."""
 
     beside: str
     expires_after_days: Annotated[int, Field(ge=1, le=90)]
 
 
 class PreviewFile(_Settings):
-    """The template of numbered previews: all else is as in the environment that they stand beside."""
+    """The template of numbered previews; all other settings are those of the environment beside them."""
 
     preview: Preview
 
 
 class GitHub(_Settings):
-    """The repository whose workflows plan and deploy an environment, by Workload Identity Federation, with no key."""
+    """The repository whose workflows plan and deploy an environment, by Workload Identity Federation, without a key."""
 
     repository: Annotated[str, AfterValidator(_repository)]
     #: Whether jobs of the GitHub environment ``preview`` deploy here too, from any branch.
@@ -154,7 +154,7 @@ class Environment(_Settings):
     """Everything that differs between environments."""
 
     name: str
-    #: A preview's template and its number; no file of another environment has these two.
+    #: A preview's template and its number; environment files have neither.
     preview: Preview | None = None
     number: int | None = None
     project: Annotated[str, AfterValidator(_project_id)]
@@ -166,9 +166,9 @@ class Environment(_Settings):
     members: Members
     allowed_changes: tuple[AllowedChange, ...] = ()
     github: GitHub | None = None
-    #: Who is told when scheduled queries fail or fall silent.
+    #: Recipient of the alerts on scheduled queries.
     alert_email: Annotated[str, Field(pattern=r"^[^\s@]+@[^\s@]+$")]
-    #: The embedded environment's address; left out, everything speaks to Google.
+    #: The embedded environment's address; without it, Google's services are used.
     endpoint: Annotated[str, Field(pattern=r"^http://127\.0\.0\.1:[0-9]+$")] | None = None
 
     @property
@@ -178,7 +178,7 @@ class Environment(_Settings):
 
     @property
     def file(self) -> str:
-        """Where project, location and known members are written."""
+        """The file with project, location and known members."""
         return f"environments/{self.host}.yaml"
 
     @property
@@ -188,18 +188,18 @@ class Environment(_Settings):
 
     @property
     def filled_here(self) -> bool:
-        """Whether this repository makes what others own in production too, with sample data, and nothing is asked."""
+        """Whether this repository creates external objects too, with sample data, and deploys without asking."""
         return self.endpoint is not None or self.preview is not None
 
     @property
     def dataset_labels(self) -> dict[str, str]:
-        """Labels of the dataset; by the last one the sweep knows a preview's age."""
+        """Labels of the dataset; the sweep reads a preview's expiry from the last one."""
         expiry = {"expires_after_days": str(self.preview.expires_after_days)} if self.preview else {}
         return {"system": names.SYSTEM, "environment": self.name, **expiry}
 
     @property
     def tables_expire_after_days(self) -> int | None:
-        """Days after which a preview's tables go; a day after its sweep, so that no scheduled query misses them."""
+        """Days after which a preview's tables expire: a day after its sweep, so that no scheduled query misses them."""
         return self.preview.expires_after_days + 1 if self.preview else None
 
     @property
@@ -213,7 +213,7 @@ class Environment(_Settings):
 
     @property
     def planner(self) -> str:
-        """E-mail address of the account of pull requests and nightly checks, which reads only."""
+        """E-mail address of the account of pull requests and nightly checks, which only reads."""
         return names.account("planner", self.project)
 
     @property
@@ -233,7 +233,7 @@ class Environment(_Settings):
 
     @property
     def identity_provider(self) -> str:
-        """Full name of the pool's provider: what a workflow signs in with."""
+        """Full name of the pool's provider, with which a workflow signs in."""
         return f"{self.identity_pool}/providers/{names.IDENTITY_POOL}"
 
     @property
@@ -243,7 +243,7 @@ class Environment(_Settings):
 
 
 def json_schema() -> str:
-    """The JSON schema of an environment file, for editors; an environment has its file's name and no key for it."""
+    """The JSON schema of an environment file, for editors; an environment's name is that of its file."""
     schema = TypeAdapter[Environment | PreviewFile](Environment | PreviewFile).json_schema()
     environment = schema["$defs"]["Environment"]
     for key in ("name", "preview", "number"):

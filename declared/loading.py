@@ -26,10 +26,10 @@ def load_environment(name: str | None = None, folder: Path = ENVIRONMENTS) -> En
 
     Args:
         name: the environment's name, a preview's with its number; by default the variable EROS_ENV, else ``local``.
-        folder: where the environment files stand.
+        folder: the folder of environment files.
 
     Raises:
-        EnvironmentFileError: one line for each thing that is wrong, with the file's name and the key.
+        EnvironmentFileError: one line per problem, with the file's name and the key.
     """
     name = name or os.environ.get("EROS_ENV") or "local"
     if (folder / f"{name}.yaml").is_file():
@@ -57,19 +57,19 @@ def previews(folder: Path = ENVIRONMENTS) -> dict[str, Preview]:
     for name, template in found.items():
         if (other := beside.setdefault(template.beside, name)) != name:
             raise EnvironmentFileError(
-                f"{name}.yaml: preview.beside: {other}.yaml stands beside {template.beside} already, and its numbers "
+                f"{name}.yaml: preview.beside: {other}.yaml is beside {template.beside} already, and its numbers "
                 "would have the same datasets"
             )
     return found
 
 
 def _numbered(host: Environment, name: str, template: Preview, number: int) -> Environment:
-    """The preview of a number: it grants nothing but its own account's roles, and takes what stands there as known."""
+    """The preview of a number: it grants only its own account's roles, and knows the grants of its host."""
     if host.guards.protect_data:
         file = name.removesuffix(f"-{number}")
         raise EnvironmentFileError(
-            f"{file}.yaml: preview.beside: {host.name} guards its data, and a preview is destroyed with all that it "
-            "holds: name an environment that guards none"
+            f"{file}.yaml: preview.beside: {host.name} guards its data, and a preview is destroyed with its "
+            "data: name an environment that does not guard data"
         )
     granted = (f"{role} {member}" for role, member in members_of(host, PROJECT_ROLES))
     return host.model_copy(
@@ -88,7 +88,7 @@ def _numbered(host: Environment, name: str, template: Preview, number: int) -> E
 def _unknown(name: str, folder: Path) -> str:
     templates = previews(folder)
     if meant := max((file for file in templates if name.startswith(f"{file}-")), key=len, default=None):
-        return f"no environment {name!r}: a preview's number is a whole one from 1 to 999999, such as {meant}-7"
+        return f"no environment {name!r}: a preview's number is an integer from 1 to 999999, such as {meant}-7"
     plain = sorted(file.stem for file in folder.glob("*.yaml") if file.stem not in templates)
     names = ", ".join([*plain, *(f"{file}-NUMBER" for file in templates)]) or "none"
     return f"no environment {name!r} in {folder.name}/ (there are: {names})"
@@ -103,7 +103,7 @@ def _content(path: Path) -> dict[str, object]:
     except OSError as error:
         raise EnvironmentFileError(f"{path.name}: not readable: {error.strerror}") from None
     if not isinstance(content, dict):
-        raise EnvironmentFileError(f"{path.name}: must hold keys and values, holds {type(content).__name__}")
+        raise EnvironmentFileError(f"{path.name}: must contain keys and values, contains {type(content).__name__}")
     return content
 
 
@@ -125,7 +125,7 @@ def _preview(name: str, content: Mapping[str, object]) -> Preview:
 
 
 def _line(file: str, problem: ErrorDetails) -> str:
-    """One problem that pydantic found, as one line for a person."""
+    """One problem that pydantic found, as one line."""
     key = ".".join(str(part) for part in problem["loc"])
     match problem["type"]:
         case "extra_forbidden":

@@ -1,10 +1,10 @@
-"""Keeps what looks like a credential out of what is printed, commented or written into an issue."""
+"""Masks what looks like a credential before it is printed, commented or written into an issue."""
 
 from __future__ import annotations
 
 import re
 
-#: Forms of credentials that nobody marks as sensitive, such as one that was written into a query.
+#: Forms of credentials that are not marked as sensitive, such as one in the text of a query.
 CREDENTIALS = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
     r"|\bya29\.[\w.-]{20,}|\bgh[oprsu]_\w{36,}|\bgithub_pat_\w{22,}|\bAIza[\w-]{35}|\bGOCSPX-[\w-]{20,}"
@@ -14,5 +14,5 @@ CREDENTIALS = re.compile(
 
 
 def masked(text: str) -> str:
-    """A text without what looks like a credential."""
+    """Return a text with everything masked that looks like a credential."""
     return CREDENTIALS.sub("(looks like a credential: masked)", text)

@@ -1,4 +1,4 @@
-"""Every ``eros-…`` name and e-mail address, in one place; what has an environment's own name is a property of it."""
+"""Every ``eros-…`` name and e-mail address; those of an environment are properties of :class:`Environment`."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Part(StrEnum):
 
 
 PARTS = tuple(Part)
-#: The stack that creates what the others need before they can be deployed; never deployed with them.
+#: The stack that creates what the others need for their deployment; never deployed with them.
 BOOTSTRAP = "bootstrap"
 #: Name of the workload identity pool, and of the one provider in it.
 IDENTITY_POOL = "github"
-#: The GitHub environment that previews are deployed in, and the name of their template there.
+#: The GitHub environment in which previews are deployed, and the name of their template.
 PREVIEWS = "preview"
-#: Custom roles: each of Google's own that allows as much allows more.
+#: Custom roles: every role of Google's with these permissions has more.
 PLANNER_ROLE_ID = "erosPlanner"
 PREVIEWER_ROLE_ID = "erosPreviewer"
 

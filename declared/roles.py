@@ -1,4 +1,4 @@
-"""Who may do what, by the operators' roles: data for the access stack and for the verifier."""
+"""Roles and their members, as data for the access stack and for the verifier."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from declared.environment import Environment
 
-#: The role of each list of members on the dataset, and on the project.
+#: The role of each list of members, on the dataset and on the project.
 DATASET_ROLES = {
     "viewers": "roles/bigquery.dataViewer",
     "etl": "roles/bigquery.dataEditor",
@@ -31,16 +31,16 @@ AUDIT_LOGS = ("ADMIN_READ", "DATA_READ", "DATA_WRITE")
 
 
 def members_of(environment: Environment, roles: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Each (role, member) once, whichever lists a member stands in; the service account is one of the ETL members."""
+    """Each (role, member) once, even if a member is in several lists; the service account is one of the ETL members."""
     lists = environment.members.model_dump(exclude={"known"})
     lists["etl"] = (f"serviceAccount:{environment.service_account}", *lists["etl"])
     yield from dict.fromkeys((role, member) for group, role in roles.items() for member in lists[group])
 
 
 def grant_name(role: str, member: str) -> str:
-    """A resource name made of role and member, so that the order of a list of members changes nothing.
+    """A resource name from role and member, so that the order of a list of members changes nothing.
 
-    ``first.last`` and ``first_last`` are two people: names that could meet end in a digest.
+    ``first.last`` and ``first_last`` are two people: names that could collide end in a digest.
     """
     name = re.sub(r"[^A-Za-z0-9]+", "_", f"{role.removeprefix('roles/')}_{member}").strip("_")
     _, _, address = member.partition(":")
@@ -49,7 +49,7 @@ def grant_name(role: str, member: str) -> str:
     return f"{name}_{hashlib.sha256(member.encode()).hexdigest()[:6]}"
 
 
-#: What a deployment needs on the project, with a role that has it.
+#: Permissions that a deployment needs on the project, each with a role that has it.
 DEPLOY_PERMISSIONS = {
     "bigquery.datasets.get": "roles/bigquery.admin",
     "bigquery.datasets.update": "roles/bigquery.admin",
@@ -73,7 +73,7 @@ DEPLOY_PERMISSIONS = {
     "resourcemanager.projects.setIamPolicy": "roles/resourcemanager.projectIamAdmin",
     "serviceusage.services.list": "roles/serviceusage.serviceUsageViewer",
 }
-#: What the planner may read on the project: everything that a plan, the drift report and the verifier look at.
+#: Roles with which the planner reads on the project what a plan, the drift report and the verifier look at.
 PLANNER_ROLES = (
     "roles/bigquery.dataViewer",  # every object and its grants; the verifier's queries read data
     "roles/bigquery.jobUser",
@@ -81,19 +81,19 @@ PLANNER_ROLES = (
     "roles/monitoring.viewer",
     "roles/serviceusage.serviceUsageViewer",
 )
-#: In a custom role: each of Google's that reads these may also create datasets or cancel jobs.
+#: In a custom role: every role of Google's with these can also create datasets or cancel jobs.
 PLANNER_PERMISSIONS = (
-    "bigquery.jobs.get",  # the seed job, which the deployer made
+    "bigquery.jobs.get",  # the seed job, which the deployer created
     "bigquery.transfers.get",
 )
-#: What a deployment needs; the role that grants others is limited to those which the stacks grant.
+#: Roles of a deployment; the one that grants roles is limited to those that the stacks grant.
 DEPLOYER_ROLES = tuple(dict.fromkeys(DEPLOY_PERMISSIONS.values()))
 PROJECT_ADMIN = "roles/resourcemanager.projectIamAdmin"
 GRANTABLE_ROLES = tuple(PROJECT_ROLES.values())
-#: On the bucket of the state alone. A plan takes no lock (`-lock=false`), so reading is enough for it.
+#: On the bucket of the state only. A plan takes no lock (`-lock=false`), so it only reads.
 PLANNER_BUCKET_ROLE = "roles/storage.objectViewer"
 DEPLOYER_BUCKET_ROLE = "roles/storage.objectAdmin"
-#: Terraform lists a state's folder before it reads it, which no condition on the names of objects allows.
+#: Terraform lists a state's folder before it reads the state; a condition on object names cannot allow that.
 PREVIEWER_PERMISSIONS = ("storage.objects.list",)
 #: With it a workflow acts as one of the accounts.
 IDENTITY_USER = "roles/iam.workloadIdentityUser"

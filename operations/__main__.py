@@ -38,11 +38,11 @@ app.add_typer(preview, name="preview")
 
 Env = Annotated[str | None, typer.Option("--env", help="local, staging or prod; by default EROS_ENV, else local")]
 Beside = Annotated[
-    str | None, typer.Option("--env", help="preview-local or preview, or what they stand beside; by default EROS_ENV")
+    str | None, typer.Option("--env", help="preview-local or preview, or their environment; by default EROS_ENV")
 ]
 Number = Annotated[int, typer.Argument(min=1, max=999_999, metavar="NUMBER", help="a preview's number, such as 7")]
 Base = Annotated[str | None, typer.Option(help="a git revision whose costs to compare with, e.g. origin/main")]
-Adopt = Annotated[bool, typer.Option("--adopt", help="import objects that stand already", envvar="ADOPT")]
+Adopt = Annotated[bool, typer.Option("--adopt", help="import objects that exist already", envvar="ADOPT")]
 Approve = Annotated[bool, typer.Option("--auto-approve", help="apply without asking", envvar="AUTO_APPROVE")]
 
 
@@ -63,7 +63,7 @@ class SummaryFormat(StrEnum):
 
 @app.command()
 def deploy(env: Env = None, adopt: Adopt = False, auto_approve: Approve = False) -> None:
-    """Deploy every stack, verify what stands, run each scheduled query once."""
+    """Deploy every stack, verify the live system, run each scheduled query once."""
     environment = load_environment(env)
     outcome = deployment.deploy(environment, console, adopt, auto_approve)
     day.print_day(GoogleApi(environment), console)
@@ -82,10 +82,10 @@ def plan_summary(  # noqa: PLR0917 - an option each
     base: Base = None,
     plans: Annotated[Path | None, typer.Option(help="a folder of STACK.json, of `terraform show -json`")] = None,
     output: Annotated[Path | None, typer.Option(help="write to this file; by default to the screen")] = None,
-    link: Annotated[str, typer.Option(help="where the whole plan can be read; named where something was cut")] = "",
+    link: Annotated[str, typer.Option(help="address of the whole plan; shown where something was cut")] = "",
     form: Annotated[SummaryFormat, typer.Option("--format", help="markdown or json")] = SummaryFormat.MARKDOWN,
 ) -> None:
-    """Write what the plans that `make plan` left mean for a reviewer: one Markdown comment, or JSON.
+    """Summarize the plans of `make plan` for a reviewer: one Markdown comment, or JSON.
 
     Exit code 1 when a deployment would be refused.
     """
@@ -112,19 +112,19 @@ def destroy(
     stack: Annotated[str | None, typer.Option(help="one stack only, e.g. automation")] = None,
     auto_approve: Approve = False,
 ) -> None:
-    """Destroy one stack, or all of them; a guarded environment keeps its warehouse."""
+    """Destroy one stack, or all; a guarded environment keeps its warehouse."""
     rollback.destroy(load_environment(env), console, stack, auto_approve)
 
 
 @app.command()
 def bootstrap(env: Env = None, adopt: Adopt = False, auto_approve: Approve = False) -> None:
-    """Make the bucket of Terraform's state and what GitHub's workflows sign in with; before the first deployment."""
+    """Create the bucket of Terraform's state and the accounts of GitHub's workflows; before the first deployment."""
     make_bootstrap(load_environment(env), console, adopt, auto_approve)
 
 
 @app.command()
 def adopt(env: Env = None) -> None:
-    """Print the import ids of declared objects that stand already; EROS_ADOPT takes a file of this."""
+    """Print the import ids of declared objects that exist already; EROS_ADOPT takes a file of them."""
     with TemporaryDirectory() as folder:
         adoption = adoption_of(load_environment(env), Path(folder))
     print(json.dumps(adoption.found, indent=2))  # noqa: T201 - for a pipe
@@ -143,7 +143,7 @@ def cost_of_everything(
     base: Base = None,
     output: Annotated[Format, typer.Option("--format", help="table, markdown or json")] = Format.TABLE,
 ) -> None:
-    """Print what each routine, view and scheduled query would cost; exit 1 over a budget or when a dry run fails."""
+    """Print the cost of each routine, view and scheduled query; exit 1 over a budget or when a dry run fails."""
     environment = load_environment(env)
     api = GoogleApi(environment)
     proposed = retarget(load_catalog(), environment.project, environment.dataset)
@@ -163,7 +163,7 @@ def cost_of_everything(
 
 @app.command()
 def environment_schema() -> None:
-    """Print the JSON schema of the environment files; environments/schema.json is this."""
+    """Print the JSON schema of the environment files, which is environments/schema.json."""
     print(json_schema(), end="")  # noqa: T201 - for a file
 
 
@@ -182,7 +182,7 @@ def comment(
     pull_request: Annotated[int, typer.Option(min=1, help="number of the pull request")],
     file: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Markdown; its first line a hidden tag")],
 ) -> None:
-    """Write a file as a comment of a pull request at GitHub, in the place of the one with the same tag."""
+    """Write a file as a comment on a pull request at GitHub; it replaces the one with the same tag."""
     text = file.read_text(encoding="utf-8", errors="replace")
     done = github.write_comment(github.repository_of(os.environ), pull_request, text)
     console.print(done, markup=False, highlight=False, soft_wrap=True)
@@ -202,7 +202,7 @@ def drift_issue(
 
 @preview.command()
 def up(number: Number, env: Beside = None) -> None:
-    """Put a preview up: a dataset of its own with sample data, every stack, verification, one run of each schedule."""
+    """Create a preview: its own dataset with sample data, every stack, verification, one run of each schedule."""
     environment = _preview(number, env)
     outcome = deployment.deploy(environment, console, adopt=True, auto_approve=True)
     deployment.print_summary(environment, outcome, console)
@@ -210,13 +210,13 @@ def up(number: Number, env: Beside = None) -> None:
 
 @preview.command()
 def down(number: Number, env: Beside = None) -> None:
-    """Take a preview down with everything that bears its name."""
+    """Delete a preview with everything that has its name."""
     previews.down(_preview(number, env), console)
 
 
 @preview.command()
 def sweep(env: Beside = None) -> None:
-    """Take down every preview that has expired; for a nightly run."""
+    """Delete every preview that has expired; for a nightly run."""
     previews.sweep(previews.template_of(_named(env)), console)
 
 
@@ -229,7 +229,7 @@ def _preview(number: int, env: str | None) -> Environment:
 
 
 def main() -> None:
-    """Run the command line; what went wrong is said in words, with exit code 1 or 2."""
+    """Run the command line; an error is one message and exit code 1 or 2."""
     try:
         app()
     except StepFailedError as error:

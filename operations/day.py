@@ -1,4 +1,4 @@
-"""The newest day of the automation, in tables that a person can read; changes nothing."""
+"""Prints the newest day of the automation; changes nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from google.client import GoogleApi
 
-#: Rows of a table that are shown; how many there are is said above it.
+#: Rows of a table that are shown; the number of all rows is in its title.
 SHOWN = 6
 #: A log has no width of its own.
 LOG_WIDTH = 132
@@ -24,13 +24,13 @@ REQUEST = (3, 3, 2, 2)
 
 
 def print_day(api: GoogleApi, console: Console) -> None:
-    """The day's run, its queue, its reports, and what would be selected for one creator, with the reasons."""
+    """Print the day's runs, its queue, its reports, and the captions of one creator with the reasons."""
     if not console.is_terminal:
         console = Console(file=console.file, width=LOG_WIDTH)
     dataset = f"`{api.environment.project}.{api.environment.dataset}"
     runs = api.query("etl_job_runs", _RUNS.replace("`{d}", dataset))
     if not runs:
-        console.print("No day has been run yet.")
+        console.print("No day has run yet.")
         return
     console.print(_runs(runs))
     queue = api.query("schedule_generation_queue", _QUEUE.replace("`{d}", dataset))

@@ -74,7 +74,7 @@ def access(app: App, deployment: Deployment) -> Stack:
         depends_on=[account],
     )
     stack.declare(minter, "transfer_agent_token_minter", fixed(f"{account_name} {TOKEN_MINTER} {agent}"))
-    if environment.preview is None:  # it is the whole project's: a preview that went would take it away
+    if environment.preview is None:  # it belongs to the whole project: deleting a preview would remove it
         audit = ProjectIamAuditConfig(
             stack,
             "audit",

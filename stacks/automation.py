@@ -39,7 +39,7 @@ def automation(app: App, deployment: Deployment) -> Stack:
 
 
 def _scheduled_queries(stack: Stack, deployment: Deployment, procedures: dict[str, ITerraformDependable]) -> None:
-    """One transfer config a schedule. A script wants no destination dataset; failure mail would go to nobody."""
+    """One transfer config per schedule. A script needs no destination dataset; failure mail would reach nobody."""
     for schedule in schedules_of(deployment.environment):
         query = deployment.catalog.schedules[schedule.name]
         config = BigqueryDataTransferConfig(
@@ -59,8 +59,8 @@ def _scheduled_queries(stack: Stack, deployment: Deployment, procedures: dict[st
 def _holiday_seed(stack: Stack, deployment: Deployment, procedure: ITerraformDependable) -> None:
     """A job that runs again when the call, the rules, the procedure or the table change.
 
-    A job id is used up by its first run. It holds a digest of what is run, and the id of a resource that is made anew
-    with each deployment after a rollback; both can be read from the job, so a lost state is adopted without a run.
+    A job id can be used once. It contains a digest of what is run, and the id of a resource that is recreated by each
+    deployment after a rollback. Both can be read from the job, so a lost state is adopted without a run.
     """
     catalog, environment = deployment.catalog, deployment.environment
     call = seed.seed_call(f"{environment.project}.{environment.dataset}")

@@ -1,4 +1,4 @@
-"""What every stack has: its name, the provider, where its state is kept, and how its objects are imported."""
+"""What every stack has: a name, the provider, the place of its state, and the import ids of its objects."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ class Deployment:
 
 
 class Stack(TerraformStack):
-    """An empty stack with provider and backend; ``import_ids`` says, by address, how an object is found that exists."""
+    """A stack with provider and backend; ``import_ids`` are by address how an existing object's import id is found."""
 
     def __init__(self, app: App, environment: Environment, name: str) -> None:
         super().__init__(app, name)
         self.import_ids: dict[str, ImportId] = {}
         self.add_override("terraform.required_version", ">= 1.7")
-        # labels are those that the SQL files give, so that adopting a table changes none
+        # labels are only those of the SQL files, so that adopting a table changes none
         GoogleProvider(self, "google", project=environment.project, add_terraform_attribution_label=False)
         if environment.state.backend == "gcs":
             GcsBackend(self, bucket=environment.state.bucket or "", prefix=names.state_prefix(name))
         else:
-            # relative to the folder in which Terraform runs, so that no machine's path is in the configuration
+            # relative to the folder in which Terraform runs, so that the configuration contains no machine's path
             LocalBackend(self, path=f"../../../.local/state/{name}.tfstate")
 
     def declare(self, resource: TerraformResource, name: str, import_id: ImportId | None = None) -> None:

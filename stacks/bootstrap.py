@@ -1,6 +1,6 @@
 """Bootstrap: the bucket of Terraform's state, and the accounts that the repository's workflows act as, with no key.
 
-It stands before everything else and is deployed alone, by a person: `python -m operations bootstrap`.
+It comes before everything else and is deployed alone, by a person: `python -m operations bootstrap`.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def bootstrap(app: App, environment: Environment, bucket: str) -> Stack:
 
 
 def _state_bucket(stack: Stack, environment: Environment, name: str) -> StorageBucket:
-    """Every version of every state that was written lately can be brought back, and the bucket cannot be destroyed."""
+    """Recent versions of every state can be restored, and the bucket cannot be destroyed."""
     bucket = StorageBucket(
         stack,
         "state",
@@ -126,7 +126,7 @@ def _state_bucket(stack: Stack, environment: Environment, name: str) -> StorageB
 
 
 def _federation(stack: Stack, environment: Environment, repository: str) -> IamWorkloadIdentityPoolProvider:
-    """Google believes the tokens that GitHub gives to jobs of this repository, and to no others."""
+    """Google accepts the tokens that GitHub gives to jobs of this repository, and no others."""
     # not by the project's number, as policies have it: the provider imports and keeps it by the project's id
     pool_name = f"projects/{environment.project}/locations/global/workloadIdentityPools/{IDENTITY_POOL}"
     pool = IamWorkloadIdentityPool(
@@ -155,12 +155,12 @@ def _federation(stack: Stack, environment: Environment, repository: str) -> IamW
 
 
 def subject(repository: str, github_environment: str) -> str:
-    """What GitHub calls a job of the repository that runs in one of its GitHub environments."""
+    """GitHub's subject of a job of the repository that runs in one of its GitHub environments."""
     return f"repo:{repository}:environment:{github_environment}"
 
 
 def admission(environment: Environment, repository: str) -> str:
-    """The condition on a token: this repository alone, and who comes to deploy comes from the main branch."""
+    """The condition on a token: only this repository, and deployments only from the main branch."""
     plans = f"assertion.sub != '{subject(repository, environment.name)}'"
     return f"assertion.repository == '{repository}' && ({plans} || assertion.ref == 'refs/heads/main')"
 
@@ -181,7 +181,7 @@ def _account(stack: Stack, name: str, email: str, description: str) -> ServiceAc
 def _let_workflows_in(
     stack: Stack, environment: Environment, github: GitHub, depends_on: list[ITerraformDependable]
 ) -> None:
-    """Any job of the repository may act as the planner; as the others only one in the right GitHub environment."""
+    """Any job of the repository can act as the planner; as the others only a job in the right GitHub environment."""
     pool, repository = f"iam.googleapis.com/{environment.identity_pool}", github.repository
     identities = {
         "planner": (environment.planner, f"principalSet://{pool}/attribute.repository/{repository}"),
@@ -233,7 +233,7 @@ def _grant(stack: Stack, environment: Environment, state: StorageBucket, account
 def _grant_states_of_previews(
     stack: Stack, environment: Environment, state: StorageBucket, accounts: list[ITerraformDependable]
 ) -> None:
-    """Of the bucket's objects the previewer lists all and opens those of previews alone."""
+    """The previewer lists all objects of the bucket, and opens only those of previews."""
     lister = _custom_role(
         stack,
         environment,
@@ -277,7 +277,7 @@ def _custom_role(  # noqa: PLR0917 - what a custom role is made of
 
 
 def _granting_limit() -> ProjectIamMemberCondition:
-    """Without it, whoever may write the project's policy may make himself its owner."""
+    """Without it, anyone who can write the project's policy could become its owner."""
     roles = ", ".join(f"'{role}'" for role in GRANTABLE_ROLES)
     return ProjectIamMemberCondition(
         title="grants the stacks' roles only",

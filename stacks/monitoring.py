@@ -1,4 +1,4 @@
-"""Monitoring: who is told when scheduled queries fail or fall silent."""
+"""Monitoring: alerts for scheduled queries that fail or stop running."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _condition(alert: Alert) -> MonitoringAlertPolicyConditions:
 
 
 def _strategy(alert: Alert) -> MonitoringAlertPolicyAlertStrategy:
-    """The service takes a rate limit for conditions on logs only, and wants one there."""
+    """The service accepts a rate limit only for conditions on logs, and requires one there."""
     limit = MonitoringAlertPolicyAlertStrategyNotificationRateLimit(period=NOTIFICATION_PERIOD)
     return MonitoringAlertPolicyAlertStrategy(
         auto_close=AUTO_CLOSE, notification_rate_limit=limit if alert.silent_seconds is None else None

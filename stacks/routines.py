@@ -1,4 +1,4 @@
-"""The routines: functions, table functions and the view; nothing here holds data."""
+"""The routines: functions, table functions and the view; none of them contains data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def routines(app: App, deployment: Deployment) -> Stack:
-    """The stack ``eros-<env>-routines``; each object after those that its SQL names."""
+    """The stack ``eros-<env>-routines``; each object comes after those that its SQL names."""
     stack = new_stack(app, deployment, Part.ROUTINES)
     catalog = deployment.catalog
     made: dict[str, ITerraformDependable] = {}
@@ -40,7 +40,7 @@ def routine_resource(
         dataset_id=deployment.environment.dataset,
         routine_id=routine.name,
         routine_type=ROUTINE_TYPES[routine.kind],
-        language="SQL",  # left out, it would be a difference for ever
+        language="SQL",  # without it, every plan would show a difference
         description=literal(routine.description or "") or None,
         definition_body=literal(routine.body),
         arguments=[
@@ -79,7 +79,7 @@ def _view_resource(
         description=literal(view.description or "") or None,
         labels=dict(view.labels),
         view=BigqueryTableView(query=literal(view.query), use_legacy_sql=False),
-        deletion_protection=False,  # a view holds no data
+        deletion_protection=False,  # a view contains no data
         depends_on=needed or None,
     )
     stack.declare(resource, view.name, fixed(f"{deployment.dataset}/tables/{view.name}"))

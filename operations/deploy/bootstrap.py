@@ -1,7 +1,7 @@
-"""Makes the bucket that Terraform's state is kept in, though that bucket's own state has to be kept somewhere too.
+"""Creates the bucket of Terraform's state, although the state of that bucket needs a place too.
 
-The stack is applied with its state in a file, which Terraform then moves into the new bucket. What counts is always
-where the state is found, so a run that was cut off is put right by the next one.
+The stack is applied with its state in a file, which Terraform then moves into the new bucket. Each run looks where the
+state is, so the next run finishes one that was interrupted.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Workspace:
 
     @property
     def override(self) -> Path:
-        """Terraform takes the backend of this file in place of the declared one, as long as the file stands."""
+        """While this file exists, Terraform uses its backend instead of the declared one."""
         return self.folder / "backend_override.tf.json"
 
     def terraform(self, *arguments: str) -> str:
@@ -60,16 +60,16 @@ class Workspace:
 
 
 def bootstrap(environment: Environment, console: Console, adopt: bool, auto_approve: bool) -> None:
-    """Make an environment's state bucket and federation, and keep the state of both in that bucket.
+    """Create an environment's state bucket and federation, and keep the state of both in that bucket.
 
     Args:
         environment: where; the embedded one is started first.
-        console: where progress is shown, and at the end what GitHub has to know.
-        adopt: import the bucket, the pool and the roles where they stand already.
+        console: where progress is shown, and at the end the variables that GitHub needs.
+        adopt: import the bucket, the pool and the roles that exist already.
         auto_approve: apply without asking.
 
     Raises:
-        StepFailedError: the environment has no bucket, or a step did not end well; running it again goes on there.
+        StepFailedError: the environment has no bucket, or a step failed; running it again continues there.
     """
     bucket = environment.state.bucket
     if bucket is None:
@@ -103,7 +103,7 @@ def bootstrap(environment: Environment, console: Console, adopt: bool, auto_appr
                     f"The state did not arrive in gs://{bucket}; it is in {workspace.local_state}.", 2
                 )
     for file in (workspace.local_state, workspace.local_state.with_suffix(".tfstate.backup")):
-        file.unlink(missing_ok=True)  # a second state of the same things would only be taken for the right one
+        file.unlink(missing_ok=True)  # a second state could be mistaken for the right one
     _print_what_github_needs(environment, console)
 
 
@@ -119,7 +119,7 @@ def _synthesize(environment: Environment) -> Workspace:
 
 
 def _embedded_variables(variables: Mapping[str, str]) -> dict[str, str]:
-    """What leads Terraform to the embedded environment."""
+    """The variables that make Terraform use the embedded environment."""
     command = [sys.executable, "-m", "local", "env"]
     done = subprocess.run(command, cwd=REPOSITORY, env=dict(variables), capture_output=True, text=True, check=False)
     if done.returncode:
@@ -134,7 +134,7 @@ def _terraform() -> str:
 
 
 def _holds_state(api: GoogleApi, bucket: str, stack: str) -> bool:
-    """Whether the bucket's state of the stack knows of anything: Terraform begins with an empty one."""
+    """Whether the bucket's state of the stack contains any resource: Terraform begins with an empty state."""
     state = api.stored_json(bucket, f"{state_prefix(stack)}/default.tfstate")
     return bool(state and state.get("resources"))
 
@@ -144,14 +144,14 @@ def _apply(workspace: Workspace, console: Console, auto_approve: bool) -> None:
     if not auto_approve:
         done = subprocess.run([_terraform(), "apply"], cwd=workspace.folder, env=dict(workspace.variables), check=False)
         if done.returncode:
-            raise StepFailedError(f"terraform apply of {workspace.stack} did not end well; it said why.", 1)
+            raise StepFailedError(f"terraform apply of {workspace.stack} failed; its output says why.", 1)
         return
     with step(console, f"terraform apply of {workspace.stack}") as notes:
         outcome = StackOutcome(workspace.stack)
         try:
             printed = workspace.terraform("apply", "-auto-approve")
         except StepFailedError as error:
-            hint = "\nWhat stands already is imported with --adopt." if "Error 409" in str(error) else ""
+            hint = "\nObjects that exist already are imported with --adopt." if "Error 409" in str(error) else ""
             raise StepFailedError(f"{error}{hint}", error.exit_code) from None
         for line in printed.splitlines():
             read_line(outcome, line)
@@ -160,7 +160,7 @@ def _apply(workspace: Workspace, console: Console, auto_approve: bool) -> None:
 
 def _print_what_github_needs(environment: Environment, console: Console) -> None:
     if environment.github is None:
-        console.print("No `github` section in the environment file: the bucket stands, and no workflow may sign in.")
+        console.print("The environment file has no `github` section: the bucket exists, and no workflow can sign in.")
         return
     variables = {
         "PROJECT": environment.project,

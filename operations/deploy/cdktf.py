@@ -1,4 +1,4 @@
-"""Runs the cdktf command line and reads, while it works, what happens to each stack."""
+"""Runs the cdktf command line, and reads from its output what happens to each stack."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class CdktfRun:
 
     @property
     def explanation(self) -> str:
-        """What a person needs to see after a failure: the errors of each stack, else the end of the output."""
+        """What to show after a failure: the errors of each stack, else the end of the output."""
         errors = [line for outcome in self.stacks.values() for line in outcome.errors]
         return "\n".join(errors or self.tail)
 
@@ -90,14 +90,14 @@ def stack_folder(stack: str, output: Path = OUTPUT) -> Path:
 
 @contextmanager
 def own_turn(title: str, say: Callable[[str], object]) -> Iterator[None]:
-    """Keep other runs in this checkout out of cdktf.out until the context ends; they may be for other environments.
+    """Keep other runs in this checkout from using cdktf.out until the context ends.
 
     Args:
-        title: what runs, for those who wait for it.
-        say: called with one line when there is something to wait for.
+        title: what runs; shown to runs that wait.
+        say: called with one line when this run has to wait.
     """
     TURN.parent.mkdir(exist_ok=True)
-    with TURN.open("a+", encoding="utf-8") as file:  # the kernel lets go of the lock however this process ends
+    with TURN.open("a+", encoding="utf-8") as file:  # the kernel releases the lock however this process ends
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -161,7 +161,7 @@ def run_cdktf(
 
 
 def read_line(outcome: StackOutcome, text: str) -> None:
-    """Take from one line of Terraform's output what it says of its stack."""
+    """Read from one line of Terraform's output what happens to its stack."""
     if match := PLAN.search(text):
         imported, added, changed, destroyed = (int(number or 0) for number in match.groups())
         outcome.planned = (added, changed, destroyed, imported)

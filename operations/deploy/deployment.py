@@ -1,4 +1,4 @@
-"""The main job: deploy every stack, verify what stands, run each scheduled query once, and say so."""
+"""The main job: deploy every stack, verify the live system, run each scheduled query once, print a summary."""
 
 from __future__ import annotations
 
@@ -33,16 +33,17 @@ class Deployment:
 
 
 def deploy(environment: Environment, console: Console, adopt: bool, auto_approve: bool) -> Deployment:
-    """Deploy an environment from wherever it stands to what the repository declares.
+    """Deploy what the repository declares to an environment, whatever is there already.
 
     Args:
-        environment: where to; the embedded one is started first; it and previews get dependencies and sample data.
+        environment: where to deploy. The embedded one is started first; it and previews get dependencies and sample
+            data.
         console: where progress is shown.
-        adopt: import objects that stand already; always so where this repository makes all that stands.
-        auto_approve: apply without asking; always so there.
+        adopt: import objects that exist already; always done where this repository creates all objects.
+        auto_approve: apply without asking; always done there.
 
     Raises:
-        StepFailedError: the first step that did not end well; nothing after it was begun.
+        StepFailedError: the first step that failed; the steps after it were not started.
     """
     bring_up(environment, console)
     if environment.filled_here:
@@ -63,7 +64,7 @@ def deploy(environment: Environment, console: Console, adopt: bool, auto_approve
 
 
 def _applied(run: CdktfRun) -> str:
-    return "nothing to change" if run.untouched else f"{len(run.stacks)} stacks stand"
+    return "nothing to change" if run.untouched else f"{len(run.stacks)} stacks deployed"
 
 
 def _run_schedules(environment: Environment, console: Console) -> tuple[ScheduledRun, ...]:
@@ -72,15 +73,13 @@ def _run_schedules(environment: Environment, console: Console) -> tuple[Schedule
         for run in run_each_schedule(GoogleApi(environment)):
             runs.append(run)
             if not run.succeeded:
-                raise StepFailedError(
-                    f"{run.schedule.display_name}: {run.state}: {run.message or 'no message was given'}", 1
-                )
+                raise StepFailedError(f"{run.schedule.display_name}: {run.state}: {run.message or 'no message'}", 1)
         notes.append(f"{len(runs)} succeeded")
     return tuple(runs)
 
 
 def print_summary(environment: Environment, deployment: Deployment, console: Console) -> None:
-    """What stands, what ran, where to look next."""
+    """Print the outcome of each stack and each run, and the next commands."""
     table = Table(title=f"\n{environment.project}.{environment.dataset} ({environment.name})", title_justify="left")
     table.add_column("what")
     table.add_column("outcome")
@@ -94,7 +93,7 @@ def print_summary(environment: Environment, deployment: Deployment, console: Con
         )
     console.print(table)
     if deployment.stacks.untouched:
-        console.print("Nothing was changed: what stands is what the repository declares.")
+        console.print("Nothing was changed: the live system is what the repository declares.")
     suffix = "" if environment.name == "local" else f" ENV={environment.name}"
     console.print(
         f"Next: make verify{suffix} · make plan{suffix} · "

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 def plan(environment: Environment, console: Console, adopt: bool) -> dict[str, StackOutcome]:
     """Plan each stack with one synthesis, print Terraform's own words, and return the outcome of each.
 
-    Terraform is run by itself: the same plan as ``cdktf plan`` makes, without starting cdktf once a stack.
+    Terraform is run directly: the plan is the one of ``cdktf plan``, without starting cdktf for each stack.
 
     Args:
         environment: what to plan; the embedded one is started first.
         console: where the plans are printed.
-        adopt: plan with imports of what stands already; always so where this repository makes all that stands.
+        adopt: plan with imports of objects that exist already; always done where this repository creates all objects.
 
     Raises:
         StepFailedError: a stack that could not be planned.
@@ -46,7 +46,7 @@ def plan(environment: Environment, console: Console, adopt: bool) -> dict[str, S
 
 
 def _plans(environment: Environment, console: Console, adopt: bool) -> dict[str, StackOutcome]:
-    """Every stack's plan, also when one of them fails: a summary of the others still tells what is dangerous."""
+    """Plan every stack, also when one of them fails: a summary of the others still shows what is dangerous."""
     stacks = stack_names(environment.name)
     for left in (stack_folder(stack) / name for stack in stacks for name in ("plan", "plan.failed")):
         left.unlink(missing_ok=True)  # a summary must never be of an older plan
@@ -72,15 +72,15 @@ def _plans(environment: Environment, console: Console, adopt: bool) -> dict[str,
 
 
 def _preflight(environment: Environment, console: Console) -> None:
-    """Say what a deployment would be refused for; a plan changes nothing, so it is made all the same."""
+    """Show why a deployment would be refused; a plan changes nothing, so it is made anyway."""
     try:
         verified(environment, console, "Preflight", [PREFLIGHT])
     except StepFailedError as error:
-        console.print(f"{error}\nA deployment would stop here; the plan is shown all the same.", markup=False)
+        console.print(f"{error}\nA deployment would stop here; the plan is shown anyway.", markup=False)
 
 
 def _actions(lines: list[str]) -> Iterator[str]:
-    """Terraform's account of what it would do, without what it says before and after."""
+    """The part of Terraform's output that lists what it would do."""
     shown = False
     for line in lines:
         shown = shown or line.strip().startswith("#")

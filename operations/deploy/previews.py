@@ -1,4 +1,4 @@
-"""Throw-away environments by number: taken down with all that bears their names, and swept when they have expired."""
+"""Throw-away environments by number: deleted with everything that has their names, and swept when they expire."""
 
 from __future__ import annotations
 
@@ -25,27 +25,30 @@ if TYPE_CHECKING:
     from declared.environment import Environment
 
 STATE = REPOSITORY / ".local" / "state"
-#: Others change the project's policy too; so often a change that met another one is made again.
+#: Others change the project's policy too: a change that conflicts with another one is tried this often.
 ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A preview of which something stands; without a dataset, which is made first and goes last, it is a remnant."""
+class Existing:
+    """A preview of which something exists.
+
+    ``expires`` is None for a remnant: the dataset is created first and deleted last, and it is gone.
+    """
 
     environment: Environment
     expires: datetime | None
 
     def has_expired(self, now: datetime) -> bool:
-        """Whether it is to be swept."""
+        """Whether the sweep deletes it."""
         return self.expires is None or self.expires <= now
 
 
 def template_of(name: str) -> str:
-    """The template of the previews that an environment's name means: its own, or the one that stands beside it.
+    """The template of the previews that an environment's name means: its own, or the one of its previews.
 
     Raises:
-        EnvironmentFileError: none stands beside it.
+        EnvironmentFileError: the environment has no previews.
     """
     templates = previews()
     if name in templates:
@@ -54,11 +57,11 @@ def template_of(name: str) -> str:
         if preview.beside == name:
             return template
     beside = ", ".join(f"{template} beside {preview.beside}" for template, preview in templates.items())
-    raise EnvironmentFileError(f"no previews stand beside {name!r} (there are: {beside or 'none'})")
+    raise EnvironmentFileError(f"{name!r} has no previews (there are: {beside or 'none'})")
 
 
 def down(environment: Environment, console: Console) -> None:
-    """Destroy every stack of a preview, then whatever else bears its names, half-built ones included.
+    """Destroy every stack of a preview, then delete what else has its names; a half-built one too.
 
     Raises:
         StepFailedError: cdktf did not end well.
@@ -74,7 +77,7 @@ def down(environment: Environment, console: Console) -> None:
         notes.append(", ".join(removed) or "nothing is left")
     for file in _state_files(environment):
         file.unlink(missing_ok=True)
-    what = "is gone" if managed or removed else "did not stand: nothing was done"
+    what = "is gone" if managed or removed else "does not exist: nothing was done"
     console.print(f"{environment.name} {what}.", highlight=False)
 
 
@@ -94,11 +97,11 @@ def remove_what_is_left(environment: Environment, api: GoogleApi) -> Iterator[st
         The name of each thing that was deleted.
 
     Raises:
-        StepFailedError: the environment is no preview.
+        StepFailedError: the environment is not a preview.
         LiveSystemError: no answer came.
     """
     if environment.preview is None:
-        raise StepFailedError(f"{environment.name} is no preview: it is not deleted by name", 2)
+        raise StepFailedError(f"{environment.name} is not a preview: it is not deleted by name", 2)
     for config in api.transfer_configs():
         if is_schedule_of(environment.system, config["displayName"]):
             api.data_transfer("DELETE", config["name"])
@@ -118,7 +121,7 @@ def remove_what_is_left(environment: Environment, api: GoogleApi) -> Iterator[st
 
 
 def _revoke(environment: Environment, api: GoogleApi) -> Iterator[str]:
-    """Take the account's roles on the project away; nobody else's."""
+    """Remove the account's roles on the project, and no other member's."""
     member = re.compile(rf"(deleted:)?serviceAccount:{re.escape(environment.service_account)}(\?uid=\d+)?")
     for attempt in range(1, ATTEMPTS + 1):
         policy = api.project_policy()
@@ -139,8 +142,8 @@ def _revoke(environment: Environment, api: GoogleApi) -> Iterator[str]:
             return
 
 
-def standing(template: str, api: GoogleApi) -> list[Standing]:
-    """The previews of a template of which something stands, by number.
+def existing(template: str, api: GoogleApi) -> list[Existing]:
+    """The previews of a template of which something exists, by number.
 
     Args:
         template: the name of its file.
@@ -155,21 +158,21 @@ def standing(template: str, api: GoogleApi) -> list[Standing]:
     for number in sorted(numbers):
         environment = load_environment(f"{template}-{number}")
         if (labels := datasets.get(environment.dataset)) is not None:
-            if labels.get("environment") == environment.name:  # else it is somebody else's
-                found.append(Standing(environment, _expires(api.dataset(environment.dataset) or {})))
+            if labels.get("environment") == environment.name:  # else it belongs to someone else
+                found.append(Existing(environment, _expires(api.dataset(environment.dataset) or {})))
         elif environment.service_account in accounts:
-            found.append(Standing(environment, None))
+            found.append(Existing(environment, None))
     return found
 
 
 def _expires(dataset: Mapping[str, Any]) -> datetime:
-    """When a dataset's days are over; they begin when it was made, and those of a table when that was."""
-    made = datetime.fromtimestamp(int(dataset.get("creationTime", 0)) / 1000, UTC)
-    return made + timedelta(days=int(dataset.get("labels", {}).get("expires_after_days", 0)))
+    """When a dataset expires: its days begin with its creation, as those of each table do."""
+    created = datetime.fromtimestamp(int(dataset.get("creationTime", 0)) / 1000, UTC)
+    return created + timedelta(days=int(dataset.get("labels", {}).get("expires_after_days", 0)))
 
 
 def sweep(template: str, console: Console, now: datetime | None = None) -> None:
-    """Take down every preview of a template that has expired.
+    """Delete every preview of a template that has expired.
 
     Args:
         template: the name of its file.
@@ -177,19 +180,19 @@ def sweep(template: str, console: Console, now: datetime | None = None) -> None:
         now: the current instant; by default the clock's.
 
     Raises:
-        StepFailedError: some could not be taken down; the others were.
+        StepFailedError: some could not be deleted; the others were.
         LiveSystemError: no answer came.
     """
     anyone = load_environment(f"{template}-1")
     bring_up(anyone, console)
     failed = []
-    found = standing(template, GoogleApi(anyone))
+    found = existing(template, GoogleApi(anyone))
     for preview in found:
         name = preview.environment.name
         if not preview.has_expired(now or datetime.now(UTC)):
-            console.print(f"{name} stands until {preview.expires:%Y-%m-%d %H:%M} UTC", highlight=False)
+            console.print(f"{name} exists until {preview.expires:%Y-%m-%d %H:%M} UTC", highlight=False)
             continue
-        since = f"expired on {preview.expires:%Y-%m-%d %H:%M} UTC" if preview.expires else "has no dataset any more"
+        since = f"expired on {preview.expires:%Y-%m-%d %H:%M} UTC" if preview.expires else "no longer has a dataset"
         console.print(f"{name} {since}:", highlight=False)
         try:
             down(preview.environment, console)
@@ -197,6 +200,6 @@ def sweep(template: str, console: Console, now: datetime | None = None) -> None:
             console.print(str(error), markup=False, highlight=False)
             failed.append(name)
     if failed:
-        raise StepFailedError(f"not taken down: {', '.join(failed)}", 1)
+        raise StepFailedError(f"not deleted: {', '.join(failed)}", 1)
     if not found:
-        console.print(f"No preview of {template} stands.", highlight=False)
+        console.print(f"No preview of {template} exists.", highlight=False)

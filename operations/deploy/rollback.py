@@ -1,4 +1,4 @@
-"""Takes stacks away again: one of them (procedures and schedules only, say), or all."""
+"""Destroys stacks: one of them, such as procedures and schedules only, or all."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def destroy(environment: Environment, console: Console, part: str | None, auto_a
         environment: where; the embedded one is started first.
         console: where progress is shown.
         part: one stack; None for all.
-        auto_approve: destroy without asking; always so where this repository makes all that stands.
+        auto_approve: destroy without asking; always done where this repository creates all objects.
 
     Raises:
-        StepFailedError: the stack is unknown, its data is guarded, or cdktf did not end well.
+        StepFailedError: the stack is unknown, its data is guarded, or cdktf failed.
     """
     if part is not None and part not in PARTS:
         raise StepFailedError(f"no stack {part!r}: there are {', '.join(PARTS)}", 2)
@@ -35,8 +35,8 @@ def destroy(environment: Environment, console: Console, part: str | None, auto_a
     ):
         raise StepFailedError(
             f"{environment.name} guards its data: the warehouse is not destroyed.\n"
-            f"`make rollback STACK=automation ENV={environment.name}` takes procedures and schedules away and leaves "
-            "the data. To give up the data too, set guards.allow_full_rollback in "
+            f"`make rollback STACK=automation ENV={environment.name}` removes procedures and schedules and keeps "
+            "the data. To remove the data too, set guards.allow_full_rollback in "
             f"environments/{environment.name}.yaml and deploy that first.",
             2,
         )
@@ -46,9 +46,9 @@ def destroy(environment: Environment, console: Console, part: str | None, auto_a
         variables = cdktf_variables(environment)
         apply_with_cdktf(console, ["destroy", target], variables, auto_approve or environment.filled_here, _destroyed)
     if part == Part.AUTOMATION:
-        console.print("Procedures and schedules are gone; tables, their data, functions and the view stand untouched.")
+        console.print("Procedures and schedules are gone; tables, their data, functions and the view are unchanged.")
 
 
 def _destroyed(run: CdktfRun) -> str:
     gone = sum(len(outcome.destroyed) for outcome in run.stacks.values())
-    return f"{gone} objects destroyed" if gone else "nothing stood"
+    return f"{gone} objects destroyed" if gone else "nothing existed"

@@ -37,14 +37,14 @@ class ScheduledRun:
 
 
 def run_each_schedule(api: GoogleApi, now: datetime | None = None) -> Iterator[ScheduledRun]:
-    """Start every scheduled query for the last time that it was due, one after the other, and wait for each.
+    """Run every scheduled query for the last time that it was due, one after the other, and wait for each.
 
     Args:
         api: the environment's Google API.
         now: the current instant; by default the clock's.
 
     Yields:
-        One outcome a schedule; a config that is missing or twice there is an outcome too, with state MISSING.
+        One outcome per schedule; that of a missing config has the state MISSING.
     """
     configs = {config["displayName"]: config["name"] for config in api.transfer_configs()}
     for schedule in schedules_of(api.environment):
@@ -66,7 +66,7 @@ def _run(api: GoogleApi, schedule: Schedule, config: str, run_time: datetime) ->
 
 
 def _ended(api: GoogleApi, run: dict[str, Any], deadline: float) -> dict[str, Any]:
-    """Ask for a run until it has ended: the transfer service has nothing to wait on, so the pauses grow."""
+    """Poll a run until it has ended, with growing pauses: the transfer service has nothing to wait on."""
     pause = POLL_SECONDS
     while run["state"] not in ENDED and time.monotonic() < deadline:
         time.sleep(pause)

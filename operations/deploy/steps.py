@@ -1,4 +1,4 @@
-"""One step of a longer operation: a title, a command of this repository, its time, and its output when it matters."""
+"""One step of a longer operation: its title, its time, and the output of its command when that matters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class StepFailedError(Exception):
-    """A step that did not end well; ``exit_code`` is 1 for a failed check, 2 for what could not run."""
+    """A step that failed; ``exit_code`` is 1 for a failed check, 2 for what could not run."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -30,7 +30,7 @@ class StepFailedError(Exception):
 
 @contextmanager
 def step(console: Console, title: str) -> Iterator[list[str]]:
-    """Show that a step works; at its end one line with its time and what the step put into the yielded list."""
+    """Show that a step is running; at its end print its time and the last note in the yielded list."""
     started = time.monotonic()
     notes: list[str] = []
     try:
@@ -52,7 +52,7 @@ def printed(
         command: the command and its arguments.
         variables: the whole environment of the process.
         folder: where it runs.
-        exit_code: what a failure of it means for us; by default what it ended with.
+        exit_code: the exit code of the error; by default that of the command.
 
     Raises:
         StepFailedError: with everything that it printed, when it does not exit with 0.
@@ -78,7 +78,7 @@ def run_module(*arguments: str, environment: Environment | None = None) -> str:
 
     Args:
         arguments: the module and its arguments.
-        environment: what EROS_ENV names; by default what it names here.
+        environment: the value of EROS_ENV; by default that of this process.
 
     Raises:
         StepFailedError: with everything that it printed, when it does not exit with 0.
@@ -89,10 +89,10 @@ def run_module(*arguments: str, environment: Environment | None = None) -> str:
 
 
 def bring_up(environment: Environment, console: Console) -> None:
-    """Start the embedded environment, as a step; a real project needs none.
+    """Start the embedded environment, as a step; does nothing for a real project.
 
     Raises:
-        StepFailedError: it did not come up.
+        StepFailedError: it did not start.
     """
     if environment.endpoint is not None:
         with step(console, "Embedded environment") as notes:
@@ -113,13 +113,13 @@ def apply_with_cdktf(
     Without ``auto_approve`` the terminal is left to cdktf, which asks before each stack.
 
     Raises:
-        StepFailedError: with Terraform's own errors and the log's place, when cdktf does not end well.
+        StepFailedError: with Terraform's own errors and the path of the log, when cdktf fails.
     """
     title = f"cdktf {' '.join(arguments)}"
     if not auto_approve:
         run = run_cdktf(arguments, variables, interactive=True)
         if run.exit_code:
-            raise StepFailedError(f"{title} did not end well; what it printed says why.", 1)
+            raise StepFailedError(f"{title} failed; its output says why.", 1)
         return run
     with step(console, title) as notes, console.status(title) as status:
         run = run_cdktf(

@@ -1,4 +1,4 @@
-"""What each routine, view and scheduled query costs, before it runs: by dry runs of the statements in it."""
+"""Estimates the cost of each routine, view and scheduled query by dry runs of the statements in it."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ ROUTINE_KINDS = {
     RoutineKind.PROCEDURE: ObjectKind.PROCEDURE,
 }
 NOW, TODAY = "CURRENT_TIMESTAMP()", f"CURRENT_DATE('{ZONE}')"
-#: Arguments whose value decides which partitions are read, as an operator would give them today, with the windows of
-#: the contract. Of all others (a page, counts, a segment) no value is assumed, so that none leaves anything out.
+#: Arguments whose values decide which partitions are read, as an operator would give them today, with the windows of
+#: the contract. No value is assumed for any other argument (a page, counts, a segment), so that nothing is left out.
 SAMPLE_ARGUMENTS = {
     "execution_date": TODAY,
     "p_execution_date": TODAY,
@@ -54,10 +54,10 @@ SAMPLE_ARGUMENTS = {
 
 @dataclass(frozen=True)
 class Estimate:
-    """What one call reads and is billed, in bytes, over how many tables, and how often a month the schedules call it.
+    """What one call reads and is billed, in bytes, from how many tables, and how often per month the schedules call it.
 
-    ``calls_a_month`` is 0 for what no schedule reaches. ``problem`` says why there is no estimate; then the figures of
-    a call are 0.
+    ``calls_a_month`` is 0 for what no schedule reaches. ``problem`` is the reason why there is no estimate; the figures
+    of a call are 0 then.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Estimate:
 
     @property
     def dollars_a_month(self) -> float:
-        """On-demand price of all calls of a month; a caller's price holds that of what it calls."""
+        """On-demand price of all calls of a month; a caller's price includes that of what it calls."""
         return self.dollars * self.calls_a_month
 
     @property
@@ -85,9 +85,9 @@ class Estimate:
 
     @property
     def over_budget(self) -> bool:
-        """Whether a call reads more than it may, or what it reads costs more.
+        """Whether a call reads more than its budget, or what it reads costs more.
 
-        The minimum that is billed for each table is no part of this: no text can read less of a table than nothing.
+        SQL cannot lower the per-table minimum, so it is excluded.
         """
         budget = self.budget
         return budget is not None and (self.bytes_read > budget.bytes_read or dollars(self.bytes_read) > budget.dollars)
@@ -109,32 +109,32 @@ class CostChange:
 
     @property
     def bytes_difference(self) -> int:
-        """Bytes that a call reads more than on the base; what does not exist reads nothing."""
+        """How many more bytes a call reads than on the base; what does not exist reads nothing."""
         return (self.proposed.bytes_read if self.proposed else 0) - (self.base.bytes_read if self.base else 0)
 
     @property
     def dollars_a_month_difference(self) -> float:
-        """Dollars that the schedules' calls cost more a month than on the base."""
+        """How many more dollars per month the schedules' calls cost than on the base."""
         before, after = self.base, self.proposed
         return (after.dollars_a_month if after else 0.0) - (before.dollars_a_month if before else 0.0)
 
 
 def estimate(api: GoogleApi, catalog: Catalog, names: Collection[str] | None = None) -> list[Estimate]:
-    """What each object of the catalog would read, measured by its text here, not by what stands.
+    """Estimate what each object of the catalog reads, by its SQL here, not by what is deployed.
 
     Args:
-        api: the environment whose tables are read; several dry runs at a time.
+        api: the environment whose tables are read; several dry runs run at the same time.
         catalog: loaded, and retargeted to the environment.
         names: objects to estimate; None means all.
 
     Raises:
-        LiveSystemError: no answer, or no dataset. A dry run that fails is a problem of its object, not an error.
+        LiveSystemError: no answer, or no dataset. A failed dry run is a problem of its object, not an error.
     """
     return _estimates(api, catalog, names, {})
 
 
 def compare(api: GoogleApi, base: Catalog, proposed: Catalog) -> list[CostChange]:
-    """The estimates of what changed and of what calls or reads it, on the base and as proposed.
+    """Estimate what changed and what calls or reads it, on the base and as proposed.
 
     Raises:
         LiveSystemError: as :func:`estimate`.
@@ -144,7 +144,7 @@ def compare(api: GoogleApi, base: Catalog, proposed: Catalog) -> list[CostChange
 
 
 def compare_everything(api: GoogleApi, base: Catalog, proposed: Catalog) -> list[CostChange]:
-    """The same with every other object, whose estimate is one for both.
+    """Estimate every object on the base and as proposed; what did not change has one estimate for both.
 
     Raises:
         LiveSystemError: as :func:`estimate`.
@@ -168,13 +168,13 @@ def _affected(base: Catalog, proposed: Catalog) -> set[str]:
 
 
 def changed_objects(base: Catalog, proposed: Catalog) -> set[str]:
-    """Names of routines, views and scheduled queries whose own text differs, or that only one of the two has."""
+    """Names of routines, views and scheduled queries whose own text differs, or that only one catalog has."""
     before, after = ({item.path: _text(item) for item in _measured(catalog)} for catalog in (base, proposed))
     return {path.stem for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
 
 
 def dependent_objects(catalog: Catalog, names: Collection[str]) -> set[str]:
-    """Names of what calls or reads the named objects, directly or not: its cost changes with theirs."""
+    """Names of what calls or reads the named objects, directly or indirectly: its cost changes with theirs."""
     found: set[str] = set()
     while more := {
         item.name
@@ -186,14 +186,14 @@ def dependent_objects(catalog: Catalog, names: Collection[str]) -> set[str]:
 
 
 def base_catalog(ref: str, environment: Environment) -> Catalog:
-    """The SQL files at a git revision, for an environment's project and dataset; its ``folder`` is gone afterwards.
+    """The SQL files of a git revision, for an environment's project and dataset; its ``folder`` is temporary.
 
     Raises:
         StepFailedError: there is no such revision, it has no SQL files, or they do not compile.
     """
     commit = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}").decode().strip()
     if not commit:
-        raise StepFailedError(f"--base {ref}: git knows no such revision here; fetch it, or name another", 2)
+        raise StepFailedError(f"--base {ref}: git does not know this revision; fetch it, or name another", 2)
     archive = _git("archive", "--format=tar", commit, "sql")
     if not archive:
         raise StepFailedError(f"--base {ref}: there is no sql/ at that revision", 2)
@@ -216,7 +216,7 @@ def _git(*arguments: str) -> bytes:
 
 
 def _measured(catalog: Catalog) -> Iterator[SqlObject]:
-    """The objects that cost something when they are called."""
+    """The objects whose calls cost something."""
     for group in (catalog.functions, catalog.table_functions, catalog.views, catalog.procedures, catalog.schedules):
         yield from group.values()
 
@@ -234,7 +234,7 @@ def _kind(item: SqlObject) -> ObjectKind:
 def _estimates(
     api: GoogleApi, catalog: Catalog, names: Collection[str] | None, known: dict[str, DryRun | str]
 ) -> list[Estimate]:
-    """Estimates; ``known`` are dry runs by their statement, and takes those that are made."""
+    """Estimate objects; ``known`` contains dry runs by statement, and new ones are added to it."""
     chosen = [item for item in _measured(catalog) if names is None or item.name in names]
     items = [*chosen, *(item for item in catalog.schedules.values() if item not in chosen)]
     found = runs_of(items, catalog, SAMPLE_ARGUMENTS, _run_times(), _written_out(api, catalog))
@@ -255,7 +255,7 @@ def _estimates(
 
 
 def _dry_run(api: GoogleApi, name: str, sql: str) -> DryRun | str:
-    """What a statement would read, or why that cannot be told."""
+    """What a statement would read, or why that is not known."""
     try:
         return api.dry_run(name, sql)
     except (RequestRefusedError, NotPermittedError) as error:
@@ -290,7 +290,7 @@ def _calls_a_month(scheduled: Iterable[tuple[Run, float]]) -> dict[str, float]:
 
 
 def _run_times() -> dict[str, dict[str, str]]:
-    """What the transfer service binds in each scheduled query: of the last run that got past its guard."""
+    """What the transfer service binds in each scheduled query, for the last run that went on past its guard."""
     now = datetime.now(UTC)
     times = {schedule.name: last_run_time(schedule, now) for schedule in all_schedules()}
     return {
@@ -303,9 +303,9 @@ def _run_times() -> dict[str, dict[str, str]]:
 
 
 def _written_out(api: GoogleApi, catalog: Catalog) -> set[str]:
-    """Views and functions whose text a dry run must be given: what stands is missing, differs, or uses such a one.
+    """Views and functions that a dry run needs as text: they are missing, differ, or use one that is or does.
 
-    A function that reads no table only has to be there, with its signature.
+    A function that reads no table only has to exist with its signature.
     """
     live = read_live_system(api, catalog.views, [*catalog.functions, *catalog.table_functions])
     if live.dataset is None:

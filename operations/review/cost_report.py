@@ -1,4 +1,4 @@
-"""Estimates for people: a table for the terminal, Markdown for a comment, JSON for programs."""
+"""Prints estimates: a table for the terminal, Markdown for a comment, JSON for programs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NUMBERS = {"reads", "tables", "a call", "calls a month", "a month", *DIFFERENCES
 
 
 def table(changes: Sequence[CostChange], with_base: bool) -> Table:
-    """A row an object; with the differences to the base where there is one."""
+    """One row per object, with the differences to the base if there is one."""
     shown = Table(title=escape(headline(changes)), title_justify="left")
     for column in _columns(with_base):
         shown.add_column(column, justify="right" if column in NUMBERS else "left", overflow="fold")
@@ -37,7 +37,7 @@ def table(changes: Sequence[CostChange], with_base: bool) -> Table:
 
 
 def markdown(changes: Sequence[CostChange], with_base: bool) -> str:
-    """The same as a table of GitHub's Markdown, with a line that sums it up."""
+    """The same as a table in GitHub's Markdown, below a headline."""
     return "\n".join([cell(headline(changes)), "", *markdown_rows(changes, with_base)])
 
 
@@ -60,7 +60,7 @@ def as_json(changes: Sequence[CostChange], with_base: bool) -> str:
 
 
 def entries_of(changes: Sequence[CostChange], with_base: bool) -> list[dict[str, Any]]:
-    """An entry an object: figures in bytes and US dollars."""
+    """One entry per object: figures in bytes and US dollars."""
     entries: list[dict[str, Any]] = []
     for change in changes:
         entry: dict[str, Any] = {"name": change.name, "kind": change.kind, "proposed": _entry(change.proposed)}
@@ -87,7 +87,7 @@ def _entry(estimate: Estimate | None) -> dict[str, Any] | None:
 
 
 def headline(changes: Sequence[CostChange]) -> str:
-    """What the schedules cost altogether, and what is over its budget; each object's price holds what it calls."""
+    """What the schedules cost together, and what is over its budget; a price includes that of what is called."""
     estimates = [change.proposed for change in changes if change.proposed]
     known = [each for each in estimates if not each.problem]
     parts = [f"{len(changes)} object{'' if len(changes) == 1 else 's'}", *_scheduled(estimates)]
@@ -103,7 +103,7 @@ def headline(changes: Sequence[CostChange]) -> str:
 
 
 def _scheduled(estimates: Sequence[Estimate]) -> list[str]:
-    """What the schedules cost altogether, as far as that is known."""
+    """What the schedules cost together, as far as it is known."""
     scheduled = [each for each in estimates if each.kind is ObjectKind.SCHEDULED_QUERY]
     known = [each.dollars_a_month for each in scheduled if not each.problem]
     if not scheduled:

@@ -1,4 +1,4 @@
-"""Any text, as harmless Markdown: one line or one cell of a table, in which nothing is markup."""
+"""Writes any text as harmless Markdown: one line or one cell of a table, in which nothing is markup."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 
 def code(text: str) -> str:
-    """A text as a code span that nothing in it can end; in it, nobody is mentioned."""
+    """A text as a code span that its own backticks cannot end, and in which @names mention nobody."""
     text = " ".join(text.split()).replace("|", "\\|")
     ticks = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
     blank = " " if text.startswith("`") or text.endswith("`") else ""
@@ -15,6 +15,6 @@ def code(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """A text within a line or a table's cell: one line, nothing of it is markup."""
+    """A text inside a line or a cell of a table: one line without markup."""
     text = html.escape(" ".join(text.split()), quote=False)
     return re.sub(r"([\\`*_~\[\]|@#])", r"\\\1", text)

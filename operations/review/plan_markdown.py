@@ -1,4 +1,4 @@
-"""A plan's summary as one Markdown comment: the danger first, details folded, never longer than GitHub takes."""
+"""A plan's summary as one Markdown comment: the danger first, details folded, within GitHub's limit."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from operations.review.plan_summary import Grant, ScheduleRow, Summary, TableRow
     from operations.review.planned import PlannedChange
 
-#: Attributes that hold SQL: they are shown as diffs, other long ones too.
+#: Attributes that contain SQL.
 SQL_ATTRIBUTES = ("definition_body", "view.query", "params.query")
 NO_COSTS = Costs()
-#: So many users of an object are named.
+#: The number of users of an object that are named.
 NAMED = 12
-#: A table of more rows is folded.
+#: A table with more rows is folded.
 LONG_TABLE = 14
 TITLES = {
     Action.DESTROY: "Destroy",
@@ -40,12 +40,12 @@ TITLES = {
 
 
 def markdown(summary: Summary, costs: Costs = NO_COSTS, link: str = "") -> str:
-    """The comment, its first line a hidden tag by which the same comment is found again.
+    """The comment. Its first line is a hidden tag by which it is found again.
 
     Args:
         summary: what the plans say.
         costs: what queries cost.
-        link: where all of it can be read: the workflow's run.
+        link: address of the whole plan: the workflow's run.
     """
     whole = f"[the whole plan]({link})" if link else "`make plan` shows the whole plan"
     run = f" ([run]({link}))" if link else ""
@@ -104,7 +104,7 @@ def _dangers(summary: Summary) -> Section:
         )
     lines += [f"> - {code(change.address)} loses its guard: {', '.join(names)}" for change, names in unguarded]
     folds = [
-        Fold(f"What Terraform says of <code>{stack}</code>", "text", tuple(failure.splitlines()))
+        Fold(f"Terraform on <code>{stack}</code>", "text", tuple(failure.splitlines()))
         for stack, failure in summary.failures.items()
     ]
     folds += [
@@ -119,7 +119,7 @@ def _dangers(summary: Summary) -> Section:
 
 
 def _access(summary: Summary) -> Section:
-    """Who gains a role leads; who loses one follows."""
+    """Roles that are gained first, then roles that are lost."""
     if not summary.gained and not summary.lost:
         return Section("", ())
     gained = [f"> - {_grant(grant)}{f' — **{grant.remark}**' if grant.remark else ''}" for grant in summary.gained]
@@ -144,7 +144,7 @@ def _grant(grant: Grant) -> str:
 def _tables(rows: Sequence[TableRow]) -> Section:
     if not rows:
         return Section("", ())
-    lines = ["| table | change | stands | declared | class | |", "|---|---|---|---|---|---|"]
+    lines = ["| table | change | live | declared | class | |", "|---|---|---|---|---|---|"]
     for row in rows:
         change = f"{cell(row.change.what)} | {cell(row.change.live)} | {cell(row.change.declared)}"
         lines += [f"| {code(row.change.table)} | {change} | {row.change.kind} | {cell(row.remark)} |"]
@@ -164,9 +164,9 @@ def _line(summary: Summary, change: PlannedChange) -> str:
     if change.attributes:
         words += f": {', '.join(change.attributes)}"
     if change.only_restores:
-        words += " — only puts back what was changed outside Terraform"
+        words += " — only reverts a change outside Terraform"
     elif change.restored:
-        words += f" — of these {', '.join(change.restored)} only put back what was changed outside Terraform"
+        words += f" — of these {', '.join(change.restored)} only revert a change outside Terraform"
     if change.replacing:
         words += f" — replaced because of {', '.join(change.replacing)}"
     if (used := summary.affected.get(change.name)) and change.kind in READ_BY_OTHERS:
@@ -190,7 +190,7 @@ def _details(change: PlannedChange) -> Fold | None:
 
 
 def _created(title: str, change: PlannedChange) -> Fold | None:
-    """What is new: SQL as SQL, a table by its columns, anything else by its values."""
+    """A new object: SQL as SQL, a table by its columns, anything else by its values."""
     if body := _sql_of(change.after):
         return Fold(title, "sql", tuple(body.splitlines()))
     if change.after.get("schema"):
@@ -215,7 +215,7 @@ def _sql_of(values: Mapping[str, Any]) -> str:
 
 
 def _difference(name: str, before: Any, after: Any) -> Iterator[str]:
-    """One attribute's change as lines of a diff; what is written as SQL or JSON is compared line by line."""
+    """One attribute's change as lines of a diff; SQL and JSON are compared line by line."""
     if same(before, after):  # both are masked
         yield f"! {name} = {_text(after)}, which changes"
         return
@@ -229,7 +229,7 @@ def _difference(name: str, before: Any, after: Any) -> Iterator[str]:
 
 
 def _text(value: Any) -> str:
-    """A value for a person; a schema by its columns, a block by its values, SQL as it is."""
+    """A value for a person: a schema by its columns, a block by its values, SQL unchanged."""
     if value in (None, "", [], {}):
         return ""
     if isinstance(value, str):
@@ -264,7 +264,7 @@ def _columns(schema: str) -> Iterator[str]:
 
 
 def _schedules(rows: Sequence[ScheduleRow]) -> Section:
-    """Folded where nothing of it changes."""
+    """The scheduled queries with their next runs; folded if none of them changes."""
     if not rows:
         return Section("", ())
     lines = [
@@ -287,7 +287,7 @@ def _schedules(rows: Sequence[ScheduleRow]) -> Section:
 
 
 def _costs(costs: Costs) -> Section:
-    """What is over its budget, or could not be estimated, is read at once; all else is folded when it is long."""
+    """The headline, with what is over its budget or not estimated; a long table is folded."""
     if costs.problem:
         return Section("### Cost", (f"Not estimated: {cell(costs.problem)}",))
     if not costs.changes:
@@ -300,10 +300,10 @@ def _costs(costs: Costs) -> Section:
 
 
 def _outside(summary: Summary) -> Section:
-    """What somebody changed outside Terraform, apart from what this change plans."""
+    """Changes outside Terraform, apart from what this change plans."""
     if not summary.outside:
         return Section("", ())
-    lines = ["Since the last deployment somebody changed, and a deployment puts back as far as it is declared:"]
+    lines = ["Changed outside Terraform since the last deployment; a deployment reverts what is declared:"]
     folds = []
     for change in summary.outside:
         lines.append(f"- {code(change.address)}: {'gone' if change.gone else ', '.join(change.found)}")
@@ -313,7 +313,7 @@ def _outside(summary: Summary) -> Section:
             ]
             folds.append(
                 Fold(
-                    f"<code>{html.escape(change.address)}</code>, as it was left and is found",
+                    f"<code>{html.escape(change.address)}</code>, as it was deployed and is now",
                     "diff",
                     tuple(differences),
                 )

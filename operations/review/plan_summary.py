@@ -1,4 +1,4 @@
-"""What a reviewer must know of the plans of every stack: dangers, access, tables, routines, schedules, drift, cost."""
+"""Summarizes the plans of every stack for a reviewer: dangers, access, tables, routines, schedules, drift, cost."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from declared.environment import Environment
     from operations.review.planned import OutsideChange, PlannedChange, StackPlan
 
-#: What a destroyed or replaced resource of these types takes along.
+#: Types of resources whose destruction or replacement destroys data.
 HOLDS_DATA = {"google_bigquery_table", "google_bigquery_dataset", "google_storage_bucket"}
-#: What other objects of the dataset read, write or call.
+#: Types of resources that other objects of the dataset read, write or call.
 READ_BY_OTHERS = {"google_bigquery_routine", "google_bigquery_table"}
-#: What a grant of any type may be on; the narrowest comes first.
+#: Attributes that name the resource of a grant; the narrowest first.
 GRANTED_ON = ("table_id", "dataset_id", "service_account_id", "bucket", "topic", "secret_id", "project")
-#: Attributes that guard data, with what they must be to do so; a change away from it is a danger.
+#: Attributes that guard data, with the value that does; a change to another value is a danger.
 GUARDS = {
     ("google_bigquery_table", "deletion_protection"): True,
     ("google_bigquery_dataset", "delete_contents_on_destroy"): False,
@@ -41,7 +41,7 @@ GUARDS = {
     ("google_bigquery_dataset", "default_partition_expiration_ms"): False,
     ("google_storage_bucket", "force_destroy"): False,
 }
-EVERYBODY = {"allUsers": "everybody on the internet", "allAuthenticatedUsers": "everybody with a Google account"}
+EVERYBODY = {"allUsers": "everyone on the internet", "allAuthenticatedUsers": "everyone with a Google account"}
 ADMINISTRATION = ("owner", "editor", "admin", "Admin", "Owner", "TokenCreator", "TokenMinter")
 
 
@@ -64,13 +64,13 @@ class TableRow:
 
     @property
     def dangerous(self) -> bool:
-        """Whether data is lost, or the table made anew."""
+        """Whether data is lost, or the table is recreated."""
         return self.change.kind is not ChangeClass.IN_PLACE
 
 
 @dataclass(frozen=True)
 class Grant:
-    """A role that a member has on something, perhaps under a condition; or a right that comes to the same."""
+    """A role of a member on a resource, perhaps under a condition; or an equivalent right."""
 
     on: str
     role: str
@@ -79,19 +79,19 @@ class Grant:
 
     @property
     def remark(self) -> str:
-        """Why to look twice; empty for a plain grant."""
+        """Why to look closer; empty for a plain grant."""
         if everybody := EVERYBODY.get(self.member):
             return everybody
         if self.member.startswith("domain:"):
-            return "everybody of the domain"
-        return "may change what others may do" if self.role.endswith(ADMINISTRATION) else ""
+            return "everyone of the domain"
+        return "can change the rights of others" if self.role.endswith(ADMINISTRATION) else ""
 
 
 @dataclass(frozen=True)
 class ScheduleRow:
-    """A scheduled query: what it was and will be scheduled as, in UTC, and its next run that does something.
+    """A scheduled query: its old and new schedule, in UTC, and its next run that does something.
 
-    ``changes`` are the attributes that change of those which say when it works: its hours stand in its query.
+    ``changes`` are the attributes that change and that decide when it works: its hours are in its query.
     """
 
     name: str
@@ -106,7 +106,7 @@ class ScheduleRow:
 
     @property
     def changed(self) -> bool:
-        """Whether when it works changes, or may."""
+        """Whether the time of its work changes, or may change."""
         return bool(self.changes) or self.action in {Action.CREATE, Action.DESTROY, Action.REPLACE}
 
 
@@ -122,7 +122,7 @@ class Summary:
     lost: tuple[Grant, ...]
     schedules: tuple[ScheduleRow, ...]
     affected: Mapping[str, tuple[str, ...]]
-    failures: Mapping[str, str]  # Terraform's word, by stack, where it could not plan all of it
+    failures: Mapping[str, str]  # Terraform's message, by stack that could not be planned completely
 
     def of(self, *actions: Action) -> list[PlannedChange]:
         """The changes of some actions, in the order of the stacks."""
@@ -140,14 +140,14 @@ class Summary:
 
     @property
     def refused(self) -> bool:
-        """Whether a deployment of this would be refused: by the preflight, or by Terraform already."""
+        """Whether a deployment of this would be refused, by the preflight or by Terraform itself."""
         return bool(self.failures) or any(row.verdict is Verdict.REFUSED for row in self.tables)
 
     @property
     def headline(self) -> str:
         """The outcome in one line."""
         if self.untouched:
-            return "No changes: what stands is what the repository declares."
+            return "No changes: the live system is what the repository declares."
         counts = Counter(change.action for change in self.changes)
         always = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DESTROY)
         sometimes = tuple(
@@ -159,7 +159,7 @@ class Summary:
         return ", ".join((*(f"{counts[action]} to {action}" for action in always), *sometimes, *failed))
 
     def as_json(self, costs: Costs) -> str:
-        """All of it, for programs; objects that stay as they are are left out."""
+        """Everything, for programs, without the objects that do not change."""
         document = {
             "environment": self.environment.name,
             "project": self.environment.project,
@@ -186,7 +186,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Costs:
-    """What the queries cost that a plan changes, and those that use them; ``problem`` says why that is not known."""
+    """The cost of the queries that a plan changes and of their users; ``problem`` is why it is not known."""
 
     changes: tuple[CostChange, ...] = ()
     with_base: bool = False
@@ -194,12 +194,12 @@ class Costs:
 
 
 def costs_of(summary: Summary, catalog: Catalog, base: str | None) -> Costs:
-    """What a plan does to the cost of queries, by dry runs.
+    """Estimate what a plan does to the cost of queries, by dry runs.
 
     Args:
         summary: the plan's summary.
         catalog: what is declared for its environment.
-        base: the git revision to compare with; without one, what the plan changes is estimated by itself.
+        base: the git revision to compare with; without one, what the plan changes is estimated alone.
     """
     environment = summary.environment
     try:
@@ -210,20 +210,20 @@ def costs_of(summary: Summary, catalog: Catalog, base: str | None) -> Costs:
         names = changed | dependent_objects(catalog, changed)
         estimates = estimate(GoogleApi(environment), catalog, names) if changed else []
         return Costs(tuple(CostChange(each.name, None, each) for each in estimates))
-    except (LiveSystemError, StepFailedError) as error:  # a base that is broken is no reason to show no plan
+    except (LiveSystemError, StepFailedError) as error:  # a broken base must not hide the plan
         return Costs(problem=str(error))
 
 
 def summarize(
     environment: Environment, catalog: Catalog, plans: Iterable[StackPlan], now: datetime | None = None
 ) -> Summary:
-    """What the plans of an environment's stacks mean.
+    """Summarize the plans of an environment's stacks.
 
     Args:
         environment: the environment that was planned.
         catalog: what is declared for it.
         plans: the plans.
-        now: the instant from which next runs are counted; by default the clock's.
+        now: the instant after which the next runs are; by default the clock's.
     """
     plans = list(plans)
     changes = tuple(change for plan in plans for change in plan.changes)
@@ -247,13 +247,13 @@ def _stays(change: PlannedChange) -> bool:
 
 
 def takes_data(change: PlannedChange) -> bool:
-    """Whether what is destroyed or replaced holds data; a view holds none."""
+    """Whether a change destroys data; a view contains none."""
     taken = change.action in {Action.DESTROY, Action.REPLACE}
     return taken and change.kind in HOLDS_DATA and not change.before.get("view")
 
 
 def lost_guards(change: PlannedChange) -> list[str]:
-    """The guards of data that a change in place takes away."""
+    """The guards of data that a change in place removes."""
     if change.action is not Action.UPDATE or change.before.get("view"):
         return []
     return [
@@ -264,12 +264,12 @@ def lost_guards(change: PlannedChange) -> list[str]:
 
 
 def grants(kind: str, values: Mapping[str, Any]) -> Iterator[Grant]:
-    """The grants that a resource makes: members of roles, a role's permissions, who is left out of the audit log."""
+    """The grants of a resource: members of roles, a role's permissions, members exempt from the audit log."""
     on = next((str(values[name]).rpartition("/")[2] for name in GRANTED_ON if values.get(name)), "")
     if "_iam_" in kind:
         yield from _member_grants(on, values)
         for permission in values.get("permissions") or []:
-            yield Grant(on, str(permission), f"whoever has the role {values.get('role_id', '')}")
+            yield Grant(on, str(permission), f"members with the role {values.get('role_id', '')}")
         for log in values.get("audit_log_config") or []:
             for member in log.get("exempted_members") or []:
                 yield Grant(f"{values.get('service', '')} of {on}", f"no {log['log_type']} audit log", str(member))
@@ -291,7 +291,7 @@ def _member_grants(on: str, values: Mapping[str, Any]) -> Iterator[Grant]:
 
 
 def _bindings(policy: object) -> list[dict[str, Any]]:
-    """The bindings of a policy that is written as JSON; none where it is not known yet."""
+    """The bindings of a policy that is written as JSON; none if it is not known yet."""
     try:
         found: list[dict[str, Any]] = json.loads(str(policy or "{}")).get("bindings", [])
     except ValueError:
@@ -328,7 +328,7 @@ def _judged(environment: Environment, change: TableChange) -> TableRow:
 
 
 def resource_of_state(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A table of Terraform's state as the tables API writes it, as far as columns and layout go."""
+    """Columns and layout of a table in Terraform's state, as the tables API writes them."""
     resource: dict[str, Any] = {"schema": {"fields": json.loads(values.get("schema") or "[]")}}
     if values.get("clustering"):
         resource["clustering"] = {"fields": values["clustering"]}
@@ -363,7 +363,7 @@ def _schedule_rows(changes: Sequence[PlannedChange], now: datetime) -> Iterator[
 
 
 def _affected(catalog: Catalog, changes: Iterable[PlannedChange]) -> dict[str, tuple[str, ...]]:
-    """What reads, writes or calls each object that changes, directly or not: it behaves otherwise without a change."""
+    """What reads, writes or calls each object that changes, directly or not: its behaviour changes too."""
     changed = [
         change.name
         for change in changes

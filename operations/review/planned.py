@@ -1,6 +1,6 @@
-"""What Terraform's plans say, read from their JSON: what would happen to each object, and what changed outside.
+"""Reads Terraform's plans from their JSON: what would happen to each object, and what changed outside.
 
-The form is documented at https://developer.hashicorp.com/terraform/internals/json-format.
+The format is documented at https://developer.hashicorp.com/terraform/internals/json-format.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SENSITIVE = "(sensitive)"
 UNKNOWN = "(known after apply)"
 UNFINISHED = "Error: the plan ended in an error; its log says more"
-#: What a service writes by itself whenever anything happens.
+#: Attributes that a service writes with each change.
 OF_THE_SERVICE = {
     "creation_time",
     "etag",
@@ -54,10 +54,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class PlannedChange:
-    """What one object's plan is; values are those that may be shown.
+    """The plan of one object; its values may be shown.
 
-    ``attributes`` are the ones that change, ``restored`` those of them that only put back what was changed outside
-    Terraform, ``replacing`` those that cannot be changed in place. An import may change attributes as well.
+    ``attributes`` are those that change, ``restored`` those of them that only revert a change outside Terraform,
+    ``replacing`` those that cannot be changed in place. An import may change attributes as well.
     """
 
     stack: str
@@ -82,13 +82,13 @@ class PlannedChange:
 
     @property
     def only_restores(self) -> bool:
-        """Whether all of it was caused by a change outside Terraform."""
+        """Whether all of it only reverts a change outside Terraform."""
         return bool(self.restored) and set(self.restored) == set(self.attributes)
 
 
 @dataclass(frozen=True)
 class OutsideChange:
-    """What somebody changed outside Terraform since the last deployment: attributes as they were left and are found."""
+    """A change outside Terraform since the last deployment: attributes as they were deployed and are now."""
 
     stack: str
     address: str
@@ -99,9 +99,10 @@ class OutsideChange:
 
 @dataclass(frozen=True)
 class StackPlan:
-    """The plan of one stack; objects that stay as they are, are in it too, with :attr:`Action.NONE`.
+    """The plan of one stack; objects that do not change are in it with :attr:`Action.NONE`.
 
-    ``failure`` is Terraform's word where it could not plan all of it: what a guard forbids is planned all the same.
+    ``failure`` is Terraform's message if the stack could not be planned completely: what a guard forbids is still
+    planned.
     """
 
     stack: str
@@ -111,7 +112,7 @@ class StackPlan:
 
 
 def read_plans(stacks: tuple[str, ...], variables: Mapping[str, str], folder: Path | None = None) -> list[StackPlan]:
-    """The plans of stacks, which ``make plan`` left in the synthesized folder.
+    """Read the plans of stacks, which ``make plan`` left in the synthesized folder.
 
     Args:
         stacks: the stacks' names.
@@ -119,7 +120,7 @@ def read_plans(stacks: tuple[str, ...], variables: Mapping[str, str], folder: Pa
         folder: read ``STACK.json``, what ``terraform show -json`` printed, from here instead, and ``STACK.failed``.
 
     Raises:
-        StepFailedError: a plan that is not there, or cannot be read.
+        StepFailedError: a plan is missing, or cannot be read.
     """
     return [_read(stack, variables, folder) for stack in stacks]
 
@@ -138,7 +139,7 @@ def _read(stack: str, variables: Mapping[str, str], folder: Path | None) -> Stac
     try:
         plan = read_plan(stack, json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StepFailedError(f"{stack}: no plan of Terraform's: {type(error).__name__}: {error}", 2) from None
+        raise StepFailedError(f"{stack}: not a plan of Terraform: {type(error).__name__}: {error}", 2) from None
     return replace(plan, failure=failure or plan.failure)
 
 
@@ -163,9 +164,9 @@ def _text(stack: str, variables: Mapping[str, str], folder: Path | None) -> str:
 
 
 def read_plan(stack: str, plan: Mapping[str, Any]) -> StackPlan:
-    """A stack's plan from what ``terraform show -json`` prints."""
+    """Read a stack's plan from what ``terraform show -json`` prints."""
     declared, items = _declared(plan), plan.get("resource_changes") or []
-    for item in items:  # what the plan changes back counts too, though the configuration leaves it out
+    for item in items:  # what the plan reverts counts too, although it is not in the configuration
         declared.setdefault(item["address"], set()).update(_attributes(item["change"]))
     drifted = plan.get("resource_drift") or []
     outside = tuple(filter(None, (_outside(stack, item, declared.get(item["address"], set())) for item in drifted)))
@@ -206,7 +207,7 @@ def _change(stack: str, item: Mapping[str, Any], outside: OutsideChange | None) 
 
 
 def _attributes(change: Mapping[str, Any]) -> tuple[str, ...]:
-    """The attributes that a plan changes of an object that stands and stays."""
+    """The attributes that a plan changes of an object that exists and stays."""
     before, after = change.get("before") or {}, change.get("after") or {}
     return tuple(_changed(before, after, change.get("after_unknown") or {})) if before and after else ()
 
@@ -223,19 +224,19 @@ def _action(item: Mapping[str, Any]) -> Action:
 
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any], unknown: Mapping[str, Any]) -> Iterator[str]:
-    """Attributes that differ; one that a service gives anew with each change is no change of ours."""
+    """Attributes that differ, without those that a service writes with each change."""
     for name in sorted({*before, *after} - OF_THE_SERVICE):
         if unknown.get(name) is not True and not same(before.get(name), after.get(name)):
             yield name
 
 
 def same(left: object, right: object) -> bool:
-    """Whether two values are equal; nothing, an empty text and an empty list are the same to the provider."""
+    """Whether two values are equal; to the provider null, an empty text and an empty list are."""
     return _stripped(left) == _stripped(right)
 
 
 def _stripped(value: object) -> object:
-    """A value without what is empty in it; of a text that holds JSON, such as a table's schema, what it holds."""
+    """A value without its empty parts; a text that is JSON, such as a table's schema, is parsed."""
     if isinstance(value, str) and value.startswith(("{", "[")):
         try:
             value = json.loads(value)
@@ -250,7 +251,7 @@ def _stripped(value: object) -> object:
 
 
 def _outside(stack: str, item: Mapping[str, Any], declared: set[str]) -> OutsideChange | None:
-    """What changed of what is declared or planned back; what a service computes is nobody's change."""
+    """The change of what is declared or planned; what a service computes does not count."""
     change = item["change"]
     left, found = change.get("before") or {}, change.get("after") or {}
     if "delete" in change["actions"]:
@@ -269,7 +270,7 @@ def _outside(stack: str, item: Mapping[str, Any], declared: set[str]) -> Outside
 
 
 def shown(value: Any, sensitive: Any) -> Any:
-    """A value without what Terraform marks as sensitive, and what looks like a credential, at any depth."""
+    """A value without what Terraform marks as sensitive or looks like a credential, at any depth."""
     if sensitive is True:
         return SENSITIVE
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Pieces of Markdown that can be cut: a comment never becomes longer than GitHub takes, and stays Markdown."""
+"""Pieces of Markdown that can be cut, so that a comment fits GitHub's limit and stays valid Markdown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MINIMUM_LINES = 3
 
 
 class Form(Enum):
-    """What the lines of a section are; it decides how the line is written that says how many were cut."""
+    """What the lines of a section are; it decides how the note on cut lines is written."""
 
     LIST = auto()
     QUOTE = auto()
@@ -33,10 +33,10 @@ class Fold:
     title: str
     language: str
     lines: tuple[str, ...]
-    shown: int | None = None  # so many lines are left of it; None: all
+    shown: int | None = None  # the number of lines that are left of it; None: all
 
     def render(self, link: str) -> str:
-        """The piece as Markdown, with a word where it was cut."""
+        """The piece as Markdown, with a note if it was cut."""
         lines = self.lines[: self.shown]
         text = "\n".join(lines)
         if self.language and lines:
@@ -55,11 +55,11 @@ class Section:
     lines: tuple[str, ...]
     folds: tuple[Fold, ...] = ()
     form: Form = Form.LIST
-    shown: int | None = None  # so many lines are left of it; None: all
+    shown: int | None = None  # the number of lines that are left of it; None: all
     tail: tuple[str, ...] = ()
 
     def render(self, link: str) -> str:
-        """The section as Markdown, with a word where it was cut."""
+        """The section as Markdown, with a note if it was cut."""
         lines = list(self.lines[: self.shown])
         if len(lines) < len(self.lines):
             cut = f"_and {len(self.lines) - len(lines)} more: {link}_"
@@ -69,10 +69,10 @@ class Section:
 
 
 def fitted(sections: Sequence[Section], link: str, limit: int = LONGEST_TEXT) -> str:
-    """The sections as one text that is no longer than the limit.
+    """The sections as one text within the limit.
 
-    Folded pieces are cut first, each to the same length, the longest that fits; then they go, and lists are cut to the
-    same number of lines. Each says how much of it was cut, and no fence, table or fold is left open.
+    Folded pieces are cut first, each to the same length, the longest that fits. Then they are removed, and lists are
+    cut to the same number of lines. A note says how much was cut, and no fence, table or fold is left open.
     """
     whole = _rendered(sections, link)
     if length(whole) <= limit:
@@ -88,7 +88,7 @@ def fitted(sections: Sequence[Section], link: str, limit: int = LONGEST_TEXT) ->
     if fits_above:
         return cut_folds(fits_above - 1)
     fits_above = bisect_left(range(limit), True, key=lambda lines: length(cut_lists(lines)) > limit)
-    return clipped(cut_lists(max(fits_above - 1, 0)), limit)  # one line alone may be too long
+    return clipped(cut_lists(max(fits_above - 1, 0)), limit)  # a single line may be too long
 
 
 def _rendered(sections: Sequence[Section], link: str) -> str:
@@ -96,7 +96,7 @@ def _rendered(sections: Sequence[Section], link: str) -> str:
 
 
 def _with_folds_of(section: Section, characters: int) -> Section:
-    """A section whose folded pieces show so many characters each, in whole lines."""
+    """A section whose folded pieces are cut to a number of characters each, in whole lines."""
     folds = []
     for fold in section.folds:
         ends = accumulate(len(line) + 1 for line in fold.lines)
@@ -105,7 +105,7 @@ def _with_folds_of(section: Section, characters: int) -> Section:
 
 
 def _with_lines(section: Section, lines: int) -> Section:
-    """A section without folded pieces; of its list so many lines, and those without which it would be no Markdown."""
+    """A section without folded pieces, its list cut to a number of lines, but not below valid Markdown."""
     cut = (f"_{counted(len(section.folds), 'folded piece')} cut here._",) if section.folds else ()
     return replace(section, folds=(), tail=cut, shown=max(MINIMUM_LINES, lines))
 

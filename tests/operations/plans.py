@@ -63,7 +63,7 @@ def table_state(catalog: Catalog, name: str, *more: dict[str, Any]) -> dict[str,
 
 
 def dropped_column(catalog: Catalog) -> dict[str, Any]:
-    """The table of locks swept loses a column that stands."""
+    """The log of lock sweeps loses a live column."""
     before = table_state(catalog, "lock_sweep_log", {"name": "swept_by", "type": "STRING", "mode": "NULLABLE"})
     return update("google_bigquery_table.lock_sweep_log", before, table_state(catalog, "lock_sweep_log"))
 

@@ -91,7 +91,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     copy.run("local", "down")
 
 
-def test_nobody_who_is_not_asked_changes_anything(checkout: Checkout) -> None:
+def test_nothing_changes_without_an_answer(checkout: Checkout) -> None:
     """Standard input is closed here, so the question has no answer."""
     checkout.run("operations", "bootstrap", expect=1)
     assert httpx.get(f"{checkout.endpoint}/storage/v1/b/eros-rehearsal-state").status_code == 404
@@ -118,7 +118,7 @@ def test_a_second_run_changes_nothing(checkout: Checkout) -> None:
     assert "State moved" not in printed
 
 
-def test_a_run_that_was_cut_off_before_the_state_was_moved_is_put_right_by_the_next(checkout: Checkout) -> None:
+def test_the_next_run_finishes_one_that_was_interrupted_before_the_state_was_moved(checkout: Checkout) -> None:
     checkout.local_state.parent.mkdir(exist_ok=True)
     checkout.local_state.write_text(json.dumps(checkout.storage("GET", f"{STATE}?alt=media")))
     checkout.storage("DELETE", STATE)
@@ -129,7 +129,7 @@ def test_a_run_that_was_cut_off_before_the_state_was_moved_is_put_right_by_the_n
     assert not checkout.local_state.exists()
 
 
-def test_a_state_that_is_lost_is_made_again_of_what_stands(checkout: Checkout) -> None:
+def test_a_lost_state_is_recreated_from_the_existing_objects(checkout: Checkout) -> None:
     checkout.storage("DELETE", STATE)
     printed = checkout.bootstrap("--adopt")
     assert "5 adopted" in printed

@@ -1,4 +1,4 @@
-"""What everything costs before it runs: measured by its proposed text on a deployed system, compared with a base."""
+"""The cost of everything before it runs: measured by its proposed SQL on a deployed system, compared with a base."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_what_is_not_deployed_yet_is_written_out(deployed: Deployed) -> None:
     assert found["analyze_trigger_performance"].bytes_read == before.bytes_read > 0
 
 
-def test_texts_and_calls_of_what_stands_are_estimated_alike(
+def test_texts_and_calls_of_live_objects_are_estimated_alike(
     deployed: Deployed, everything: dict[tuple[str, str], Estimate], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog = deployed.catalog
@@ -192,7 +192,7 @@ def test_texts_and_calls_of_what_stands_are_estimated_alike(
         assert found == everything[found.kind, found.name]
 
 
-def test_a_dry_run_that_fails_is_told_and_ends_nothing(deployed: Deployed) -> None:
+def test_a_failed_dry_run_is_shown_and_stops_nothing(deployed: Deployed) -> None:
     proposed = with_text(
         deployed.catalog, "account_sizes", lambda sql: sql.replace("sent.earnings,", "sent.no_such_column AS earnings,")
     )
@@ -203,7 +203,7 @@ def test_a_dry_run_that_fails_is_told_and_ends_nothing(deployed: Deployed) -> No
     assert [each.bytes_billed for each in found if each.problem] == [0, 0]
 
 
-def test_what_may_not_be_read_is_told_too(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_permission_is_shown_too(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(about: str, _sql: str) -> DryRun:
         raise NotPermittedError(f"dry run of {about}: 403 Access Denied")
 
@@ -223,7 +223,7 @@ def test_the_base_is_what_git_has(deployed: Deployed) -> None:
     assert (base.project, base.dataset) == (deployed.catalog.project, deployed.catalog.dataset)
     assert base.procedures["update_caption_performance"].calls >= {"begin_job_run", "end_job_run"}
     for ref in ("no-such-revision", "--help"):
-        with pytest.raises(StepFailedError, match="git knows no such revision") as failed:
+        with pytest.raises(StepFailedError, match="git does not know this revision") as failed:
             cost.base_catalog(ref, deployed.environment)
         assert failed.value.exit_code == 2
 
@@ -295,7 +295,7 @@ def test_only_what_is_known_is_within_its_budget(estimates: list[tuple[int, str]
     assert cost_report.markdown(changes, with_base=False).splitlines()[0] == said
 
 
-def test_what_a_failed_dry_run_says_is_no_markup() -> None:
+def test_a_failed_dry_runs_message_is_not_markup() -> None:
     said = "400 `x` <details><summary>![](https://example.com/a.png)\n| @org/team [/red] #1"
     change = CostChange("a` | <b>", None, estimated("a` | <b>", problem=said))
     row = cost_report.markdown([change], with_base=False)
@@ -309,7 +309,7 @@ def test_what_a_failed_dry_run_says_is_no_markup() -> None:
     assert "@org/team [/red] #1" in shown.get()
 
 
-def test_the_minimum_that_breaks_a_budgets_price_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_minimum_above_a_budgets_price_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(budgets.BY_NAME, "update_caption_performance", Budget("least", MEGABYTE, 0.00001))
     row = cost_report.markdown([CostChange("q", None, estimated())], with_base=False).splitlines()[-1]
     assert row.endswith("| within 1.0 MB; $0.00006 with the minimum of 10 MB a table, over $0.00001 |")

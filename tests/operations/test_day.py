@@ -87,4 +87,4 @@ def test_a_day_is_shown_with_the_reasons_of_the_choice() -> None:
 
 
 def test_a_system_that_never_ran_has_no_day() -> None:
-    assert shown({})[0].strip() == "No day has been run yet."
+    assert shown({})[0].strip() == "No day has run yet."

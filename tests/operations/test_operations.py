@@ -1,4 +1,4 @@
-"""What cdktf prints is read as a person would; what must not be done is refused; outcomes are told apart."""
+"""The commands: what cdktf prints is read, what must not be done is refused, what exists is adopted."""
 
 from __future__ import annotations
 
@@ -117,14 +117,14 @@ def test_an_unknown_stack_is_named_with_those_that_exist() -> None:
         rollback.destroy(load_environment("prod"), Console(file=io.StringIO()), "nope", auto_approve=True)
 
 
-def test_a_failing_module_is_told_with_its_output_and_exit_code() -> None:
+def test_a_failing_module_raises_its_output_and_exit_code() -> None:
     with pytest.raises(StepFailedError, match="nope") as caught:
         run_module("local", "nope")
     assert caught.value.exit_code == 2
 
 
 class LiveSystem:
-    """A stand-in of the live system's reading side, with what the tests say that stands."""
+    """A stand-in of the live system's reading side, with what a test says that exists."""
 
     environment = load_environment("local")
 
@@ -136,19 +136,19 @@ class LiveSystem:
         dataset: bool = True,
         jobs: Sequence[str] = (),
     ) -> None:
-        self.tables, self.routines, self.configs, self.stands, self.jobs = tables, routines, configs, dataset, jobs
+        self.tables, self.routines, self.configs, self.exists, self.jobs = tables, routines, configs, dataset, jobs
         self.started: list[tuple[str, Any]] = []
 
     def dataset_exists(self) -> bool:
-        """Whether the dataset stands."""
-        return self.stands
+        """Whether the dataset exists."""
+        return self.exists
 
     def dataset(self) -> dict[str, Any] | None:
         """The dataset, to which nobody has access."""
-        return {"access": []} if self.stands else None
+        return {"access": []} if self.exists else None
 
     def table(self, name: str) -> dict[str, Any] | None:
-        """A table that was made an hour ago."""
+        """A table that exists."""
         return {"creationTime": "1764000000000"} if name in self.tables else None
 
     def query(self, _about: str, _sql: str) -> list[SimpleNamespace]:
@@ -164,23 +164,23 @@ class LiveSystem:
         return {"bindings": [{"role": "roles/bigquery.user", "members": ["group:developers@example.com"]}]}
 
     def table_labels(self) -> set[str]:
-        """Tables and views that stand."""
+        """The tables and views that exist."""
         return self.tables
 
     def routine_names(self) -> set[str]:
-        """Routines that stand."""
+        """The routines that exist."""
         return self.routines
 
     def transfer_configs(self) -> list[dict[str, Any]]:
-        """Transfer configs that stand."""
+        """The transfer configs that exist."""
         return self.configs
 
     def alert_policies(self) -> list[dict[str, Any]]:
-        """No alert policy stands."""
+        """There is no alert policy."""
         return []
 
     def notification_channels(self) -> list[dict[str, Any]]:
-        """One channel stands."""
+        """There is one channel."""
         return [{"displayName": "eros operators", "name": "projects/eros-local/notificationChannels/7"}]
 
     def data_transfer(self, method: str, path: str, body: Any = None) -> dict[str, Any]:

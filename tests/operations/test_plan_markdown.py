@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PARSER = MarkdownIt("commonmark").enable("table")
 
 
-def test_a_routine_s_body_is_shown_as_a_diff_and_who_uses_it_is_told(prod: Environment, catalog: Catalog) -> None:
+def test_a_routines_body_is_a_diff_and_its_users_are_named(prod: Environment, catalog: Catalog) -> None:
     before = {"definition_body": "BEGIN\n  -- an old remark\n  SELECT 1;\nEND", "etag": "1"}
     after = {"definition_body": "BEGIN\n  SELECT ```2```;\nEND", "etag": "2"}
     text = markdown(summary_of(prod, catalog, update("google_bigquery_routine.wilson_score_bounds", before, after)))
@@ -109,7 +109,7 @@ def test_nothing_to_do_is_said_in_one_line(prod: Environment, catalog: Catalog) 
     table = table_state(catalog, "leases")
     summary = summary_of(prod, catalog, change("google_bigquery_table.leases", "no-op", table, table))
     assert summary.untouched
-    assert markdown(summary).splitlines()[3] == "**No changes: what stands is what the repository declares.**"
+    assert markdown(summary).splitlines()[3] == "**No changes: the live system is what the repository declares.**"
 
 
 def test_a_huge_plan_fits_and_stays_markdown(prod: Environment, catalog: Catalog) -> None:

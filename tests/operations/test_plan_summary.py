@@ -96,7 +96,7 @@ def test_what_is_destroyed_or_replaced_is_named_with_its_data_and_the_reason(
     assert "leases" not in text
 
 
-def test_more_access_is_called_out_and_less_is_told(prod: Environment, catalog: Catalog) -> None:
+def test_more_access_is_a_warning_and_less_access_is_listed(prod: Environment, catalog: Catalog) -> None:
     summary = summary_of(
         prod,
         catalog,
@@ -107,7 +107,7 @@ def test_more_access_is_called_out_and_less_is_told(prod: Environment, catalog: 
     text = markdown(summary)
     assert "> **Access widens**: 2 grants more" in text
     assert "> - `group:new@example.com` has `roles/bigquery.user` on `of-scheduler-proj`\n" in text
-    assert "`allUsers` has `roles/bigquery.admin` on `of-scheduler-proj` — **everybody on the internet**" in text
+    assert "`allUsers` has `roles/bigquery.admin` on `of-scheduler-proj` — **everyone on the internet**" in text
     assert "- no longer: `group:old@example.com` has `roles/bigquery.user`" in text
 
 
@@ -136,7 +136,7 @@ def test_an_import_that_changes_something_says_so(prod: Environment, catalog: Ca
     assert summary.headline.endswith(", 1 to import, 1 of those imported to update")
 
 
-def test_a_change_outside_is_told_apart_from_what_is_planned(prod: Environment, catalog: Catalog) -> None:
+def test_a_change_outside_is_shown_apart_from_the_plan(prod: Environment, catalog: Catalog) -> None:
     address = "google_bigquery_data_transfer_config.run_daily_automation"
     left, found = {"schedule": "every 1 hours", "disabled": False}, {"schedule": "every 6 hours", "disabled": False}
     planned = {"schedule": "every 1 hours", "disabled": True}
@@ -158,8 +158,8 @@ def test_a_change_outside_is_told_apart_from_what_is_planned(prod: Environment, 
         ),
     )
     text = markdown(summary)
-    assert "disabled, schedule — of these schedule only put back what was changed outside Terraform" in text
-    assert "`google_bigquery_routine.x`: definition_body — only puts back what was changed outside Terraform" in text
+    assert "disabled, schedule — of these schedule only revert a change outside Terraform" in text
+    assert "`google_bigquery_routine.x`: definition_body — only reverts a change outside Terraform" in text
     outside = text[text.index("### Changed outside Terraform") :]
     assert "- `google_bigquery_routine.y`: gone" in outside
     assert "- schedule = every 1 hours\n+ schedule = every 6 hours" in outside
@@ -169,7 +169,7 @@ def test_a_change_outside_is_told_apart_from_what_is_planned(prod: Environment, 
 def test_what_was_set_by_hand_where_nothing_is_declared_is_a_change_outside(
     prod: Environment, catalog: Catalog
 ) -> None:
-    """Such as a scheduled query that somebody paused: the plan puts it back, and so it is nobody's plan."""
+    """Such as a scheduled query that was paused by hand: the plan only reverts it."""
     address = "google_bigquery_data_transfer_config.run_daily_automation"
     paused, runs = {"schedule": "every 1 hours", "disabled": True}, {"schedule": "every 1 hours", "disabled": False}
     plan = {
@@ -178,7 +178,7 @@ def test_what_was_set_by_hand_where_nothing_is_declared_is_a_change_outside(
         "configuration": {"root_module": {"resources": [{"address": address, "expressions": {"schedule": {}}}]}},
     }
     text = markdown(summarize(prod, catalog, [read_plan("s", plan)]))
-    assert f"`{address}`: disabled — only puts back what was changed outside Terraform" in text
+    assert f"`{address}`: disabled — only reverts a change outside Terraform" in text
     assert f"- `{address}`: disabled\n" in text.partition("### Changed outside Terraform")[2]
 
 
@@ -238,14 +238,14 @@ def test_access_of_every_form_is_called_out(prod: Environment, catalog: Catalog)
     )
     assert {(grant.member, grant.role) for grant in summary.gained} == {
         ("allUsers", "r"),
-        ("whoever has the role reader", "a.set"),
+        ("members with the role reader", "a.set"),
         ("x", "no DATA_READ audit log"),
         ("user:a@example.com", "r"),
         ("special_group allAuthenticatedUsers", "READER"),
     }
 
 
-def test_what_a_service_computes_is_nobody_s_change(prod: Environment, catalog: Catalog) -> None:
+def test_what_a_service_computes_is_not_a_change(prod: Environment, catalog: Catalog) -> None:
     dataset = update("google_bigquery_dataset.d", {"access": [1], "labels": {"a": "1"}}, {"access": [2], "labels": {}})
     configuration = {"root_module": {"resources": [{"address": dataset["address"], "expressions": {"labels": {}}}]}}
     plan = read_plan("s", {"resource_changes": [], "resource_drift": [dataset], "configuration": configuration})
@@ -264,9 +264,9 @@ def test_the_json_form_says_the_same(prod: Environment, catalog: Catalog) -> Non
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(None, "eros-prod-warehouse"), ("{", "no plan of Terraform's"), ("[]", "no plan")]
+    ("content", "said"), [(None, "eros-prod-warehouse"), ("{", "not a plan of Terraform"), ("[]", "not a plan")]
 )
-def test_a_plan_that_cannot_be_read_is_told_in_one_line(tmp_path: Path, content: str | None, said: str) -> None:
+def test_an_unreadable_plan_is_one_line(tmp_path: Path, content: str | None, said: str) -> None:
     if content is not None:
         for part in ("warehouse", "routines", "access", "monitoring", "automation"):
             (tmp_path / f"eros-prod-{part}.json").write_text(content)

@@ -17,7 +17,7 @@ from google.client import RequestRefusedError
 from operations.__main__ import app
 from operations.deploy import previews
 from operations.deploy.cdktf import own_turn
-from operations.deploy.previews import remove_what_is_left, standing, sweep, template_of
+from operations.deploy.previews import existing, remove_what_is_left, sweep, template_of
 from operations.deploy.steps import StepFailedError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def account(number: int | str) -> str:
 
 
 class Project:
-    """A stand-in of a project's APIs that holds what several environments made there."""
+    """A stand-in of a project's APIs with the objects of several environments."""
 
     def __init__(self) -> None:
         self.held: dict[str, dict[str, Any]] = {}
@@ -64,23 +64,23 @@ class Project:
         return [{**value, "name": name} for name, value in self.held.items() if name.startswith(kind)]
 
     def transfer_configs(self) -> list[dict[str, Any]]:
-        """Transfer configs that stand."""
+        """The transfer configs that exist."""
         return self._kind("configs/")
 
     def alert_policies(self) -> list[dict[str, Any]]:
-        """Alert policies that stand."""
+        """The alert policies that exist."""
         return self._kind("policies/")
 
     def notification_channels(self) -> list[dict[str, Any]]:
-        """Notification channels that stand."""
+        """The notification channels that exist."""
         return self._kind("channels/")
 
     def service_accounts(self) -> dict[str, str]:
-        """Service accounts that stand."""
+        """The service accounts that exist."""
         return {account["email"]: account["name"] for account in self._kind("accounts/")}
 
     def datasets(self) -> dict[str, dict[str, str]]:
-        """Datasets that stand, with their labels."""
+        """The datasets that exist, with their labels."""
         return {name: resource["labels"] for name, resource in self.sets.items()}
 
     def dataset(self, name: str) -> dict[str, Any] | None:
@@ -88,7 +88,7 @@ class Project:
         return self.sets.get(name)
 
     def dataset_exists(self) -> bool:
-        """Whether the dataset of number 7 stands."""
+        """Whether the dataset of number 7 exists."""
         return "eros_scheduling_brain_pr7" in self.sets
 
     def delete_dataset(self) -> None:
@@ -107,7 +107,7 @@ class Project:
         return self.policy
 
     def resource_manager(self, method: str, path: str, body: dict[str, Any]) -> None:
-        """Set the policy, unless somebody else did meanwhile."""
+        """Set the policy, unless someone else did meanwhile."""
         assert (method, path) == ("POST", f"{PROJECT}:setIamPolicy")
         if self.refusals:
             self.refusals -= 1
@@ -117,7 +117,7 @@ class Project:
 
 @pytest.fixture
 def project() -> Project:
-    """A project in which ``local`` and the previews 7 and 77 stand."""
+    """A project in which ``local`` and the previews 7 and 77 exist."""
     there = Project()
     for name in ("local", "preview-local-7", "preview-local-77"):
         there.add(load_environment(name))
@@ -167,7 +167,7 @@ def test_a_policy_that_others_keep_changing_is_given_up(project: Project) -> Non
 
 def test_nothing_but_a_preview_is_deleted_by_name(project: Project) -> None:
     before = dict(project.held)
-    with pytest.raises(StepFailedError, match="local is no preview"):
+    with pytest.raises(StepFailedError, match="local is not a preview"):
         list(remove_what_is_left(load_environment("local"), cast("GoogleApi", project)))
     assert project.held == before
 
@@ -190,9 +190,9 @@ def test_the_sweep_takes_down_what_has_expired_and_remnants(
     assert taken_down == ["preview-local-8", "preview-local-10"]
     printed = output_of(console)
     assert "preview-local-8 expired on 2026-11-25 12:00 UTC" in printed
-    assert "preview-local-9 stands until 2026-11-25 12:01 UTC" in printed
-    assert "preview-local-10 has no dataset any more" in printed
-    assert "preview-local-7 stands until 2026-12-02 12:00 UTC" in printed
+    assert "preview-local-9 exists until 2026-11-25 12:01 UTC" in printed
+    assert "preview-local-10 no longer has a dataset" in printed
+    assert "preview-local-7 exists until 2026-12-02 12:00 UTC" in printed
 
 
 def test_one_that_cannot_be_taken_down_keeps_no_other_from_it(
@@ -208,23 +208,23 @@ def test_one_that_cannot_be_taken_down_keeps_no_other_from_it(
     monkeypatch.setattr(previews, "bring_up", lambda *_: None)
     monkeypatch.setattr(previews, "GoogleApi", lambda _: project)
     monkeypatch.setattr(previews, "down", down)
-    with pytest.raises(StepFailedError, match="not taken down: preview-local-7") as caught:
+    with pytest.raises(StepFailedError, match="not deleted: preview-local-7") as caught:
         sweep("preview-local", console, NOW + timedelta(days=8))
     assert tried == ["preview-local-7", "preview-local-77"]
     assert caught.value.exit_code == 1
     assert "Error: no" in output_of(console)
 
 
-def test_a_project_without_previews_has_nothing_standing() -> None:
+def test_a_project_without_previews_has_no_existing_ones() -> None:
     there = Project()
     there.add(load_environment("local"))
-    assert standing("preview-local", cast("GoogleApi", there)) == []
+    assert existing("preview-local", cast("GoogleApi", there)) == []
 
 
 def test_an_environment_means_the_previews_beside_it() -> None:
     assert template_of("local") == template_of("preview-local") == "preview-local"
     assert template_of("staging") == "preview"
-    with pytest.raises(EnvironmentFileError, match=r"no previews stand beside 'prod' .*preview beside staging"):
+    with pytest.raises(EnvironmentFileError, match=r"'prod' has no previews .*preview beside staging"):
         template_of("prod")
 
 

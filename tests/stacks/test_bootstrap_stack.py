@@ -1,4 +1,4 @@
-"""The bootstrap stack, by address and attribute: who may do what with no key, and that no state is ever lost."""
+"""The bootstrap stack, by address and attribute: accounts and rights without keys, and a state that is never lost."""
 
 from __future__ import annotations
 

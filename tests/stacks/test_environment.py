@@ -1,4 +1,4 @@
-"""Environment files: what is wrong is said in one clear line each, and nothing is synthesized."""
+"""Environment files: each problem is one clear line, and nothing is synthesized."""
 
 from __future__ import annotations
 
@@ -40,40 +40,44 @@ def test_every_environment_of_the_repository_loads(file: str) -> None:
         ("location: US", "location: US\nregion: US", "test.yaml: unknown key 'region'"),
         ("location: US\n", "", "test.yaml: missing key 'location'"),
         ("  protect_data: true", "  protect_dta: true", "test.yaml: unknown key 'guards.protect_dta'"),
-        ("project: of-scheduler-proj\n", "project: Bad_Project\n", "'Bad_Project' is no Google Cloud project id"),
-        ("project: of-scheduler-proj\n", "project: short\n", "'short' is no Google Cloud project id"),
-        ("dataset: eros_scheduling_brain", "dataset: eros-brain", "'eros-brain' is no BigQuery dataset id"),
-        ("group:viewers@example.com", "viewers@example.com", "'viewers@example.com' is no IAM member"),
-        ("group:viewers@example.com", "group:viewers", "'group:viewers' is no IAM member"),
+        ("project: of-scheduler-proj\n", "project: Bad_Project\n", "'Bad_Project' is not a Google Cloud project id"),
+        ("project: of-scheduler-proj\n", "project: short\n", "'short' is not a Google Cloud project id"),
+        ("dataset: eros_scheduling_brain", "dataset: eros-brain", "'eros-brain' is not a BigQuery dataset id"),
+        ("group:viewers@example.com", "viewers@example.com", "'viewers@example.com' is not an IAM member"),
+        ("group:viewers@example.com", "group:viewers", "'group:viewers' is not an IAM member"),
         ("project_number: 300000000003", "project_number: -3", "project_number: Input should be greater than 0"),
-        ("  bucket: of-scheduler-proj-terraform-state\n", "", "a bucket belongs to backend gcs"),
-        ("repository: example-org/eros-infrastructure", "repository: eros", "'eros' is no GitHub repository"),
-        ("repository: example-org/eros-infrastructure", "repository: https://a.b/c", "is no GitHub repository"),
-        ("repository: example-org/eros-infrastructure", "repository: a/it's", '"a/it\'s" is no GitHub repository'),
+        ("  bucket: of-scheduler-proj-terraform-state\n", "", "backend gcs needs a bucket"),
+        ("repository: example-org/eros-infrastructure", "repository: eros", "'eros' is not a GitHub repository"),
+        ("repository: example-org/eros-infrastructure", "repository: https://a.b/c", "is not a GitHub repository"),
+        ("repository: example-org/eros-infrastructure", "repository: a/it's", '"a/it\'s" is not a GitHub repository'),
         ("  repository: example-org/eros-infrastructure\n", "  branch: main\n", "missing key 'github.repository'"),
         ("protect_data: true", "protect_data: true\n  delete_dataset_contents: true", "the opposite of protect_data"),
     ],
 )
-def test_a_wrong_file_is_told_in_one_line(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_a_wrong_file_is_one_line(tmp_path: Path, old: str, new: str, said: str) -> None:
     assert old in GOOD
     problems = problem_of(tmp_path, GOOD.replace(old, new)).splitlines()
     assert any(said in line for line in problems), problems
     assert all(line.startswith("test.yaml: ") for line in problems)
 
 
-def test_several_problems_are_told_at_once(tmp_path: Path) -> None:
+def test_several_problems_are_shown_at_once(tmp_path: Path) -> None:
     assert len(problem_of(tmp_path, GOOD.replace("location: US\n", "region: US\n")).splitlines()) == 2
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("- a\n- b\n", "must hold keys and values"), ("", "must hold keys and values"), ("a: [", "not readable as YAML")],
+    [
+        ("- a\n- b\n", "must contain keys and values"),
+        ("", "must contain keys and values"),
+        ("a: [", "not readable as YAML"),
+    ],
 )
-def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_a_file_without_a_mapping_is_refused(tmp_path: Path, text: str, said: str) -> None:
     assert said in problem_of(tmp_path, text)
 
 
-def test_an_unknown_environment_is_told_with_those_that_exist() -> None:
+def test_an_unknown_environment_is_named_with_those_that_exist() -> None:
     with pytest.raises(EnvironmentFileError, match="local, prod, staging"):
         load_environment("nope")
 
@@ -130,11 +134,11 @@ def test_a_second_template_beside_one_environment_is_refused(tmp_path: Path) -> 
     """Its preview 7 would have the dataset of the other's."""
     for name in ("preview", "preview-qa"):
         (tmp_path / f"{name}.yaml").write_text("preview: {beside: staging, expires_after_days: 7}")
-    with pytest.raises(EnvironmentFileError, match=r"preview-qa\.yaml stands beside staging already"):
+    with pytest.raises(EnvironmentFileError, match=r"preview-qa\.yaml is beside staging already"):
         previews(tmp_path)
 
 
-def test_one_file_of_previews_stands_beside_an_environment() -> None:
+def test_an_environment_has_one_file_of_previews() -> None:
     """Two would give two previews of one number the same names."""
     beside = [preview.beside for preview in previews().values()]
     assert len(beside) == len(set(beside))
@@ -145,7 +149,7 @@ def test_one_file_of_previews_stands_beside_an_environment() -> None:
     [
         ("preview-local", "preview-local is the template of previews: name one by its number, such as preview-local-7"),
         *(
-            (f"preview-local-{number}", "number is a whole one from 1 to 999999, such as preview-local-7")
+            (f"preview-local-{number}", "number is an integer from 1 to 999999, such as preview-local-7")
             for number in ("0", "07", "-7", "seven", "1000000", "7 ")
         ),
         ("nope-7", "no environment 'nope-7' .*local, prod, staging, preview-local-NUMBER, preview-NUMBER"),
@@ -167,7 +171,7 @@ def test_a_preview_is_named_by_its_number(name: str, said: str) -> None:
         ("preview: {beside: prod, expires_after_days: 7}\nproject: p", "test.yaml: unknown key 'project'"),
     ],
 )
-def test_a_wrong_file_of_previews_is_told_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+def test_a_wrong_file_of_previews_is_one_line(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "test.yaml").write_text(text, encoding="utf-8")
     (tmp_path / "prod.yaml").write_text(GOOD, encoding="utf-8")
     with pytest.raises(EnvironmentFileError) as caught:
@@ -191,4 +195,4 @@ def test_a_wrong_file_of_previews_is_told_in_one_line(tmp_path: Path, text: str,
 def test_only_a_previews_own_account_is_taken_for_one(member: str, expected: bool) -> None:
     assert load_environment("local").is_account_of_a_preview(member) is expected
     guarded = load_environment("prod").model_copy(update={"project": "eros-local"})
-    assert not guarded.is_account_of_a_preview(member), "no preview stands beside guarded data"
+    assert not guarded.is_account_of_a_preview(member), "no preview is beside guarded data"

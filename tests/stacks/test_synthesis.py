@@ -271,7 +271,7 @@ def test_a_broken_sql_file_fails_synthesis_with_the_checks_message(tmp_path: Pat
     assert "Traceback" not in done.stderr
 
 
-def test_text_that_looks_like_a_template_reaches_terraform_as_it_stands() -> None:
+def test_text_that_looks_like_a_template_reaches_terraform_unchanged() -> None:
     assert literal("SELECT '${x}', '%{ if }', '$x'") == "SELECT '$${x}', '%%{ if }', '$x'"
 
 
@@ -328,7 +328,7 @@ def test_two_previews_and_their_host_share_no_name(synthesized: dict[str, Stacks
 
 
 def test_a_preview_declares_nothing_of_the_whole_project(synthesized: dict[str, Stacks]) -> None:
-    """Whatever it declared would go with it, for everybody."""
+    """What it declared for the whole project would be removed with it."""
     seven = synthesized["preview-local-7"]
     assert set(seven["access"]["resource"]) == {
         "google_service_account",
@@ -342,7 +342,7 @@ def test_a_preview_declares_nothing_of_the_whole_project(synthesized: dict[str, 
     assert "eros_scheduling_brain." not in json.dumps(seven), "its SQL names its own dataset only"
 
 
-def test_a_preview_expires_and_wakes_nobody(synthesized: dict[str, Stacks]) -> None:
+def test_a_preview_expires_and_alerts_nobody(synthesized: dict[str, Stacks]) -> None:
     seven = synthesized["preview-local-7"]
     (dataset,) = resources(seven, "warehouse", "google_bigquery_dataset").values()
     assert dataset["default_table_expiration_ms"] == 8 * 86_400_000

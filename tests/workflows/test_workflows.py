@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 READS = {"contents": "read"}
 AUTHENTICATES = {**READS, "id-token": "write"}
-#: Every job and all that it may do.
+#: Every job and its permissions.
 PERMISSIONS = {
     ("check", "check"): READS,
     ("plan", "plan"): AUTHENTICATES,
@@ -32,7 +32,7 @@ PERMISSIONS = {
     ("preview", "down"): AUTHENTICATES,
     ("preview", "sweep"): AUTHENTICATES,
 }
-#: Jobs that change an environment, with the account that may, and the group in which one runs at a time.
+#: Jobs that change an environment, each with the group in which one runs at a time.
 CHANGING = {
     ("deploy", "staging"): "deploy-staging",
     ("deploy", "prod"): "deploy-prod",
@@ -40,7 +40,7 @@ CHANGING = {
     ("preview", "down"): "preview",
     ("preview", "sweep"): "preview",
 }
-#: Of jobs that change an environment, the account: what a branch may reach is never the deployer.
+#: The account of each job that changes an environment; a job of any branch never acts as the deployer.
 ACCOUNTS = {pair: "PREVIEWER" if pair[1] in {"up", "down"} else "DEPLOYER" for pair in CHANGING}
 OF_THIS_REPOSITORY = "github.event.pull_request.head.repo.full_name == github.repository"
 NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.yml"))
@@ -96,7 +96,7 @@ def test_a_job_has_the_rights_of_the_table_and_ends(name: str, job: str) -> None
 
 
 @pytest.mark.parametrize(("name", "job"), JOBS)
-def test_who_may_have_an_identity_uses_it_keyless_with_the_least_account_and_writes_nothing_at_github(
+def test_a_job_with_an_identity_uses_it_without_a_key_by_the_least_account_and_writes_nothing_at_github(
     name: str, job: str
 ) -> None:
     logins = uses(name, job, "google-github-actions/auth")
@@ -129,8 +129,8 @@ def test_an_account_is_used_in_the_github_environment_that_it_takes(name: str, j
     assert (job_of(name, job)["environment"] == "preview") == (ACCOUNTS[name, job] == "PREVIEWER")
 
 
-def test_whatever_touches_a_preview_runs_alone() -> None:
-    """The sweep may touch any number, so a group that names one would let it meet that number's own jobs."""
+def test_jobs_that_change_a_preview_run_alone() -> None:
+    """The sweep may delete any number: a group per number would let it run beside that number's own jobs."""
     touching = {pair for pair in JOBS if any("operations preview" in step.line for step in run_steps(*pair))}
     assert touching
     groups = {job_of(name, job)["concurrency"]["group"] for name, job in touching}
@@ -138,7 +138,7 @@ def test_whatever_touches_a_preview_runs_alone() -> None:
     assert "${{" not in groups.pop()
 
 
-def test_nothing_is_put_up_for_a_pull_request_that_is_closed() -> None:
+def test_no_preview_is_created_for_a_closed_pull_request() -> None:
     assert "&& github.event.pull_request.state == 'open'" in job_of("preview", "up")["if"]
 
 
@@ -167,13 +167,13 @@ def test_planning_needs_no_approval_and_covers_both_environments(name: str, job:
 
 
 @pytest.mark.parametrize(("name", "job"), [("plan", "plan"), ("preview", "up"), ("preview", "down")])
-def test_a_fork_s_pull_request_gets_no_identity(name: str, job: str) -> None:
+def test_a_forks_pull_request_gets_no_identity(name: str, job: str) -> None:
     condition = job_of(name, job)["if"]
     assert condition.startswith(OF_THIS_REPOSITORY)
     assert "||" not in re.sub(r"\(.*\)", "", condition, flags=re.DOTALL), "nothing beside the first condition"
 
 
-def test_what_writes_to_the_pull_request_runs_the_base_branch_s_code() -> None:
+def test_what_writes_to_the_pull_request_runs_the_base_branchs_code() -> None:
     for name, job in (("plan", "comment"), ("preview", "down")):
         (checkout,) = uses(name, job, "actions/checkout")
         assert checkout["with"]["ref"] == "${{ github.event.pull_request.base.ref }}"
@@ -202,7 +202,7 @@ def test_a_run_line_is_one_command_whose_values_come_by_variables(name: str, job
 
 
 def test_every_job_runs_in_a_test() -> None:
-    """Those that speak to an environment in the lifecycle, by name; the others in this file."""
+    """Those that use an environment run in the lifecycle test, by name; the others in this file."""
     story = (REPOSITORY / "tests" / "lifecycle" / "test_lifecycle.py").read_text(encoding="utf-8")
     for name, job in set(JOBS) - {("check", "check"), ("deploy", "prod")}:  # prod's steps are those of staging
         assert re.search(rf'(job|run_steps)\("{name}", "{job}"', story), f"{name}: {job}"
@@ -222,7 +222,7 @@ def test_the_quick_steps_of_a_check_run_here(line: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_a_make_target_takes_the_environment_from_the_job_s_variable() -> None:
+def test_a_make_target_takes_the_environment_from_the_jobs_variable() -> None:
     """By `make verify`, which changes nothing; what is exported is the same for each target."""
     done = run_step(run_steps("deploy", "prod")[-1], REPOSITORY, {"ENV": "nowhere"})
     assert done.returncode == 2
@@ -230,7 +230,7 @@ def test_a_make_target_takes_the_environment_from_the_job_s_variable() -> None:
 
 
 def test_the_comment_job_updates_its_comment_in_place(tmp_path: Path) -> None:
-    """What it writes is a file of an earlier job; tests/lifecycle runs the jobs that speak to an environment."""
+    """What it writes is a file of an earlier job; tests/lifecycle runs the jobs that use an environment."""
     checkout = copy_checkout(tmp_path)
     plan = checkout / "downloaded" / "plan.md"
     plan.parent.mkdir()
@@ -243,7 +243,7 @@ def test_the_comment_job_updates_its_comment_in_place(tmp_path: Path) -> None:
 
 
 def lint(folder: Path, path: str) -> subprocess.CompletedProcess[str]:
-    """Run the linter's script in a folder that holds nothing else but workflows."""
+    """Run the linter's script in a folder that contains only workflows."""
     (folder / "operations").mkdir(exist_ok=True)
     (folder / ".venv" / "bin").mkdir(parents=True, exist_ok=True)
     script = shutil.copy(LINT, folder / "operations")
@@ -258,7 +258,7 @@ def go(folder: Path, recipe: str) -> str:
     return f"{folder / 'bin'}:/usr/bin:/bin"
 
 
-def test_without_go_or_without_its_module_the_workflows_are_not_linted_and_it_is_said(tmp_path: Path) -> None:
+def test_without_go_or_without_its_module_the_workflows_are_not_linted_and_a_message_says_so(tmp_path: Path) -> None:
     nowhere = tmp_path / "empty"
     nowhere.mkdir()
     for command in ("dirname", "sh"):
