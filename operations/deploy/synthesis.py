@@ -36,7 +36,7 @@ def synthesize(environment: Environment, console: Console, adopt: bool) -> None:
         _run_app(environment, OUTPUT, adopt)
         if adopt:
             for stack, ids in _adoption(environment, OUTPUT).found.items():
-                write_imports(stack_folder(stack), ids)
+                write_imports(stack_folder(stack, OUTPUT), ids)
 
 
 def adoption_of(environment: Environment, output: Path) -> Adoption:

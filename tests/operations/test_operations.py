@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from catalog import load_catalog, retarget
-from declared.imports import ImportId, read_import_ids
+from declared.imports import IMPORTS, ImportId, fixed, read_import_ids, write_import_ids
 from declared.loading import load_environment
 from declared.names import PARTS, stack_names
 from declared.schedules import all_schedules
@@ -27,6 +28,7 @@ from operations.deploy.cdktf import CdktfRun, StackOutcome, read_line, run_cdktf
 from operations.deploy.deployment import Deployment, print_summary
 from operations.deploy.scheduled_runs import ScheduledRun, run_each_schedule
 from operations.deploy.steps import StepFailedError, run_module
+from operations.deploy.synthesis import synthesize
 from verification.results import Report
 
 if TYPE_CHECKING:
@@ -267,6 +269,32 @@ def test_a_lost_state_adopts_the_seed_job_of_the_calendar_that_exists(
         "google_bigquery_job.seed_holiday_calendar": (
             f"projects/eros-local/jobs/seed_holiday_calendar_0123456789ab_{generation}/location/US"
         ),
+    }
+
+
+def test_a_synthesis_with_adoption_writes_import_blocks_beside_it(
+    local: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file of the caller's is ignored: a second import block for an object is an error of Terraform's."""
+    variables: list[dict[str, str]] = []
+    path = "projects/p/datasets/d/tables"
+    for stack in stack_names("local"):
+        folder = tmp_path / "stacks" / stack
+        folder.mkdir(parents=True)
+        tables = ("leases", "missing") if stack.endswith("warehouse") else ()
+        write_import_ids(folder, {f"google_bigquery_table.{name}": fixed(f"{path}/{name}") for name in tables})
+    monkeypatch.setenv("EROS_ADOPT", "a-file-of-the-caller.json")
+    monkeypatch.setattr("operations.deploy.synthesis.OUTPUT", tmp_path)
+    monkeypatch.setattr("operations.deploy.synthesis.printed", lambda _, given: variables.append(given))
+    monkeypatch.setattr("operations.deploy.synthesis.GoogleApi", lambda _: LiveSystem({"leases"}, set(), []))
+    for adopt in (True, False):
+        synthesize(local, Console(file=io.StringIO()), adopt)
+    assert ["EROS_ADOPT" in given for given in variables] == [False, True]
+    assert {given["CDKTF_OUTDIR"] for given in variables} == {str(tmp_path)}
+    (written,) = tmp_path.glob(f"stacks/*/{IMPORTS}")
+    assert written.parent.name == "eros-local-warehouse"
+    assert json.loads(written.read_text()) == {
+        "import": [{"to": "google_bigquery_table.leases", "id": f"{path}/leases"}]
     }
 
 

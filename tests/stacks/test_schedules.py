@@ -140,7 +140,7 @@ def test_the_transfer_services_words_are_computed_from_hours_and_minute() -> Non
     assert Schedule("hourly", minute=20).schedule == "every 1 hours from 00:20 to 23:20"
     assert NIGHTLY.schedule == "every 1 hours from 00:07 to 23:07"
     assert Schedule("yearly", 0, (4,), (1, 1)).schedule == "1 of january 12:00"
-    assert Schedule("yearly", 5, (20,), (7, 31)).schedule == "1 of august 03:05"
+    assert Schedule("yearly", 40, (20,), (7, 31)).schedule == "1 of august 03:40"
 
 
 def test_a_yearly_query_is_due_at_one_hour_of_utc_in_every_year() -> None:

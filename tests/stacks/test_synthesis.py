@@ -18,6 +18,7 @@ from catalog import load_catalog
 from catalog.model import EVERY_HOUR
 from catalog.zone import ZONE
 from declared.alerts import ALERTS
+from declared.imports import IMPORTS, write_imports
 from declared.loading import load_environment
 from declared.roles import grant_name
 from declared.schedules import all_schedules
@@ -237,7 +238,11 @@ def test_synthesis_gives_the_same_text_every_time(tmp_path: Path, synthesized: d
 def test_adoption_gives_import_blocks(tmp_path: Path) -> None:
     wanted = {"eros-local-warehouse": {"google_bigquery_table.leases": "projects/p/datasets/d/tables/leases"}}
     (tmp_path / "adopt.json").write_text(json.dumps(wanted))
+    warehouse = tmp_path / "cdktf.out" / "stacks" / "eros-local-warehouse"
+    warehouse.mkdir(parents=True)
+    write_imports(warehouse, {"google_bigquery_table.gone": "projects/p/datasets/d/tables/gone"})
     assert run_main(tmp_path, "local", EROS_ADOPT=str(tmp_path / "adopt.json")).returncode == 0
+    assert not (warehouse / IMPORTS).exists(), "imports of an earlier run would be imports of what is gone"
     stacks = read_stacks(tmp_path, "local")
     assert stacks["warehouse"]["import"] == [
         {"id": "projects/p/datasets/d/tables/leases", "to": "google_bigquery_table.leases"}
