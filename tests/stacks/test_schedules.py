@@ -169,7 +169,13 @@ environment = load_environment()
 (daily,) = (each for each in schedules_of(environment) if each.name == "run_daily_automation")
 catalog = retarget(load_catalog(), environment.project, environment.dataset)
 query = catalog.schedules[daily.name].query
-live = {"displayName": daily.display_name, "name": "config", "schedule": "another", "params": {"query": query}}
+live = {
+    "displayName": daily.display_name,
+    "name": "config",
+    "schedule": "another",
+    "params": {"query": query},
+    "updateTime": "2026-11-01T00:00:00Z",
+}
 api = SimpleNamespace(transfer_configs=lambda: [live], data_transfer=lambda *_: live)
 subject = Subject(environment, catalog, SimpleNamespace(routines={}, tables={}), api)
 outcomes = [outcome for check in SUITES["schedules"] for outcome in check.run(subject)]
