@@ -203,9 +203,10 @@ def test_a_run_line_is_one_command_whose_values_come_by_variables(name: str, job
 
 def test_every_job_runs_in_a_test() -> None:
     """Those that use an environment run in the lifecycle test, by name; the others in this file."""
-    story = (REPOSITORY / "tests" / "lifecycle" / "test_lifecycle.py").read_text(encoding="utf-8")
+    files = (REPOSITORY / "tests" / "lifecycle").glob("*.py")
+    story = "\n".join(file.read_text(encoding="utf-8") for file in files)
     for name, job in set(JOBS) - {("check", "check"), ("deploy", "prod")}:  # prod's steps are those of staging
-        assert re.search(rf'(job|run_steps)\("{name}", "{job}"', story), f"{name}: {job}"
+        assert re.search(rf'(job|run_steps)\((checkout, )?"{name}", "{job}"', story), f"{name}: {job}"
 
 
 def test_make_test_is_what_continuous_integration_runs_elsewhere() -> None:
