@@ -20,28 +20,41 @@ VIEW = "schedule_recommendations_messages"
 
 
 @dataclass(frozen=True)
+class Thing:
+    """What a change touches: a thing of a kind, such as a table, by its name; without a name, all of the kind."""
+
+    kind: str
+    name: str = ""
+
+    def overlaps(self, other: Thing) -> bool:
+        """Whether both are the same, or one is everything of the other's kind."""
+        return self.kind == other.kind and (self.name == other.name or "" in {self.name, other.name})
+
+
+@dataclass(frozen=True)
 class Change:
-    """A reversible change of one thing: entering the context applies it, leaving it restores the thing.
+    """A reversible change of one thing: entering the context applies it, leaving it restores the thing."""
 
-    A thing is a kind and mostly a name, such as ``table leases``; ``alert`` alone is every alert.
-    """
-
-    thing: str
+    thing: Thing
     apply: Callable[[Deployed], AbstractContextManager[None]]
 
 
-def changes(thing: str) -> Callable[[Callable[Concatenate[Deployed, P], Iterator[None]]], Callable[P, Change]]:
-    """Turn steps into a maker of changes.
+def changes(
+    kind: str, name: str = "{0}"
+) -> Callable[[Callable[Concatenate[Deployed, P], Iterator[None]]], Callable[P, Change]]:
+    """Turn steps into a function that returns changes.
 
     Args:
-        thing: what the steps change; ``{0}`` stands for the first argument after the system.
+        kind: the kind of thing that the steps change.
+        name: its name; ``{0}`` stands for the first argument after the system.
     """
 
     def decorate(steps: Callable[Concatenate[Deployed, P], Iterator[None]]) -> Callable[P, Change]:
-        def make(*args: P.args, **kwargs: P.kwargs) -> Change:
-            return Change(thing.format(*args), lambda system: contextmanager(steps)(system, *args, **kwargs))
+        def change(*args: P.args, **kwargs: P.kwargs) -> Change:
+            thing = Thing(kind, name.format(*args))
+            return Change(thing, lambda system: contextmanager(steps)(system, *args, **kwargs))
 
-        return make
+        return change
 
     return decorate
 
@@ -49,7 +62,7 @@ def changes(thing: str) -> Callable[[Callable[Concatenate[Deployed, P], Iterator
 # Tables, views and rows
 
 
-@changes("table {0}")
+@changes("table")
 def table_patched(system: Deployed, name: str, change: dict[str, Any]) -> Iterator[None]:
     """PATCH a table or view."""
     before = system.rest("GET", f"/tables/{name}")
@@ -63,7 +76,7 @@ def table_patched(system: Deployed, name: str, change: dict[str, Any]) -> Iterat
         system.rest("PATCH", f"/tables/{name}", back)
 
 
-@changes("table {0}")
+@changes("table")
 def table_changed(system: Deployed, name: str, *statements: str) -> Iterator[None]:
     """Change a table by SQL; afterwards it is recreated with its rows."""
     kept = f"`{{d}}.kept_{name}`"
@@ -81,7 +94,7 @@ def table_changed(system: Deployed, name: str, *statements: str) -> Iterator[Non
         system.query(f"INSERT INTO `{{d}}.{name}` ({columns}) SELECT {columns} FROM {kept}; DROP TABLE {kept}")
 
 
-@changes("rows {0}")
+@changes("rows")
 def rows_changed(system: Deployed, name: str, *statements: str) -> Iterator[None]:
     """Change a table's rows by SQL; time travel restores them."""
     table = f"`{{d}}.{name}`"
@@ -94,7 +107,7 @@ def rows_changed(system: Deployed, name: str, *statements: str) -> Iterator[None
         system.query(f"DELETE FROM {table} WHERE TRUE; INSERT INTO {table} SELECT * FROM {then}")
 
 
-@changes(f"table {VIEW}")
+@changes("table", VIEW)
 def view_replaced(system: Deployed, statement: str) -> Iterator[None]:
     """Drop the view and run a statement that creates something of its name, or nothing."""
     kind = "TABLE" if "CREATE TABLE" in statement else "VIEW"
@@ -108,7 +121,7 @@ def view_replaced(system: Deployed, statement: str) -> Iterator[None]:
         system.create_table(system.catalog.views[VIEW])
 
 
-@changes(f"table {VIEW}")
+@changes("table", VIEW)
 def view_query(system: Deployed, change: Callable[[str], str]) -> Iterator[None]:
     """PATCH the view's query."""
     query = change(system.catalog.views[VIEW].query)
@@ -116,7 +129,7 @@ def view_query(system: Deployed, change: Callable[[str], str]) -> Iterator[None]
         yield
 
 
-@changes("object {0}")
+@changes("object")
 def object_added(system: Deployed, _name: str, create: str, drop: str) -> Iterator[None]:
     """An external object beside those of this system, created by SQL."""
     system.query(create)
@@ -129,7 +142,7 @@ def object_added(system: Deployed, _name: str, create: str, drop: str) -> Iterat
 # Routines
 
 
-@changes("routine {0}")
+@changes("routine")
 def routine_changed(system: Deployed, name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Iterator[None]:
     """PUT a routine."""
     declared = system.routine(system.catalog.routines[name])
@@ -159,7 +172,7 @@ def with_argument(number: int, change: dict[str, Any], routine: dict[str, Any]) 
     return {**routine, "arguments": arguments}
 
 
-@changes("routine {0}")
+@changes("routine")
 def routine_dropped(system: Deployed, name: str) -> Iterator[None]:
     """DELETE a routine; afterwards it is recreated."""
     system.rest("DELETE", f"/routines/{name}")
@@ -172,7 +185,7 @@ def routine_dropped(system: Deployed, name: str) -> Iterator[None]:
 # The dataset, its grants and the project's
 
 
-@changes("dataset")
+@changes("dataset", "")
 def dataset_patched(system: Deployed, change: dict[str, Any]) -> Iterator[None]:
     """PATCH the dataset."""
     before = system.rest("GET", "")
@@ -183,14 +196,14 @@ def dataset_patched(system: Deployed, change: dict[str, Any]) -> Iterator[None]:
         system.rest("PATCH", "", {key: before.get(key) for key in change})
 
 
-@changes("dataset")
+@changes("dataset", "")
 def dataset_access(system: Deployed, change: Callable[[list[Any]], list[Any]]) -> Iterator[None]:
     """Replace the dataset's access list."""
     with dataset_patched({"access": change(system.rest("GET", "")["access"])}).apply(system):
         yield
 
 
-@changes("project {0}")
+@changes("project")
 def project_policy(system: Deployed, _part: str, change: Callable[[dict[str, Any]], None]) -> Iterator[None]:
     """Change a part of the project's IAM policy: ``bindings`` or ``auditConfigs``."""
     policy = system.api.project_policy()
@@ -202,7 +215,7 @@ def project_policy(system: Deployed, _part: str, change: Callable[[dict[str, Any
         system.grant_project()
 
 
-@changes("service account")
+@changes("service account", "")
 def account_policy(system: Deployed, bindings: Callable[[Deployed], list[dict[str, Any]]]) -> Iterator[None]:
     """Replace the IAM policy of the service account."""
     system.set_account_policy(bindings(system))
@@ -212,7 +225,7 @@ def account_policy(system: Deployed, bindings: Callable[[Deployed], list[dict[st
         system.grant_account()
 
 
-@changes("service account")
+@changes("service account", "")
 def account_disabled(system: Deployed) -> Iterator[None]:
     """Disable the service account."""
     path = f"projects/{system.environment.project}/serviceAccounts/{system.environment.service_account}"
@@ -226,7 +239,7 @@ def account_disabled(system: Deployed) -> Iterator[None]:
 # Scheduled queries
 
 
-@changes("schedule {0}")
+@changes("schedule")
 def schedule_patched(system: Deployed, name: str, change: dict[str, Any], account: str = "") -> Iterator[None]:
     """PATCH a transfer config, and with ``account`` the account that it runs as."""
     config = {"disabled": False, **system.config(name)}
@@ -241,7 +254,7 @@ def schedule_patched(system: Deployed, name: str, change: dict[str, Any], accoun
         system.api.data_transfer("PATCH", path, {key: config[key] for key in change})
 
 
-@changes("schedule {0}")
+@changes("schedule")
 def schedule_deleted(system: Deployed, name: str) -> Iterator[None]:
     """DELETE a transfer config; afterwards it is recreated."""
     system.api.data_transfer("DELETE", system.config(name)["name"])
@@ -251,7 +264,7 @@ def schedule_deleted(system: Deployed, name: str) -> Iterator[None]:
         system.create_schedule(system.catalog.schedules[name])
 
 
-@changes("schedule {0}")
+@changes("schedule")
 def schedule_added(system: Deployed, name: str, display_name: str, query: str) -> Iterator[None]:
     """Create one more transfer config; ``name`` is the schedule that it resembles, or its own."""
     added = system.create_transfer_config(display_name, "every 24 hours", query.replace("{d}", system.dataset))
@@ -261,7 +274,7 @@ def schedule_added(system: Deployed, name: str, display_name: str, query: str) -
         system.api.data_transfer("DELETE", added["name"])
 
 
-@changes("schedule {0}")
+@changes("schedule")
 def schedule_ran(system: Deployed, name: str, query: str) -> Iterator[None]:
     """Run another query as a scheduled query, for the last time it was due; afterwards the config is recreated."""
     config = system.config(name)
@@ -278,14 +291,14 @@ def schedule_ran(system: Deployed, name: str, query: str) -> Iterator[None]:
 # Monitoring
 
 
-@changes("alert {0}")
+@changes("alert")
 def policy_changed(system: Deployed, display_name: str, change: dict[str, Any]) -> Iterator[None]:
     """PATCH an alert policy."""
     with _monitoring_patched(system, system.api.alert_policies(), display_name, change):
         yield
 
 
-@changes("alert")
+@changes("alert", "")
 def channel_changed(system: Deployed, change: dict[str, Any]) -> Iterator[None]:
     """PATCH the notification channel, which is a part of every alert."""
     with _monitoring_patched(system, system.api.notification_channels(), channel_name(system.environment), change):
@@ -305,7 +318,7 @@ def _monitoring_patched(
         system.api.monitoring("PATCH", path, before)
 
 
-@changes("alert {0}")
+@changes("alert")
 def policy_deleted(system: Deployed, display_name: str) -> Iterator[None]:
     """DELETE an alert policy; afterwards it is recreated."""
     (policy,) = (found for found in system.api.alert_policies() if found["displayName"] == display_name)
@@ -317,7 +330,7 @@ def policy_deleted(system: Deployed, display_name: str) -> Iterator[None]:
         system.api.monitoring("POST", f"projects/{system.environment.project}/alertPolicies", again)
 
 
-@changes("alert {0}")
+@changes("alert")
 def policy_added(system: Deployed, display_name: str, labels: dict[str, str]) -> Iterator[None]:
     """Create one more alert policy."""
     policy = {
@@ -336,7 +349,7 @@ def policy_added(system: Deployed, display_name: str, labels: dict[str, str]) ->
 # Services and quotas
 
 
-@changes("service {0}")
+@changes("service")
 def service_disabled(system: Deployed, service: str) -> Iterator[None]:
     """Disable an API of the project."""
     path = f"projects/{system.environment.project_number}/services/{service}"
@@ -347,7 +360,7 @@ def service_disabled(system: Deployed, service: str) -> Iterator[None]:
         system.api.service_usage("POST", f"{path}:enable", {})
 
 
-@changes("quota")
+@changes("quota", "")
 def quota_set(system: Deployed, mebibytes: int) -> Iterator[None]:
     """Limit the MiB that queries may read per day."""
     metric = quote("bigquery.googleapis.com/quota/query/usage", safe="")

@@ -43,7 +43,7 @@ def other_key_order(resource: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@changes("table {0}")
+@changes("table")
 def types_renamed(system: Deployed, name: str) -> Iterator[None]:
     """PATCH the columns of a table with the other names of their types."""
     names = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}

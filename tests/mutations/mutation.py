@@ -59,12 +59,7 @@ def compatible(one: Mutation, other: Mutation) -> bool:
     """
     of_one_kind = one.suites == other.suites or {*one.suites, *other.suites} <= QUERIES_OF_ROWS
     names_differ = not one.named or one.named != other.named
-    return of_one_kind and names_differ and not _overlap(one.change.thing, other.change.thing)
-
-
-def _overlap(one: str, other: str) -> bool:
-    """Whether two things are the same, or one is all of the other's kind."""
-    return one == other or one.startswith(f"{other} ") or other.startswith(f"{one} ")
+    return of_one_kind and names_differ and not one.change.thing.overlaps(other.change.thing)
 
 
 def caught(system: Deployed, before: Report, batch: Sequence[Mutation]) -> Found:

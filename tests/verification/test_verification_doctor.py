@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Problem = tuple[str, Change, str, str]
 
 
-@changes("table etl_job_runs")
+@changes("rows", "etl_job_runs")
 def breaker_tripped(system: Deployed) -> Iterator[None]:
     error = "'Circuit breaker triggered: 5 consecutive failures'"
     failure = (

@@ -13,16 +13,21 @@ from catalog.rules.division import SafeDivision
 from catalog.rules.time_zone import NamedTimeZone
 from declared.loading import load_environment
 from declared.roles import PROJECT_ROLES, members_of, workflow_grants
+from declared.schedules import SCHEDULES
+from google.client import GoogleApi, RequestRefusedError
 from tests.mutations.change import body_replaced, dataset_access, schedule_patched, table_patched
 from tests.mutations.defects import SWEEP
 from verification import __main__ as command_line
 from verification.drift import READERS, Aspect
 from verification.drift.grants import project_members
 from verification.drift.report import as_json, drift_report, json_schema, read_json
+from verification.results import Status
 from verification.running import verify
 from verification.stored_sql import DIVISION, TIME_ZONE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from typer.testing import Result as CliResult
 
     from tests.harness.deployed import Deployed
@@ -207,3 +212,33 @@ def test_the_ids_of_the_readers_never_change() -> None:
 
 def test_the_rules_that_the_verifier_selects_by_name_exist() -> None:
     assert {NamedTimeZone.name, SafeDivision.name} == {TIME_ZONE, DIVISION}
+
+
+def test_an_owner_that_the_caller_may_not_know_is_skipped_and_is_not_drift(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = GoogleApi.data_transfer
+
+    def without_owner(api: GoogleApi, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        hidden = {"serviceAccountName", "ownerInfo"}
+        return {key: value for key, value in answered(api, method, path, body).items() if key not in hidden}
+
+    monkeypatch.setattr(GoogleApi, "data_transfer", without_owner)
+    results = verify(deployed.environment, ["schedules"], ["drift.10"]).results
+    assert {result.status for result in results if result.id == "drift.10"} == {Status.PASS}
+    assert sorted(result.object for result in results if result.status is Status.SKIP) == sorted(
+        schedule.name for schedule in SCHEDULES
+    )
+
+
+def test_a_refused_query_is_reported_under_the_object_that_it_is_about(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the message names: here another object, which comes first."""
+
+    def refused(_api: GoogleApi, about: str, *_: Any) -> list[Any]:
+        raise RequestRefusedError("400 leases: no such column", about)
+
+    monkeypatch.setattr(GoogleApi, "query", refused)
+    (result,) = verify(deployed.environment, tests=["caption_keys.1"]).results
+    assert (result.status, result.object) == (Status.ERROR, "caption_bank")

@@ -15,7 +15,7 @@ import pytest
 
 from declared import alerts
 from tests.mutations import defects
-from tests.mutations.change import Change
+from tests.mutations.change import Change, Thing
 from tests.mutations.defects import DEFECTS, DEFINITIONS
 from tests.mutations.harmless import HARMLESS
 from tests.mutations.mutation import Mutation, batches, caught, compatible
@@ -92,15 +92,17 @@ def test_batches_hold_every_mutation_once_and_only_compatible_ones(mutations: tu
 
 
 def test_mutations_that_hide_each_other_are_not_compatible() -> None:
-    def mutation(thing: str, named: str, *suites: str) -> Mutation:
-        return Mutation(thing, named, Change(thing, lambda _system: nullcontext()), suites)
+    def mutation(kind: str, name: str, named: str, *suites: str) -> Mutation:
+        return Mutation("a change", named, Change(Thing(kind, name), lambda _system: nullcontext()), suites)
 
-    table = mutation("table leases", "leases", "schema")
-    assert compatible(table, mutation("table captions", "captions", "schema"))
-    assert not compatible(table, mutation("table leases", "other", "schema")), "the same thing"
-    assert not compatible(table, mutation("table", "other", "schema")), "every table"
-    assert not compatible(table, mutation("routine leases", "leases", "schema")), "the same name in the results"
-    assert not compatible(table, mutation("table captions", "captions", "integrity")), "other suites"
+    table = mutation("table", "leases", "leases", "schema")
+    assert compatible(table, mutation("table", "captions", "captions", "schema"))
+    assert not compatible(table, mutation("table", "leases", "other", "schema")), "the same thing"
+    assert not compatible(table, mutation("table", "", "other", "schema")), "every table"
+    assert not compatible(table, mutation("routine", "leases", "leases", "schema")), "the same name in the results"
+    assert not compatible(table, mutation("table", "captions", "captions", "integrity")), "other suites"
+    rows = mutation("rows", "leases", "leases", "monitoring")
+    assert compatible(rows, mutation("rows", "caption_bank", "caption_bank", "caption_keys")), "suites of rows"
 
 
 def name(batch: tuple[Mutation, ...]) -> str:
@@ -137,7 +139,7 @@ def test_a_missed_mutation_is_tried_alone_and_stays_missed(deployed: Deployed, u
         applied.append(True)
         yield
 
-    idle = replace(real, title="changes nothing", named="leases", change=Change("table leases", nothing))
+    idle = replace(real, title="changes nothing", named="leases", change=Change(Thing("table", "leases"), nothing))
     found = caught(deployed, untouched, (real, idle))
     assert found[real]
     assert not found[idle]
@@ -159,7 +161,7 @@ def test_a_third_alert_breaks_no_deliberate_defect(
     with monkeypatch.context() as patch:
         patch.setattr(alerts, "ALERTS", (third, *alerts.ALERTS))
         added = importlib.reload(defects).DEFECTS
-        of_alerts = [mutation for mutation in added if mutation.change.thing.startswith("alert")]
+        of_alerts = [mutation for mutation in added if mutation.change.thing.kind == "alert"]
         assert len(of_alerts) >= 6
         for batch in batches(of_alerts):
             assert all(caught(deployed, untouched, batch).values())

@@ -113,7 +113,7 @@ CASES: list[tuple[str, tuple[str, str], tuple[str, ChangeClass, str]]] = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
-def test_a_change_is_classed_and_has_a_safe_way(
+def test_a_change_has_a_class_and_a_safe_way(
     deployed: Deployed, case: tuple[str, tuple[str, str], tuple[str, ChangeClass, str]]
 ) -> None:
     _, statements, (what, kind, statement) = case
@@ -123,11 +123,11 @@ def test_a_change_is_classed_and_has_a_safe_way(
     assert statement in change.statement
 
 
-def test_nothing_is_to_be_changed_where_tables_are_as_declared(deployed: Deployed) -> None:
+def test_tables_as_declared_need_no_change(deployed: Deployed) -> None:
     assert changes(deployed) == []
 
 
-def test_a_table_of_ours_that_is_declared_no_more_would_be_dropped(deployed: Deployed) -> None:
+def test_a_table_of_this_system_that_is_not_declared_would_be_dropped(deployed: Deployed) -> None:
     deployed.query("CREATE TABLE `{d}.retired` (a INT64) OPTIONS (labels = [('system', 'eros')])")
     try:
         (change,) = changes(deployed)
@@ -180,7 +180,7 @@ def test_the_rename_that_is_printed_keeps_the_values(deployed: Deployed) -> None
         assert changes(deployed) == []
 
 
-def test_permissions_that_are_missing_are_told_all_at_once(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_permissions_are_reported_all_at_once(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     """The embedded environment permits everything, so the test changes its answer."""
     missing = {"bigquery.tables.create", "iam.serviceAccounts.actAs"}
     asked = GoogleApi.granted_permissions
@@ -190,14 +190,14 @@ def test_permissions_that_are_missing_are_told_all_at_once(deployed: Deployed, m
     assert all("roles/" in result.action for result in found)
 
 
-def test_the_caller_is_not_asked_for_permissions_by_a_whole_run(deployed: Deployed) -> None:
+def test_a_whole_run_checks_no_permissions_of_the_caller(deployed: Deployed) -> None:
     """A viewer who verifies needs none of what a deployment needs."""
     assert {"0.1", "0.2"} == {
         result.id for result in verify(deployed.environment).results if result.suite == "preflight"
     }
 
 
-def test_an_api_that_is_disabled_is_named_with_the_command(deployed: Deployed) -> None:
+def test_a_disabled_api_is_reported_with_the_command(deployed: Deployed) -> None:
     with service_disabled("iam.googleapis.com").apply(deployed):
         (found,) = preflight(deployed, guarded=False)
     assert found.object == "iam.googleapis.com"
