@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TABLE = f"`{PROJECT}.{DATASET}.kept`"
 COPY = f"`{PROJECT}.{DATASET}.copy`"
 LOADED = bigquery.LoadJobConfig(source_format="CSV", skip_leading_rows=1)
-MANY = "FROM UNNEST(GENERATE_ARRAY(1, 100000)) AS i"
+MANY = "FROM UNNEST(GENERATE_ARRAY(1, 40000)) AS i"
 #: Checkpoints at almost every commit, where DuckDB gives up a database that it cannot write.
 OFTEN = """
 from local_bigquery.engine import database
@@ -101,8 +101,8 @@ def test_statements_name_the_full_disk_and_work_again_with_room(small_disk: Path
     filling.unlink()
     for statement in statements.values():
         small.rows(statement)
-    assert small.rows(f"SELECT COUNT(*) FROM {TABLE}") == [(100_001,)]
-    assert small.rows(f"SELECT COUNT(*) FROM {COPY}") == [(100_000,)]
+    assert small.rows(f"SELECT COUNT(*) FROM {TABLE}") == [(40_001,)]
+    assert small.rows(f"SELECT COUNT(*) FROM {COPY}") == [(40_000,)]
     for table in (TABLE, COPY):
         small.client.delete_table(table.strip("`"))
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 SEED = 20
-DAYS = 13
+DAYS = 12
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LAKE = "__ducklake_metadata_shop"
 CHILD = "import sys; from tests.local import test_engine_maintenance as t; t.write_until_killed(sys.argv[1])"

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 
 from tests.harness.bigquery import DATASET, PROJECT, Server
 
 D = f"{PROJECT}.{DATASET}"
 ROUNDS = 12
-#: BEGIN TRANSACTION and INSERT, each a job of its own.
-INSERTED = 2
 
 
 def in_a_session(session: str | None) -> bigquery.QueryJobConfig:
@@ -64,14 +63,17 @@ def test_a_cancelled_statement_stops_waiting(tables: Server) -> None:
     endless = tables.client.query(
         f"BEGIN TRANSACTION; INSERT INTO `{D}.held` VALUES (1); WHILE TRUE DO SELECT 1; END WHILE"
     )
-    while len(list(tables.client.list_jobs(parent_job=endless.job_id, state_filter="done"))) < INSERTED:
-        time.sleep(0.01)
-    waiting = tables.client.query(f"UPDATE `{D}.runs` SET x = 8 WHERE TRUE")
-    time.sleep(0.1)  # it begins to wait; it would not end, however long this is
-    assert not waiting.done()
-    waiting.cancel()
-    with pytest.raises(Exception, match="cancelled"):
-        waiting.result(timeout=60)
+    stopped: dict[str, str] | None = None
+    while stopped is None:  # until the transaction has begun, the statement does not wait, and ends
+        waiting = tables.client.query(f"UPDATE `{D}.runs` SET x = 8 WHERE TRUE", job_retry=None)
+        for _ in range(10):
+            tables.rows("SELECT 1")
+        waiting.cancel()
+        with contextlib.suppress(GoogleAPICallError):
+            waiting.result(timeout=60)
+        stopped = waiting.error_result
+    assert stopped["reason"] == "stopped"
+    assert "cancelled" in stopped["message"]
     endless.cancel()
     with pytest.raises(Exception, match="cancelled"):
         endless.result(timeout=60)
