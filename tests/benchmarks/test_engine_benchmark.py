@@ -81,6 +81,16 @@ def test_too_few_settled_days_are_not_judged() -> None:
     assert judge(growing[:9], settled=5) != []
 
 
+def test_a_soak_runs_the_schedules_and_measures_each_day() -> None:
+    """That files and jobs level off is tested without a server in test_engine_maintenance.py, and below."""
+    first, second = soak(2, hours=(3,), calls=1)
+    assert (first.day, second.day) == (1, 2)
+    assert first.jobs < second.jobs
+    assert first.kept_rows < second.kept_rows
+    assert min(second.files, second.megabytes, second.memory_mb, second.select_ms, second.count_ms, second.view_ms) > 0
+
+
+@pytest.mark.long
 def test_a_server_levels_off_after_a_week() -> None:
     """Days of one hour each: the one at which most of the scheduled queries work."""
     days = soak(12, hours=(3,), calls=1)

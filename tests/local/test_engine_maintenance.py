@@ -98,10 +98,10 @@ CONTENTS = "SELECT count(*), sum(v), md5(string_agg(orders::VARCHAR, ',' ORDER B
 
 
 def a_day_of_writes(connection: Any, day: int) -> None:
-    for number in range(6):
+    for number in range(4):
         execute(connection, f"INSERT INTO orders (id, v) SELECT {day * 100 + number * 10} + range, 0 FROM range(10)")
         execute(connection, f"INSERT INTO parts SELECT range, DATE '2030-01-01' + {day % 3} FROM range(5)")
-    for number in range(4):
+    for number in range(2):
         execute(connection, f"UPDATE orders SET v = v + 1 WHERE id % 7 = {number}")
     execute(connection, f"DELETE FROM orders WHERE id % 50 = {day}")
     execute(connection, "CREATE OR REPLACE TABLE report AS SELECT count(*) AS n FROM orders")
@@ -173,7 +173,7 @@ def test_a_clock_set_back_expires_no_snapshot_early(lake: Any) -> None:
     assert rows(lake, "SELECT count(*) FROM orders") == [(3,)]
 
 
-@pytest.mark.parametrize("days", [10, pytest.param(50, marks=pytest.mark.long)])
+@pytest.mark.parametrize("days", [6, pytest.param(50, marks=pytest.mark.long)])
 def test_no_writer_fails_and_no_step_either(lake: Any, caplog: pytest.LogCaptureFixture, days: int) -> None:
     insert_one_by_one(lake, 40)
     failures: list[Exception] = []

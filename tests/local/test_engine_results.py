@@ -129,8 +129,8 @@ def test_destination_settings_are_checked_without_a_destination(server: Server) 
 
 def test_a_result_is_kept_for_a_day_and_then_not_found(timed: Timed) -> None:
     small = timed.client.query("SELECT 'New today' AS caption")
-    large = timed.client.query("SELECT i, CONCAT('offer ', i) AS caption FROM UNNEST(GENERATE_ARRAY(1, 150000)) AS i")
-    expected = [(i, f"offer {i}") for i in range(1, 150_001)]
+    large = timed.client.query("SELECT i, CONCAT('offer ', i) AS caption FROM UNNEST(GENERATE_ARRAY(1, 60000)) AS i")
+    expected = [(i, f"offer {i}") for i in range(1, 60_001)]
     assert sorted(_pages(timed.client, large)) == expected
     assert len(list((timed.folder / "_results").glob("*.arrow"))) == 1  # the large one is a file
 
@@ -154,18 +154,18 @@ def resident_anonymous(server: Server) -> int:
 
 
 def test_small_results_take_little_memory(server: Server) -> None:
-    """300 results of one row and 60 columns, and 60 values of half a megabyte."""
+    """150 results of one row and 60 columns, and 60 values of half a megabyte."""
     sixty = f"SELECT {', '.join(f'{n} AS c{n}' for n in range(60))}"
     for _ in range(20):
         server.rows(sixty)
     before = resident_anonymous(server)
-    for _ in range(300):
+    for _ in range(150):
         server.rows(sixty)
     for i in range(60):
         value = bigquery.ScalarQueryParameter("value", "STRING", f"{i:0500000}")
         assert server.rows("SELECT LENGTH(@value)", bigquery.QueryJobConfig(query_parameters=[value])) == [(500_000,)]
     grown = resident_anonymous(server) - before
-    assert grown < 100_000_000, f"{grown:,} bytes"  # 30 MB are kept; the rest is room that was given back
+    assert grown < 100_000_000, f"{grown:,} bytes"  # 30 MB are kept; DuckDB's own buffers would take 150 MB more
 
 
 def test_a_million_rows_are_not_in_memory_twice(server: Server) -> None:
