@@ -1,8 +1,10 @@
-"""A cancelled job also stops outside DuckDB: between the statements of a script, and while it waits."""
+"""A cancelled job also stops outside DuckDB: between statements, while it is translated, and while it waits."""
 
 from __future__ import annotations
 
+import concurrent.futures
 import functools
+import threading
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -12,10 +14,34 @@ from local_bigquery.sql import script
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: Between two interrupts of a cancelled job.
+SECONDS = 0.2
+
 
 def install() -> None:
-    """Wrap the function that runs the statements of a script or block."""
+    """Wrap the functions that run the statements of a script or block, and that cancel a job."""
     script.Interpreter.statements = stoppable(script.Interpreter.statements)
+    runner.cancel = until_it_ends(runner.cancel)
+
+
+def until_it_ends(original: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
+    """Interrupt a job until it ends: DuckDB forgets an interrupt that comes before its statement begins."""
+
+    @functools.wraps(original)
+    def cancel(project: str, job: str) -> Any:
+        running = runner._running.get((project, job))
+        cancelled = original(project, job)
+        if running and not running.future.done():
+            threading.Thread(target=_interrupt, args=(running,), name=f"cancel {job}", daemon=True).start()
+        return cancelled
+
+    return cancel
+
+
+def _interrupt(running: Any) -> None:
+    while not concurrent.futures.wait([running.future], timeout=SECONDS).done:
+        if running.cursor:
+            running.cursor.interrupt()
 
 
 def stoppable(original: Callable[..., None]) -> Callable[..., None]:

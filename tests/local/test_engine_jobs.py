@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import httpx
 import pytest
-from google.api_core.exceptions import BadRequest, NotFound
+from google.api_core.exceptions import BadRequest, GoogleAPICallError, NotFound
 from google.cloud import bigquery
 
 from local.engine import offline
@@ -126,3 +126,15 @@ def test_the_clock_refuses_instants_at_the_ends_of_time(timed: Timed) -> None:
         assert refused.status_code == 400
         assert "is not within the years 1000 to 9899" in refused.json()["error"]
     assert [row.a for row in timed.client.query_and_wait("SELECT 1 AS a")] == [1]
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_a_query_that_is_cancelled_before_it_begins_ends(server: Server, attempt: int) -> None:
+    """DuckDB forgets an interrupt that comes while the query is still being translated."""
+    numbers = "UNNEST(GENERATE_ARRAY(1, 300000))"
+    job = server.client.query(f"SELECT COUNT(*) FROM {numbers} a, {numbers} b WHERE a * b = 0", job_retry=None)
+    job.cancel()
+    with pytest.raises(GoogleAPICallError, match="cancelled"):
+        job.result(timeout=60)
+    assert job.error_result is not None
+    assert job.error_result["reason"] == "stopped"

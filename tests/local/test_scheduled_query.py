@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ def test_a_query_over_the_limit_is_cancelled_and_named(environment: Environment)
         QueryFailedError, match=f"Job {job_id} of project {environment.project} did not end within 0:00:00.200000"
     ):
         run_as_job(str(environment.endpoint), query, timedelta(milliseconds=200))
-    job = httpx.get(f"{environment.endpoint}/bigquery/v2/projects/{environment.project}/jobs/{job_id}").json()
-    assert job["status"]["state"] == "DONE"
+    address = f"{environment.endpoint}/bigquery/v2/projects/{environment.project}/jobs/{job_id}"
+    while (job := httpx.get(address).json())["status"]["state"] != "DONE":
+        time.sleep(0.01)
     assert job["status"]["errorResult"]["reason"] == "stopped"
