@@ -43,6 +43,7 @@ def opened(folder: Path) -> Iterator[connections.Connection]:
         patch.setattr(settings, "data_dir", folder)
         patch.setattr(database, "_attached", set())
         native.execute("SET ducklake_max_retry_count = 100; SET ducklake_retry_wait_ms = 20")
+        native.execute("SET enable_progress_bar = false")  # it is printed on a machine that is slow
         native.execute(f"ATTACH '{folder}/emulator.duckdb' AS emulator")
         database._attach(native, "shop")  # noqa: SLF001 - as the package opens it
         native.execute("USE shop")
@@ -98,10 +99,10 @@ CONTENTS = "SELECT count(*), sum(v), md5(string_agg(orders::VARCHAR, ',' ORDER B
 
 
 def a_day_of_writes(connection: Any, day: int) -> None:
-    for number in range(4):
+    for number in range(6):
         execute(connection, f"INSERT INTO orders (id, v) SELECT {day * 100 + number * 10} + range, 0 FROM range(10)")
         execute(connection, f"INSERT INTO parts SELECT range, DATE '2030-01-01' + {day % 3} FROM range(5)")
-    for number in range(2):
+    for number in range(4):
         execute(connection, f"UPDATE orders SET v = v + 1 WHERE id % 7 = {number}")
     execute(connection, f"DELETE FROM orders WHERE id % 50 = {day}")
     execute(connection, "CREATE OR REPLACE TABLE report AS SELECT count(*) AS n FROM orders")
