@@ -28,7 +28,8 @@ setup: $(SETUP) ## install what is missing: .venv, node_modules
 .venv/installed: requirements.txt operations/setup.sh
 	@operations/setup.sh "$(PYTHON)"
 
-node_modules/installed: package-lock.json .venv/installed
+# after .venv, which brings Node; a newer .venv is no reason to install again, least of all through a copy's link
+node_modules/installed: package-lock.json | .venv/installed
 	@echo "Installing the cdktf command line …"
 	@npm ci --no-audit --no-fund --loglevel=error
 	@touch $@

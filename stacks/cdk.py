@@ -65,7 +65,7 @@ from cdktf import (  # noqa: E402
     ITerraformDependable,
     LocalBackend,
     Postcondition,
-    TerraformElement,
+    TerraformResource,
     TerraformResourceLifecycle,
     TerraformStack,
 )
@@ -165,7 +165,7 @@ __all__ = [
     "StorageBucketLifecycleRuleCondition",
     "StorageBucketSoftDeletePolicy",
     "StorageBucketVersioning",
-    "TerraformElement",
+    "TerraformResource",
     "TerraformResourceLifecycle",
     "TerraformStack",
 ]

@@ -57,7 +57,7 @@ def check_comment(comment: str) -> None:
     updated = comment.partition("### Update (5)")[2].partition("###")[0]
     assert "+    SELECT bounds.lower_bound + GREATEST(0.0, LEAST(1.00, u))" in updated
     assert "- definition_body = 0.5" in updated
-    restored = "only puts back what was changed outside Terraform"
+    restored = "only reverts a change outside Terraform"
     assert f"`google_bigquery_data_transfer_config.sweep_expired_caption_locks`: schedule — {restored}" in updated
     assert "~~every 6 hours~~ → **every 1 hours from 00:20 to 23:20**" in comment
     outside = comment.partition("### Changed outside Terraform")[2]

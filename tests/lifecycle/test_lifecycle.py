@@ -99,14 +99,14 @@ def test_previews_exist_beside_it_and_go_without_a_trace(checkout: Checkout) -> 
         assert names < together[kind], f"{kind}: some more, and none less"
         assert all(re.search(r"pr7\b|preview-local-7|pr8$", name) for name in together[kind] - names)
     checkout.python("verification", "--env", "local", "--suite", "drift", "--suite", "access", "--suite", "schedules")
-    assert "preview-local-7 stands until" in run_job(checkout, "preview", "sweep", numbered)[-1]
+    assert "preview-local-7 exists until" in run_job(checkout, "preview", "sweep", numbered)[-1]
 
     assert "preview-local-7 is gone" in run_job(checkout, "preview", "down", numbered)[-1]
     half_built = "eros_scheduling_brain_pr8"
     assert existing(checkout) == {**alone, "datasets": alone["datasets"] | {half_built}}
     assert f"What Terraform does not know  {half_built}" in checkout.make("preview-down", "NUMBER=8")
     assert existing(checkout) == alone
-    assert "did not stand" in checkout.make("preview-down", "NUMBER=8")
+    assert "does not exist" in checkout.make("preview-down", "NUMBER=8")
     assert verified(checkout) == before
 
 

@@ -13,7 +13,7 @@ from catalog.rules.division import SafeDivision
 from catalog.rules.time_zone import NamedTimeZone
 from declared.loading import load_environment
 from declared.roles import PROJECT_ROLES, members_of, workflow_grants
-from declared.schedules import SCHEDULES
+from declared.schedules import all_schedules
 from google.client import GoogleApi, RequestRefusedError
 from tests.mutations.change import body_replaced, dataset_access, schedule_patched, table_patched
 from tests.mutations.defects import SWEEP
@@ -227,7 +227,7 @@ def test_an_owner_that_the_caller_may_not_know_is_skipped_and_is_not_drift(
     results = verify(deployed.environment, ["schedules"], ["drift.10"]).results
     assert {result.status for result in results if result.id == "drift.10"} == {Status.PASS}
     assert sorted(result.object for result in results if result.status is Status.SKIP) == sorted(
-        schedule.name for schedule in SCHEDULES
+        schedule.name for schedule in all_schedules()
     )
 
 
