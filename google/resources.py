@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from catalog import RoutineKind
+from catalog.model import FIELD_TYPES, ROUTINE_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,11 +21,7 @@ if TYPE_CHECKING:
 WORKERS = 8
 MILLISECONDS_A_DAY = 24 * 60 * 60 * 1000
 #: Kinds of routines, by the API's names.
-ROUTINE_KINDS = {
-    "SCALAR_FUNCTION": RoutineKind.FUNCTION,
-    "TABLE_VALUED_FUNCTION": RoutineKind.TABLE_FUNCTION,
-    "PROCEDURE": RoutineKind.PROCEDURE,
-}
+ROUTINE_KINDS = {name: kind for kind, name in ROUTINE_TYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -281,7 +277,7 @@ def column_types(resource: Mapping[str, Any]) -> dict[str, str]:
     return {column["name"]: field_type(column) for column in resource.get("schema", {}).get("fields", [])}
 
 
-STANDARD_NAMES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "DECIMAL": "NUMERIC"}
+STANDARD_NAMES = {**{name: kind for kind, name in FIELD_TYPES.items()}, "DECIMAL": "NUMERIC"}
 
 
 def field_type(column: Mapping[str, Any]) -> str:

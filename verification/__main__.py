@@ -22,18 +22,13 @@ from verification.drift import read_drift
 from verification.drift import report as drift_reports
 from verification.report import FILE_WIDTH, WRITERS, as_table, json_schema
 from verification.results import Status
-from verification.running import chosen_checks, read_subject, verify
+from verification.running import DEADLINE_SECONDS, chosen_checks, read_subject, settle_seconds_of, verify
 from verification.suites import SUITES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from declared.environment import Environment
     from verification.results import Report
-
-DEADLINE_SECONDS = 300.0
-#: How long Google may take to show a change; the embedded environment shows it at once.
-SETTLE_SECONDS = 60.0
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -163,18 +158,14 @@ def main(  # noqa: PLR0917 - typer takes its options as arguments
         environment = load_environment(env)
         for place in places:
             _check_writable(place)
-        report = verify(environment, suite or [], test or [], _settle_seconds(environment, settle))
+        report = verify(
+            environment, suite or [], test or [], settle_seconds_of(environment) if settle is None else settle
+        )
         for place in places:
             _write(report, place)
     if report.count(Status.DENIED):
         _complain(_denied(report))
     raise typer.Exit(report.exit_code)
-
-
-def _settle_seconds(environment: Environment, asked: float | None) -> float:
-    if asked is not None:
-        return asked
-    return 0.0 if environment.endpoint else SETTLE_SECONDS
 
 
 def _denied(report: Report) -> str:

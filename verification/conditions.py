@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from declared.seed import seed_call
 from verification.results import Check, Outcome, Subject, failed, passed, skipped
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ UNSEEDED_YEARS = Condition(
     "unseeded_years",
     "holiday_calendar",
     "20 or more holidays in this and in the next year",
-    "CALL `{dataset}.seed_holiday_calendar`(2025, EXTRACT(YEAR FROM CURRENT_DATE('America/Los_Angeles')) + 2);",
+    seed_call("{dataset}"),
 )
 REPEATED_HOLIDAYS = Condition(
     "repeated_holidays",

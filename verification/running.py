@@ -21,10 +21,19 @@ if TYPE_CHECKING:
     from declared.environment import Environment
     from google.resources import LiveSystem
 
+#: When a verification gives up.
+DEADLINE_SECONDS = 300.0
+#: How long Google may take to show a change; the embedded environment shows it at once.
+SETTLE_SECONDS = 60.0
 Chosen = tuple[str, Check]
 #: Pauses between retries of what settles late.
 PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 5.0
+
+
+def settle_seconds_of(environment: Environment) -> float:
+    """How long an environment may take to show a change, in seconds."""
+    return 0.0 if environment.endpoint else SETTLE_SECONDS
 
 
 def chosen_checks(suites: Sequence[str] = (), tests: Sequence[str] = ()) -> list[Chosen]:

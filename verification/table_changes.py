@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from declared.names import SYSTEM
 from google.resources import column_types, expiry_days, partition_of
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def table_changes(subject: Subject) -> Iterator[TableChange]:
             yield from changes_of(path, table, resource)
     declared = {item.name for item in subject.catalog}
     for name, labels in subject.api.table_labels().items():
-        if labels.get("system") == "eros" and name not in declared:
+        if labels.get("system") == SYSTEM and name not in declared:
             yield drop_of(f"{subject.environment.project}.{subject.environment.dataset}.{name}")
 
 

@@ -69,13 +69,15 @@ def parenthesised(original: Callable[..., exp.Expression | None]) -> Callable[..
 
 
 def format_of_nulls(original: Callable[..., exp.Expression]) -> Callable[..., exp.Expression]:
-    """FORMAT writes NULL for a %t that is NULL; printf would return NULL for the whole text."""
+    """FORMAT writes NULL for a %t that is NULL, for which printf returns NULL; its flag ' groups digits by commas."""
 
     @functools.wraps(original)
     def rule(node: exp.Expression, context: Any) -> exp.Expression:
         rewritten = original(node, context)
         if isinstance(node, exp.Format) and isinstance(rewritten, exp.Anonymous):
             template, *values = rewritten.expressions
+            if template.is_string:  # the flag that groups digits by commas: printf's own would group by apostrophes
+                template = exp.Literal.string(template.name.replace("%'", "%,"))
             texts = [
                 exp.func("COALESCE", value, exp.Literal.string("NULL")) if isinstance(value, exp.Cast) else value
                 for value in values

@@ -16,11 +16,12 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-# message: field type number, …   types: s string, b bytes, i int64, e enum, t bool, or a message; * repeated
+# message: field type number, …   types: s string, b bytes, i int64, e enum, t bool, or a message; * repeated;
+# | one of those with it: only so is an index of 0 sent
 _MESSAGES = """
 Empty:
 Dynamic: msgpack b 1, json b 2
-Step: attribute_name s 1, element_key_string s 2, element_key_int i 3
+Step: attribute_name s 1 |, element_key_string s 2 |, element_key_int i 3 |
 Path: steps *Step 1
 Diagnostic: severity e 1, summary s 2, detail s 3, attribute Path 4
 Attribute: name s 1, type b 2, description s 3, required t 4, optional t 5, computed t 6, sensitive t 7, write_only t 11
@@ -91,13 +92,17 @@ def _message_classes() -> dict[str, Any]:
         name, _, fields = line.partition(":")
         message = file.message_type.add(name=name)
         for text in filter(None, (part.strip() for part in fields.split(","))):
-            field_name, kind, number = text.split()
+            field_name, kind, number, *alternative = text.split()
             entry = message.field.add(
                 name=field_name,
                 number=int(number),
                 label=field.LABEL_REPEATED if kind.startswith("*") else field.LABEL_OPTIONAL,
                 type=scalars.get(kind.lstrip("*"), field.TYPE_MESSAGE),
             )
+            if alternative:
+                if not message.oneof_decl:
+                    message.oneof_decl.add(name="one_of")
+                entry.oneof_index = 0
             if kind.lstrip("*") not in scalars:
                 entry.type_name = f".{package}.{kind.lstrip('*')}"
     pool = descriptor_pool.DescriptorPool()

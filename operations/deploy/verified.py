@@ -10,7 +10,7 @@ from catalog import CatalogError
 from google.client import LiveSystemError
 from operations.deploy.steps import StepFailedError, step
 from verification.report import table_text
-from verification.running import verify
+from verification.running import DEADLINE_SECONDS, settle_seconds_of, verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 #: The suite that looks at what must exist before anything is planned or changed.
 PREFLIGHT = "preflight"
-#: As of `python -m verification`: when it gives up, and for how long Google may take to show a change.
-DEADLINE_SECONDS = 300.0
-SETTLE_SECONDS = 60.0
 
 
 def verified(environment: Environment, console: Console, title: str, suites: Sequence[str] = ()) -> Report:
@@ -47,7 +44,7 @@ def verified(environment: Environment, console: Console, title: str, suites: Seq
         watchdog.daemon = True
         watchdog.start()
         try:
-            report = verify(environment, suites, settle_seconds=0.0 if environment.endpoint else SETTLE_SECONDS)
+            report = verify(environment, suites, settle_seconds=settle_seconds_of(environment))
         except (CatalogError, LiveSystemError) as error:
             raise StepFailedError(str(error), 2) from None
         finally:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from declared.masking import masked
+from declared.names import hidden_tag
 from operations.deploy.steps import StepFailedError
 from verification.drift.report import diffs, read_json
 
@@ -96,7 +97,7 @@ def write_drift_issue(repository: Repository, environment: str, report: str, lin
         StepFailedError: the report is incomplete or of another environment, or GitHub refuses.
     """
     drift = _drift_report(environment, report)
-    tag = f"<!-- eros-drift {environment} -->"
+    tag = hidden_tag("drift", environment)
     found = (issue for issue in _every(repository, "issues?state=open", "issues") if "pull_request" not in issue)
     existing = sorted(_ours(repository, tag, found), key=lambda issue: int(issue["number"]))
     if not drift.drifted:

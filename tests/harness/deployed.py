@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from catalog import Column, Routine, ScheduledQuery, Table, View, deployment_order
-from catalog.model import RoutineKind
+from catalog.model import FIELD_TYPES, ROUTINE_TYPES
 from declared.alerts import AUTO_CLOSE, NOTIFICATION_PERIOD, alerts_of, channel_name, user_labels
 from declared.environment import DATASET_DESCRIPTION, Environment
 from declared.loading import load_environment
 from declared.roles import AUDIT_LOGS, AUDITED_SERVICE, TOKEN_MINTER
 from declared.schedules import all_schedules, last_run_time
+from declared.seed import seed_call
 from google.client import NO_RETRY, GoogleApi
 from local.sample_data import Size, seed
 from tests.harness.embedded import Embedded
@@ -22,13 +23,6 @@ from tests.harness.launcher import launched
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-
-ROUTINE_TYPES = {
-    RoutineKind.FUNCTION: "SCALAR_FUNCTION",
-    RoutineKind.TABLE_FUNCTION: "TABLE_VALUED_FUNCTION",
-    RoutineKind.PROCEDURE: "PROCEDURE",
-}
-LEGACY_NAMES = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}
 
 
 class Deployed(Embedded):
@@ -225,7 +219,7 @@ def _field(column: Any) -> dict[str, Any]:
     kind, mode = column.type, "REQUIRED" if column.required else "NULLABLE"
     if kind.kind == "ARRAY":
         kind, mode = kind.element, "REPEATED"
-    resource = {"name": column.name, "type": LEGACY_NAMES.get(kind.kind, kind.kind), "mode": mode}
+    resource = {"name": column.name, "type": FIELD_TYPES.get(kind.kind, kind.kind), "mode": mode}
     if column.default:
         resource["defaultValueExpression"] = column.default
     return resource | ({"description": column.description} if column.description else {})
@@ -243,7 +237,7 @@ def deploy(environment: Environment) -> Deployed:
     seed(environment, Size(creators=4, days=40, messages=2_000, captions=200))
     system = Deployed(environment)
     system.create()
-    system.query("CALL `{d}.seed_holiday_calendar`(2025, EXTRACT(YEAR FROM CURRENT_DATE('America/Los_Angeles')) + 2)")
+    system.query(seed_call("{d}"))
     system.query("CALL `{d}.update_caption_performance`()")
     system.query("CALL `{d}.run_daily_automation`(CURRENT_DATE('America/Los_Angeles'))")
     return system

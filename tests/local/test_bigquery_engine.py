@@ -30,6 +30,7 @@ D = f"{PROJECT}.{DATASET}"
         (r"REGEXP_REPLACE('Привет, कि 7!', r'[^\pL\pM\p{Nd} ]', '')", "Привет कि 7"),
         ("TO_HEX(SHA256('abc'))", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
         ("FARM_FINGERPRINT('foo')", 6150913649986995171),
+        ("""FORMAT("%'d of %d", 12345, 12345)""", "12,345 of 12345"),
     ],
 )
 def test_expression(server: Server, expression: str, value: object) -> None:

@@ -15,8 +15,9 @@ from declared.loading import load_environment
 from google.billing import Usage
 from google.client import LiveSystemError
 from operations.deploy.steps import StepFailedError
-from operations.deploy.verified import PREFLIGHT, SETTLE_SECONDS, verified
+from operations.deploy.verified import PREFLIGHT, verified
 from verification.results import Report, Result, Status
+from verification.running import SETTLE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from declared.budgets import DAILY_AUTOMATION, PERFORMANCE_UPDATE
+from declared.budgets import ObjectKind, budget_of
 from declared.roles import DEPLOY_PERMISSIONS, SERVICES
+from declared.schedules import all_schedules
 from declared.sizes import MEGABYTE
 from google.resources import column_types
 from verification.results import Check, Outcome, Subject, compared, failed, passed, passed_unless, warned
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from catalog import Table, View
 
-#: What the schedules may read per day by their budgets: four performance updates and one daily run.
-DAILY_MEBIBYTES = (4 * PERFORMANCE_UPDATE.bytes_read + DAILY_AUTOMATION.bytes_read) // MEGABYTE
 #: BigQuery's limit of partitions, and how many leave room for another year.
 LIMIT_PARTITIONS = 10_000
 MOST_PARTITIONS = 9_000
@@ -100,12 +99,20 @@ def services(subject: Subject) -> Iterator[Outcome]:
         yield compared(service, f"{service} enabled", f"{service} {found}", action)
 
 
+def daily_mebibytes() -> int:
+    """What the schedules may read per day by their budgets, in MiB; one without a budget in bytes does not count."""
+    daily = [schedule for schedule in all_schedules() if schedule.day_of_year is None]
+    budgets = [(schedule, budget_of(schedule.name, ObjectKind.SCHEDULED_QUERY)) for schedule in daily]
+    return sum(len(schedule.hours_la) * budget.bytes_read for schedule, budget in budgets if budget) // MEGABYTE
+
+
 def quota(subject: Subject) -> Iterator[Outcome]:
     """A day's schedules fit into the project's daily quota, and the tables into BigQuery's limit of partitions."""
     project = subject.environment.project
     limit = subject.api.query_quota_mebibytes()
-    expected = f"{DAILY_MEBIBYTES:,} MiB per day for the scheduled queries"
-    if limit is None or limit >= DAILY_MEBIBYTES:
+    needed = daily_mebibytes()
+    expected = f"{needed:,} MiB per day for the scheduled queries"
+    if limit is None or limit >= needed:
         yield passed(project, expected)
     else:
         action = "Raise 'Query usage per day' in the project's quotas."

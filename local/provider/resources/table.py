@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from catalog.model import FIELD_TYPES
 from local.provider.resource import RestObject, type_of
 from local.provider.rest import ApiError, Refused, Session
 from local.provider.rules import REPLACES, VIRTUAL, Rule, compact_json, same_json
@@ -14,7 +15,7 @@ from local.provider.values import UNKNOWN, Value, same
 if TYPE_CHECKING:
     from local.provider.planning import Change
 
-_STANDARD_TYPE = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "RECORD": "STRUCT"}
+_STANDARD_TYPE = {name: kind for kind, name in FIELD_TYPES.items()}
 
 
 def canonical_columns(columns: Any) -> list[dict[str, Any]]:
