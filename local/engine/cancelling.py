@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import functools
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -41,26 +42,26 @@ def until_it_ends(original: Callable[[str, str], Any]) -> Callable[[str, str], A
 def _interrupt(running: Any) -> None:
     while not concurrent.futures.wait([running.future], timeout=SECONDS).done:
         if running.cursor:
-            running.cursor.interrupt()
+            with suppress(duckdb.ConnectionException):  # it was closed in this moment
+                running.cursor.interrupt()
 
 
 def stoppable(original: Callable[..., None]) -> Callable[..., None]:
-    """Check before every statement, and so in every round of a loop, whether the job was cancelled."""
+    """Check at the start of every block, and so in every round of a loop, whether the job was cancelled."""
 
     @functools.wraps(original)
     def statements(interpreter: Any, each: list[Any]) -> None:
-        stop_if_cancelled(interpreter.context)
+        stop_if_cancelled(interpreter.cursor)
         original(interpreter, each)
 
     return statements
 
 
-def stop_if_cancelled(context: Any) -> None:
-    """Raise if the job of this context was cancelled.
+def stop_if_cancelled(cursor: Any) -> None:
+    """Raise if the job that runs on this cursor was cancelled.
 
     Raises:
         duckdb.InterruptException: it was.
     """
-    running = runner._running.get(context.system["job"])
-    if running and running.cancelled:
+    if any(running.cancelled and running.cursor is cursor for running in list(runner._running.values())):
         raise duckdb.InterruptException

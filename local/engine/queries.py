@@ -20,7 +20,7 @@ TEMPORARY_TABLES = "SELECT table_name FROM duckdb_tables() WHERE temporary"
 
 
 #: How many queries run at the same time, so that a long one does not delay others.
-QUERIES = 32
+QUERIES = 128
 
 
 def install() -> None:
@@ -41,7 +41,6 @@ def execute(  # noqa: PLR0917 - the package's signature
     settings = session.settings if session else {}
     temporary = cursor.sql(TEMPORARY_TABLES).fetchall() if cursor.temporaries else []
     own = {"current_job_id": job, "script.job_id": job, "session_id": session and session.id, "time_zone": "UTC"}
-    own["job"] = project, job  # also after SET @@project_id
     context = Context(
         settings.get("project_id") or default.projectId or project,
         settings.get("dataset_id") or default.datasetId,

@@ -12,6 +12,7 @@ import itertools
 import threading
 from typing import TYPE_CHECKING, Any
 
+from local_bigquery.catalog import tables
 from local_bigquery.jobs import query
 from sqlglot import exp
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from local.engine.connections import Connection
 
 TRANSACTION, STATEMENT = "transaction", "statement"
-CHANGES_ROWS = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
+CHANGES_ROWS = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.TruncateTable)
 SECONDS_TO_LOOK = 0.1  # between checks whether the job was cancelled, which wakes no waiter
 
 _changed = threading.Condition()
@@ -33,9 +34,10 @@ _at_work: dict[int, str] = {}
 
 
 def install() -> None:
-    """Wrap the package's execution of a statement, and of the query or script around it."""
+    """Wrap the package's execution of a statement, of the query or script around it, and of other writes to tables."""
     query._statement = in_turn(query._statement)
     query.execute = ended(query.execute)
+    tables.write = write_in_turn(tables.write)
 
 
 def in_turn(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -45,9 +47,11 @@ def in_turn(original: Callable[..., Any]) -> Callable[..., Any]:
     def statement(  # noqa: PLR0917 - the package's signature
         cursor: Connection, tree: exp.Expression, context: Any, destination: Any, config: Any, dry_run: bool, *rest: Any
     ) -> Any:
-        stop_if_cancelled(context)
-        if isinstance(tree, (exp.Transaction, *CHANGES_ROWS)) and not (dry_run or cursor.in_transaction):
-            cursor.turn = _enter(TRANSACTION if isinstance(tree, exp.Transaction) else STATEMENT, context)
+        stop_if_cancelled(cursor)
+        kind = None if dry_run or cursor.in_transaction else _kind(tree, context)
+        if kind:
+            _leave(cursor)  # of a transaction that another thread gave up
+            cursor.turn = _enter(kind, cursor)
         try:
             return original(cursor, tree, context, destination, config, dry_run, *rest)
         finally:
@@ -57,8 +61,34 @@ def in_turn(original: Callable[..., Any]) -> Callable[..., Any]:
     return statement
 
 
+def _kind(tree: exp.Expression, context: Any) -> str | None:
+    if isinstance(tree, exp.Transaction) or (isinstance(tree, exp.Command) and tree.name.upper() == "BEGIN"):
+        return TRANSACTION
+    if not isinstance(tree, CHANGES_ROWS):
+        return None
+    target = tree.find(exp.Table)
+    temporary = target is not None and not target.db and target.name.casefold() in context.temporary
+    return None if temporary else STATEMENT
+
+
+def write_in_turn(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Make load jobs, copies and queries with a destination table wait for their turn."""
+
+    @functools.wraps(original)
+    def write(cursor: Connection, *arguments: Any, **named: Any) -> Any:
+        if cursor.turn is not None or cursor.in_transaction:
+            return original(cursor, *arguments, **named)
+        cursor.turn = _enter(STATEMENT, cursor)
+        try:
+            return original(cursor, *arguments, **named)
+        finally:
+            _leave(cursor)
+
+    return write
+
+
 def ended(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A transaction that a session leaves open blocks nobody until its next query."""
+    """A transaction that a session leaves open blocks nobody; it takes no turn again."""
 
     @functools.wraps(original)
     def execute(cursor: Connection, *arguments: Any, **named: Any) -> Any:
@@ -70,7 +100,7 @@ def ended(original: Callable[..., Any]) -> Callable[..., Any]:
     return execute
 
 
-def _enter(kind: str, context: Any) -> int:
+def _enter(kind: str, cursor: Connection) -> int:
     """Wait until nothing of the other kind is running or has waited longer.
 
     Raises:
@@ -86,7 +116,7 @@ def _enter(kind: str, context: Any) -> int:
 
         try:
             while not _changed.wait_for(is_my_turn, SECONDS_TO_LOOK):
-                stop_if_cancelled(context)
+                stop_if_cancelled(cursor)
             _at_work[number] = kind
         finally:
             del _waiting[number]

@@ -122,8 +122,9 @@ ALL = {
     "procedures__count_kept": PROCEDURE,
     "table_functions__numbers": TABLE_FUNCTION,
     "views__shown": VIEW,
-    "schedules__hourly": "-- Hourly.\nDECLARE v_found INT64;\nDECLARE v_all INT64 DEFAULT 0;\n"
-    "IF EXTRACT(HOUR FROM @run_time AT TIME ZONE 'UTC') = 3 THEN CALL `{d}.count_kept`(1, v_found, v_all); END IF;\n",
+    "schedules__hourly": "-- Hourly.\nIF EXTRACT(HOUR FROM @run_time AT TIME ZONE 'America/Los_Angeles') IN (3) THEN\n"
+    "  BEGIN\n    DECLARE v_found INT64;\n    DECLARE v_all INT64 DEFAULT 0;\n"
+    "    CALL `{d}.count_kept`(1, v_found, v_all);\n  END;\nEND IF;\n",
 }
 
 

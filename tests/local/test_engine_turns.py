@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import pytest
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 
 from tests.harness.bigquery import DATASET, PROJECT, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 D = f"{PROJECT}.{DATASET}"
 ROUNDS = 12
@@ -48,6 +52,38 @@ def test_inserts_of_transactions_do_not_conflict_with_updates_outside(tables: Se
         for job in jobs:
             job.result()
     assert tables.rows(f"SELECT COUNT(*), COUNTIF(x < 0) FROM `{D}.runs`") == [(1 + 2 * ROUNDS, ROUNDS)]
+
+
+def update(tables: Server) -> None:
+    tables.rows(f"UPDATE `{D}.runs` SET x = x + 100 WHERE TRUE")
+
+
+def truncate(tables: Server) -> None:
+    tables.rows(f"TRUNCATE TABLE `{D}.runs`")
+
+
+def append(tables: Server) -> None:
+    config = bigquery.QueryJobConfig(destination=f"{D}.runs", write_disposition="WRITE_APPEND")
+    tables.client.query("SELECT 5 AS x", job_config=config).result()
+
+
+@pytest.mark.parametrize("begin", ["BEGIN TRANSACTION", "BEGIN"])
+@pytest.mark.parametrize(
+    ("inside", "beside"),
+    [
+        ("INSERT INTO `{}.runs` VALUES (1)", update),
+        ("INSERT INTO `{}.runs` VALUES (1)", truncate),
+        ("UPDATE `{}.runs` SET x = -1 WHERE TRUE", append),
+    ],
+)
+def test_a_transaction_commits_whatever_changes_its_table_beside(
+    tables: Server, begin: str, inside: str, beside: Callable[[Server], None]
+) -> None:
+    long = "SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 3000)) a, UNNEST(GENERATE_ARRAY(1, 3000)) b WHERE a * b = 0"
+    job = tables.client.query(f"{begin}; {inside.format(D)}; {long}; COMMIT", job_retry=None)
+    while not job.done():
+        beside(tables)
+    job.result()
 
 
 def test_a_transaction_that_a_session_leaves_open_blocks_nobody(tables: Server) -> None:

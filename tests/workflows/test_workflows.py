@@ -22,6 +22,7 @@ AUTHENTICATES = {**READS, "id-token": "write"}
 #: Every job and its permissions.
 PERMISSIONS = {
     ("check", "check"): READS,
+    ("long", "long"): READS,
     ("plan", "plan"): AUTHENTICATES,
     ("plan", "comment"): {**READS, "pull-requests": "write"},
     ("deploy", "staging"): AUTHENTICATES,
@@ -193,7 +194,7 @@ def test_a_text_is_handed_over_into_a_folder_where_it_replaces_no_code(name: str
 
 @pytest.mark.parametrize(("name", "job", "line"), RUNS)
 def test_a_run_line_is_one_command_whose_values_come_by_variables(name: str, job: str, line: str) -> None:
-    assert re.fullmatch(r"(make [a-z]+|\.venv/bin/python -m (operations|verification) \S.*)", line), "one line"
+    assert re.fullmatch(r"(make [a-z-]+|\.venv/bin/python -m (operations|verification) \S.*)", line), "one line"
     assert "${{" not in line
     step = next(step for step in run_steps(name, job) if step.line == line)
     for used in re.findall(r"\$(\w+)", line):
@@ -202,23 +203,27 @@ def test_a_run_line_is_one_command_whose_values_come_by_variables(name: str, job
 
 
 def test_every_job_runs_in_a_test() -> None:
-    """Those that use an environment run in the lifecycle test, by name; the others in this file."""
+    """Those that use an environment run in the lifecycle test, by name; the others run the tests."""
     files = (REPOSITORY / "tests" / "lifecycle").glob("*.py")
     story = "\n".join(file.read_text(encoding="utf-8") for file in files)
-    for name, job in set(JOBS) - {("check", "check"), ("deploy", "prod")}:  # prod's steps are those of staging
+    for name, job in set(JOBS) - {
+        ("check", "check"),
+        ("long", "long"),
+        ("deploy", "prod"),
+    }:  # prod's steps are those of staging
         assert re.search(rf'(job|run_steps)\((checkout, )?"{name}", "{job}"', story), f"{name}: {job}"
 
 
 def test_make_test_is_what_continuous_integration_runs_elsewhere() -> None:
     lines = [step.line for step in run_steps("check", "check")]
-    assert lines == ["make setup", "make check", "make test"]
+    assert lines == ["make setup", "make test"]
+    assert [step.line for step in run_steps("long", "long")] == ["make setup", "make test-long"]
     assert "exec make test" in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("line", ["make setup", "make check"])
-def test_the_quick_steps_of_a_check_run_here(line: str) -> None:
-    """In this checkout itself: its caches make them quick. `make test` is what runs this."""
-    (step,) = (step for step in run_steps("check", "check") if step.line == line)
+def test_the_setup_of_a_check_runs_here() -> None:
+    """In this checkout itself, where all is installed. `make test` is what runs this."""
+    (step,) = (step for step in run_steps("check", "check") if step.line == "make setup")
     done = run_step(step, REPOSITORY, {})
     assert done.returncode == 0, done.stdout
 
