@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from catalog.zone import LOS_ANGELES
 from tests.harness.deployed import Deployed, deploy, embedded_environment
+from tests.harness.template import copy_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from declared.environment import Environment
 
-#: The folders that take longest come first, so that both workers end at about the same time.
+#: The folders that take longest come first, so that all workers end at about the same time.
 FIRST = ("tests/lifecycle/", "tests/sql/", "tests/operations/", "tests/verification/", "tests/local/")
 
 
@@ -25,12 +29,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    """The environment of an embedded server of this worker's own, with nothing in it."""
-    with embedded_environment(tmp_path_factory.mktemp("embedded")) as found:
+    """The environment of an embedded server of this worker's own, on which the system is deployed."""
+    folder = tmp_path_factory.mktemp("embedded")
+    copy_template("deployed", folder, _deploy, f"{datetime.now(LOS_ANGELES):%Y-%m-%d %H}")  # it has run what was due
+    with embedded_environment(folder) as found:
         yield found
+
+
+def _deploy(folder: Path) -> None:
+    with embedded_environment(folder) as environment:
+        deploy(environment)
 
 
 @pytest.fixture(scope="session")
 def deployed(environment: Environment) -> Deployed:
     """The deployed system; a test that changes it restores it."""
-    return deploy(environment)
+    return Deployed(environment)

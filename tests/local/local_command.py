@@ -13,6 +13,7 @@ import pytest
 
 from declared.loading import load_environment
 from local import cli, process, terraform_variables
+from tests.harness.checkout import skip_in_fast_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +44,8 @@ class LocalCommand:
 
     def __call__(self, *arguments: str, **variables: str) -> Done:
         """Run a command; ``env`` by its own way, as ``local/__main__.py`` does."""
+        if arguments[0] == "up":
+            skip_in_fast_run()
         with (
             pytest.MonkeyPatch.context() as patch,
             contextlib.redirect_stdout(io.StringIO()) as stdout,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
+import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from contextlib import closing, contextmanager, suppress
@@ -19,8 +17,10 @@ import httpx
 import pytest
 
 from local.engine import offline
+from tests.harness.launcher import launch
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -53,19 +53,11 @@ class Client:
 @contextmanager
 def serving(folder: Path) -> Iterator[Client]:
     """A server that is killed at the end of the block."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "local", "serve", "--port", "0", "--data", str(folder)],
-        cwd=REPOSITORY,
-        env={**os.environ, "EROS_ENV": "local"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            yield Client(process.stdout.readline().split()[-1], process)
-        finally:
-            process.kill()
+    server = launch(folder)
+    try:
+        yield Client(server.endpoint, server.process)
+    finally:
+        server.end(signal.SIGKILL)
 
 
 def write(client: Client, first: int, acknowledged: set[int]) -> None:

@@ -17,6 +17,7 @@ import duckdb
 import pytest
 
 from local.engine import offline
+from tests.harness.checkout import skip_in_fast_run
 
 offline.import_extensions()
 
@@ -51,6 +52,12 @@ def opened(folder: Path) -> Iterator[connections.Connection]:
         patch.setattr(database, "connection", lambda: connection)
         patch.setattr(job_history, "delete_old", lambda: None)  # no server is running, or ever ran
         yield connection
+
+
+@pytest.fixture(autouse=True)
+def _not_in_a_fast_run() -> None:
+    """Each test works for seconds on the files of a DuckLake."""
+    skip_in_fast_run()
 
 
 @pytest.fixture

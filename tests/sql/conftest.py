@@ -13,6 +13,7 @@ from declared.loading import load_environment
 from tests.harness.embedded import Embedded
 from tests.harness.interruptible_server import CUT_OFF_FILE, MESSAGE
 from tests.harness.launcher import launched
+from tests.harness.template import copy_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,11 +99,14 @@ class Sandbox(Embedded):
 def session_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     cut_off_file = tmp_path_factory.mktemp("cut_off") / "statements"
     data = tmp_path_factory.mktemp("embedded")
+    copy_template("empty", data, _create)
     with launched(data, "tests.harness.interruptible_server", {CUT_OFF_FILE: str(cut_off_file)}) as server:
-        environment = load_environment("local").model_copy(update={"endpoint": server.endpoint})
-        sandbox = Sandbox(environment, cut_off_file)
-        sandbox.create()
-        yield sandbox
+        yield Sandbox(load_environment("local").model_copy(update={"endpoint": server.endpoint}), cut_off_file)
+
+
+def _create(data: Path) -> None:
+    with launched(data) as server:
+        Embedded(load_environment("local").model_copy(update={"endpoint": server.endpoint})).create()
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from declared.loading import load_environment
 from declared.names import stack_names
 from declared.roles import DEPLOY_PERMISSIONS, PROJECT_ROLES, workflow_grants
 
+pytestmark = pytest.mark.cdktf
+
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PROD = "of-scheduler-proj.iam.gserviceaccount.com"
 PLANNER, DEPLOYER = f"serviceAccount:eros-planner@{PROD}", f"serviceAccount:eros-deployer@{PROD}"

@@ -25,6 +25,8 @@ from declared.schedules import all_schedules
 from stacks.base import literal
 from stacks.warehouse import schema_json
 
+pytestmark = pytest.mark.cdktf
+
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PARTS = ("warehouse", "routines", "access", "monitoring", "automation")
 Stacks = dict[str, dict[str, Any]]
