@@ -9,8 +9,8 @@ export EROS_ENV := $(ENV)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# Processes that run tests side by side, each with its servers; three keep two cores busy, since tests wait for servers.
-WORKERS ?= 3
+# Processes that run tests side by side, each with its servers; more than the cores take longer.
+WORKERS ?= 2
 PYTEST := python -m pytest --dist loadfile --no-loadscope-reorder
 
 SETUP := .venv/installed node_modules/installed
