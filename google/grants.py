@@ -31,6 +31,7 @@ class Grant:
     condition: str | None = None
 
     def __str__(self) -> str:
+        """``ROLE MEMBER``, as Terraform's import ids spell it."""
         return f"{self.role} {self.member}" + (f" if {self.condition}" if self.condition is not None else "")
 
 
@@ -62,13 +63,3 @@ def policy_grants(policy: Mapping[str, Any]) -> set[Grant]:
         for binding in policy.get("bindings", [])
         for member in binding.get("members", [])
     }
-
-
-def dataset_grant(entry: Mapping[str, Any]) -> str | None:
-    """An entry of a dataset's access list as text, "ROLE MEMBER"; None for the project's own groups."""
-    return next(map(str, dataset_grants({"access": [entry]})), None)
-
-
-def bindings(policy: Mapping[str, Any]) -> set[str]:
-    """The grants of an IAM policy as texts, "ROLE MEMBER", as Terraform's import ids spell them."""
-    return set(map(str, policy_grants(policy)))

@@ -24,6 +24,22 @@ PHRASE = re.compile(
 DAYS_PER_YEAR = 365.25
 
 
+RIGHT = (
+    "-- The tips.\n"
+    "--\n"
+    "-- Guarantees: rows expire after 30 days.\n"
+    "CREATE TABLE IF NOT EXISTS `of-scheduler-proj.eros_scheduling_brain.example` (\n"
+    "  tipped_at TIMESTAMP OPTIONS (description = 'When; the partition column.')\n"
+    ")\n"
+    "PARTITION BY DATE(tipped_at)\n"
+    "OPTIONS (\n"
+    "  description = 'Tips of fans.',\n"
+    "  partition_expiration_days = 30,\n"
+    "  labels = [('system', 'eros'), ('component', 'tips'), ('retention', '30d')]\n"
+    ");"
+)
+
+
 class OneRetention:
     """The retention of a table is the same in its option, its label and its comment.
 
@@ -35,30 +51,8 @@ class OneRetention:
     name = "retention"
     example = Example(
         "tables",
-        "-- The tips.\n"
-        "--\n"
-        "-- Guarantees: rows expire after 90 days.\n"
-        "CREATE TABLE IF NOT EXISTS `of-scheduler-proj.eros_scheduling_brain.example` (\n"
-        "  tipped_at TIMESTAMP OPTIONS (description = 'When; the partition column.')\n"
-        ")\n"
-        "PARTITION BY DATE(tipped_at)\n"
-        "OPTIONS (\n"
-        "  description = 'Tips of fans.',\n"
-        "  partition_expiration_days = 30,\n"
-        "  labels = [('system', 'eros'), ('component', 'tips'), ('retention', '30d')]\n"
-        ");",
-        "-- The tips.\n"
-        "--\n"
-        "-- Guarantees: rows expire after 30 days.\n"
-        "CREATE TABLE IF NOT EXISTS `of-scheduler-proj.eros_scheduling_brain.example` (\n"
-        "  tipped_at TIMESTAMP OPTIONS (description = 'When; the partition column.')\n"
-        ")\n"
-        "PARTITION BY DATE(tipped_at)\n"
-        "OPTIONS (\n"
-        "  description = 'Tips of fans.',\n"
-        "  partition_expiration_days = 30,\n"
-        "  labels = [('system', 'eros'), ('component', 'tips'), ('retention', '30d')]\n"
-        ");",
+        RIGHT.replace("after 30 days", "after 90 days"),
+        RIGHT,
     )
 
     def check(self, file: AnalyzedFile) -> Iterator[Finding]:

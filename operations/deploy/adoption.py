@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from declared import seed
 from declared.imports import FoundBy, ImportId
 from google.client import RequestRefusedError
-from google.grants import bindings, dataset_grant
+from google.grants import dataset_grants, policy_grants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -79,11 +79,15 @@ class _Live:
 
     @cached_property
     def dataset_grants(self) -> set[str]:
-        return {grant for grant in map(dataset_grant, (self.dataset or {}).get("access", [])) if grant}
+        return set(map(str, dataset_grants(self.dataset)))
 
     @cached_property
     def policy(self) -> Mapping[str, Any]:
         return self.api.project_policy()
+
+    @cached_property
+    def project_grants(self) -> set[str]:
+        return set(map(str, policy_grants(self.policy)))
 
     @cached_property
     def seed_job(self) -> str | None:
@@ -129,7 +133,7 @@ class _Live:
     def has_account_grant(self, identity: str) -> bool:
         """Whether a service account's policy has a grant: its import id is the account, a blank, and the grant."""
         account, _, grant = identity.partition(" ")
-        return grant in bindings(self.resource("POST", f"{account}:getIamPolicy") or {})
+        return grant in set(map(str, policy_grants(self.resource("POST", f"{account}:getIamPolicy") or {})))
 
 
 def _by_display_name(resources: list[dict[str, Any]]) -> dict[str, str]:
@@ -148,7 +152,7 @@ EXISTS: dict[str, Callable[[_Live, str], bool]] = {
         config.get("service") == identity.partition(" ")[2] for config in live.policy.get("auditConfigs", [])
     ),
     "google_project_iam_custom_role": _Live.has_resource,
-    "google_project_iam_member": lambda live, identity: identity.partition(" ")[2] in bindings(live.policy),
+    "google_project_iam_member": lambda live, identity: identity.partition(" ")[2] in live.project_grants,
     "google_service_account": _Live.has_resource,
     "google_service_account_iam_member": _Live.has_account_grant,
     "google_storage_bucket": lambda live, identity: live.api.bucket_exists(identity),

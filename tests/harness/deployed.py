@@ -11,7 +11,6 @@ from catalog import Column, Routine, ScheduledQuery, Table, View, deployment_ord
 from catalog.model import FIELD_TYPES, ROUTINE_TYPES
 from declared.alerts import AUTO_CLOSE, NOTIFICATION_PERIOD, alerts_of, channel_name, user_labels
 from declared.environment import DATASET_DESCRIPTION, Environment
-from declared.loading import load_environment
 from declared.roles import AUDIT_LOGS, AUDITED_SERVICE, TOKEN_MINTER
 from declared.schedules import all_schedules, last_run_time
 from declared.seed import seed_call
@@ -229,7 +228,7 @@ def _field(column: Any) -> dict[str, Any]:
 def embedded_environment(folder: Path) -> Iterator[Environment]:
     """The environment of an embedded server of its own, with nothing in it; the server ends with the context."""
     with launched(folder) as server:
-        yield load_environment("local").model_copy(update={"endpoint": server.endpoint})
+        yield server.environment
 
 
 def deploy(environment: Environment) -> Deployed:

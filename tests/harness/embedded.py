@@ -12,7 +12,6 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from catalog import Catalog, deployment_order, load_catalog, retarget
-from declared.loading import load_environment
 from tests.harness.checkout import REPOSITORY
 from tests.harness.launcher import NotStartedError, launched
 
@@ -83,8 +82,7 @@ def embedded(checkout: Path = REPOSITORY) -> Iterator[Embedded]:
         NotStartedError: the server ended before it answered.
     """
     with tempfile.TemporaryDirectory() as folder, launched(Path(folder), checkout=checkout) as server:
-        environment = load_environment("local").model_copy(update={"endpoint": server.endpoint})
-        one = Embedded(environment)
+        one = Embedded(server.environment)
         one.pid, one.folder = server.process.pid, Path(folder)
         one.create()
         yield one

@@ -11,12 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
+from declared.loading import load_environment
 from local.process import READY_LINE
 from tests.harness.checkout import REPOSITORY, skip_in_fast_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from declared.environment import Environment
 
 #: A server that does not end by SIGTERM within this time hangs.
 SECONDS_TO_END = 30
@@ -33,6 +36,11 @@ class Launched:
     process: subprocess.Popen[str]
     endpoint: str
     errors: IO[bytes]
+
+    @property
+    def environment(self) -> Environment:
+        """The settings of ``local``, led to this server."""
+        return load_environment("local").model_copy(update={"endpoint": self.endpoint})
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End the process and wait for its end; again is nothing."""

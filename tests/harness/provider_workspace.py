@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import subprocess
@@ -15,10 +14,8 @@ from local.provider.resources import load
 from local.provider.rest import Session, local_endpoints
 from local.provider.values import UNKNOWN, conform
 from tests.harness.checkout import skip_in_fast_run
-from tests.harness.launcher import launched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from local.provider.planning import Change
@@ -46,13 +43,6 @@ def run_terraform(folder: Path, variables: dict[str, str], *arguments: str) -> s
         check=False,
         timeout=60,
     )
-
-
-@contextlib.contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve an embedded environment of its own; gives its base address."""
-    with launched(folder) as server:
-        yield server.endpoint
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import pytest
 from google.api_core.exceptions import BadRequest
 
 from catalog import Table
-from declared.loading import load_environment
 from tests.harness.embedded import Embedded
 from tests.harness.interruptible_server import CUT_OFF_FILE, MESSAGE
 from tests.harness.launcher import launched
@@ -101,12 +100,12 @@ def session_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox
     data = tmp_path_factory.mktemp("embedded")
     copy_template("empty", data, _create)
     with launched(data, "tests.harness.interruptible_server", {CUT_OFF_FILE: str(cut_off_file)}) as server:
-        yield Sandbox(load_environment("local").model_copy(update={"endpoint": server.endpoint}), cut_off_file)
+        yield Sandbox(server.environment, cut_off_file)
 
 
 def _create(data: Path) -> None:
     with launched(data) as server:
-        Embedded(load_environment("local").model_copy(update={"endpoint": server.endpoint})).create()
+        Embedded(server.environment).create()
 
 
 @pytest.fixture
