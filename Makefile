@@ -28,7 +28,7 @@ setup: $(SETUP) ## install what is missing: .venv, node_modules
 .venv/installed: requirements.txt operations/setup.sh
 	@operations/setup.sh "$(PYTHON)"
 
-# after .venv, which brings Node; a newer .venv is no reason to install again, least of all through a copy's link
+# Needs .venv, which brings Node. A newer .venv does not install again: in a copy, node_modules may be a link.
 node_modules/installed: package-lock.json | .venv/installed
 	@echo "Installing the cdktf command line …"
 	@npm ci --no-audit --no-fund --loglevel=error
@@ -52,10 +52,10 @@ cost: $(SETUP) ## print what everything would read and cost, by dry runs; BASE=o
 verify: $(SETUP) ## run the verification tests against ENV
 	@python -m verification --env $(ENV)
 
-preview-up: $(SETUP) ## put up a throw-away environment beside ENV: make preview-up NUMBER=7
+preview-up: $(SETUP) ## create a temporary environment in the project of ENV: make preview-up NUMBER=7
 	@python -m operations preview up $(NUMBER)
 
-preview-down: $(SETUP) ## take it down with everything that bears its name: make preview-down NUMBER=7
+preview-down: $(SETUP) ## delete it, with everything that has its name: make preview-down NUMBER=7
 	@python -m operations preview down $(NUMBER)
 
 up: $(SETUP) ## start the embedded environment
@@ -88,19 +88,19 @@ check/workflows:
 check/shell:
 	@if command -v shellcheck >/dev/null; then shellcheck -x operations/*.sh; fi
 
-test: check ## every check and every test; some 7 minutes on two cores
+test: check ## every check and every test; about 7 minutes on two cores
 	@$(PYTEST) -n $(WORKERS)
 
 test-fast: $(SETUP) ## the tests that need no server and no Terraform; half a minute
 	@EROS_FAST_TESTS=1 $(PYTEST) -n $(WORKERS) -m "not cdktf and not long"
 
-test-long: $(SETUP) ## what repeats or takes long: 30 simulated days, kills, all the sample data
+test-long: $(SETUP) ## tests that repeat or take long: 30 simulated days, kills, all the sample data
 	@$(PYTEST) -n $(WORKERS) -m long
 
 mutations: $(SETUP) ## apply every deliberate defect to a deployed system and print how many the verifier caught
 	@python -m tests.mutations
 
-bench-bandit: $(SETUP) ## simulate 90 days of the caption bandit; some 7 minutes
+bench-bandit: $(SETUP) ## simulate 90 days of the caption bandit; about 7 minutes
 	@python -m benchmarks.bandit
 
 bench-procedures: $(SETUP) ## time each procedure at the operators' sizes and at 10 and 100 times those
