@@ -135,7 +135,7 @@ class _FileAnalysis:
     def _catalog(self, text: str, scope: _Scope) -> bytes:
         """A catalog with the temporary tables and variables that a text may name.
 
-        Registering one takes some 15 ms, so the last one is used again if it has the same names for this text.
+        Registering one takes about 15 ms, so the last one is used again if it has the same names for this text.
         """
         words = set(WORD.findall(text.lower()))
         variables = scope.all()

@@ -38,7 +38,7 @@ def key(*content: object) -> str:
     """The key of a result.
 
     Args:
-        content: everything that the result depends on, beside the code; values whose ``repr`` tells them apart.
+        content: everything that the result depends on, except the code; values whose ``repr`` tells them apart.
     """
     return hashlib.sha256(repr(content).encode()).hexdigest()[:32]
 
@@ -60,7 +60,7 @@ def write(key: str, result: Any) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file beside its place and rename it, so that a reader never sees a part of it."""
+    """Write a file under a temporary name and rename it, so that a reader never sees a part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
         part.write(data)

@@ -174,7 +174,7 @@ class Expansion:
         """A call of a function; if it is written out, its arguments are the columns of a row around its body."""
         if function.name not in self.written_out:
             return f"`{self.catalog.project}.{self.catalog.dataset}.{function.name}`({', '.join(arguments)})"
-        # prefixed, so that an argument is not taken for a column of the same name
+        # prefixed, so that an argument is not mistaken for a column of the same name
         names = {argument.name.lower(): f"{function.name}_{argument.name}" for argument in function.arguments}
         row = ", ".join(
             f"{cast(text, argument.type)} AS {name}"

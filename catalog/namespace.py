@@ -33,7 +33,7 @@ class Namespace:
         """A catalog of these objects, of temporary tables, and of variables as typed constants.
 
         Each object has its qualified name and the shorter spellings too: a house rule demands the qualified one, with
-        a message of its own.
+        its own message.
         """
         catalog = zetasql.empty_catalog()
         for signature in self.signatures:

@@ -1,4 +1,4 @@
-"""What a run of an object asks of the service, as statements that can each be sent alone, for a dry run.
+"""What a run of an object sends to the service, as statements that can each be sent alone, for a dry run.
 
 A dry run does not look into scripts and procedures, and it measures views and table functions as they are deployed, not
 as they are proposed. So scripts are taken apart, variables are replaced by their values, and views and functions that
@@ -28,7 +28,7 @@ def runs_of(
     parameters: Mapping[str, Mapping[str, str]],
     written_out: Collection[str] = (),
 ) -> list[Run]:
-    """What a run of each object asks of the service.
+    """What a run of each object sends to the service.
 
     Args:
         items: routines, views and scheduled queries of the catalog.

@@ -31,7 +31,7 @@ from catalog.model import SqlType
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-#: Catalogs that stay registered at once: the one without variables, and two of the script that is being analyzed.
+#: How many catalogs stay registered: the one without variables, and two of the script that is being analyzed.
 REGISTERED = 3
 
 # GoogleSQL features that BigQuery does not have, and those it has beyond the released set.
@@ -311,7 +311,7 @@ def span(node: Any) -> tuple[int, int]:
 
 
 def children(node: Any) -> Iterator[Any]:
-    """The messages directly below a node; base-class parts are nodes of their own."""
+    """The messages directly below a node; base-class parts are separate nodes."""
     for descriptor, value in node.ListFields():
         if descriptor.message_type is None:
             continue
@@ -336,7 +336,7 @@ class Place(NamedTuple):
 
 
 def walk(node: Any) -> Iterator[Place]:
-    """Every message of a tree, each before those below it; base-class parts are nodes of their own."""
+    """Every message of a tree, each before those below it; base-class parts are separate nodes."""
     waiting = [Place(node, None)]
     while waiting:
         place = waiting.pop()

@@ -1,4 +1,4 @@
-"""What a rule is, and what several rules ask of a file."""
+"""What a rule is, and functions that several rules use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of house rules, made from the rules themselves: each example is compiled and held against its rule."""
+"""The page of house rules, made from the rules themselves: each example is compiled and checked against its rule."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ HEAD = """# House rules
 
 `python -m catalog check` compiles every SQL file and applies these rules to it, on the parse tree or on what the
 analyzer resolved, never by text search. A finding is one line, `file:line:column rule message`; `--format json` gives
-the same as JSON. A rule without findings is silent; with any finding the command exits with 1.
+the same as JSON. A rule without findings prints nothing. With any finding the exit code is 1.
 
 A rule is a class in `catalog/rules/`, listed in `ALL_RULES`. Its docstring and its example make its section here.
 """
 TAIL = """## Other findings
 
-These come before the rules. A file that has one is not held against the rules, because its meaning is unknown.
+These come before the rules. A file that has one is not checked against the rules, because its meaning is unknown.
 
 | finding | meaning |
 |---|---|
@@ -54,7 +54,7 @@ def house_rules() -> str:
     """The page, in Markdown.
 
     Raises:
-        ValueError: an example does not compile, its wrong text is not found, or its right text is.
+        ValueError: an example does not compile, its wrong text has no finding, or its right text has one.
     """
     return "\n".join([HEAD, *(_section(rule) for rule in ALL_RULES), TAIL])
 
@@ -62,7 +62,7 @@ def house_rules() -> str:
 def _section(rule: Rule) -> str:
     findings = _findings(rule, rule.example.wrong)
     if not findings or _findings(rule, rule.example.right):
-        raise ValueError(f"the example of {rule.name} must be found as it is wrong, and not as it is right")
+        raise ValueError(f"the example of {rule.name} must have findings in its wrong text and none in its right text")
     said = "\n".join(findings)
     return (
         f"## {rule.name}\n\n{getdoc(rule)}\n\n"
@@ -72,7 +72,7 @@ def _section(rule: Rule) -> str:
 
 
 def _findings(rule: Rule, text: str) -> list[str]:
-    """What a rule says of an example, without the places: they are those of the frame around it."""
+    """The findings of a rule in an example, without their places: those are places in the frame around it."""
     file = _analyzed(rule.example.folder, FRAMES[rule.example.folder].format(text=text))
     if file.findings:
         raise ValueError(f"the example of {rule.name} does not compile: {file.findings[0]}")

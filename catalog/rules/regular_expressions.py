@@ -22,7 +22,7 @@ ESCAPED_BACKSLASH = re.compile(r"\\\\")
 class UnicodeExpressions:
     r"""A pattern names characters of every script: `\pL`, `\pM`, `\p{Nd}` and the like.
 
-    Every STRING of this system may hold user text, so the rule looks at each literal pattern, whatever it is
+    Every STRING of this system may hold user text, so the rule checks each literal pattern, no matter what it is
     applied to. A pattern that is not a literal is data, and allowed.
     """
 
