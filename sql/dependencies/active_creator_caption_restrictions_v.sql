@@ -1,4 +1,4 @@
--- What a creator does not want to send. The owners keep the restrictions in a table of their own; here only the
+-- What a creator does not want to send. The owners keep the restrictions in their own table; here only the
 -- view's columns are known, so this replacement returns no rows.
 --
 -- An external object: this system reads these columns and, where the specification says so, writes them. It never

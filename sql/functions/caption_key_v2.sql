@@ -6,7 +6,7 @@
 --             give one key (canonical equivalence, NFC: NFKC would make digits of symbols such as '½' and '²').
 --             Where all letters and digits are ASCII the normalised text is the one that stored keys were computed
 --             from: lower(trim(text)), only ASCII letters, digits, '_' and white space kept, each run of white
---             space one blank. White space is what TRIM removes, as Unicode defines it.
+--             space one space. White space is what TRIM removes, as Unicode defines it.
 --             Text without any letter or digit keeps its identity: its key is that of the trimmed text itself.
 -- Cost:       reads no table; a few regular expressions per call.
 CREATE OR REPLACE FUNCTION `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`(message STRING)
@@ -50,7 +50,7 @@ AS (
             -- one byte a character: every letter and digit is ASCII, and marks do not count
             BYTE_LENGTH(letters_and_digits) = CHAR_LENGTH(letters_and_digits),
             REGEXP_REPLACE(lowered, r'[^\pL\p{Nd}_\pZ\t\n\v\f\r\x{85}]', ''),
-            -- letters with their marks, digits, '_' and white space stay; a mark of anything else goes with it
+            -- letters with their marks, digits, '_' and white space stay; other marks are removed with what they belong to
             REGEXP_REPLACE(lowered, r'(\pL\pM*|[\p{Nd}_\pZ\t\n\v\f\r\x{85}])|(?s:.)', r'\1')
           ) AS kept
         FROM text_with_its_letters_and_digits
@@ -70,26 +70,26 @@ ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('Test message 12
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('Hello, World!')
   = TO_HEX(SHA256('hello world')) AS 'punctuation and case do not count';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('Hey babe 😘')
-  = TO_HEX(SHA256('hey babe ')) AS 'trimmed before, not after, the emoji goes';
+  = TO_HEX(SHA256('hey babe ')) AS 'trimmed before the emoji is removed, not after';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('😘 Hey')
-  = TO_HEX(SHA256(' hey')) AS 'nor at the start';
+  = TO_HEX(SHA256(' hey')) AS 'and not at the start';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('  two\t\n words  ')
-  = TO_HEX(SHA256('two words')) AS 'a run of white space is one blank';
+  = TO_HEX(SHA256('two words')) AS 'a run of white space is one space';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('one - two')
-  = TO_HEX(SHA256('one two')) AS 'blanks that meet when a sign goes are one run';
+  = TO_HEX(SHA256('one two')) AS 'spaces around a removed sign are one run';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('under_score')
   = TO_HEX(SHA256('under_score')) AS 'the underscore stays';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('50% off!!! <b>now</b> ½')
-  = TO_HEX(SHA256('50 off bnowb ')) AS 'signs go, fractions are no digits';
+  = TO_HEX(SHA256('50 off bnowb ')) AS 'signs are removed, fractions are not digits';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('a\u200db c\u200bd')
-  = TO_HEX(SHA256('ab cd')) AS 'what has no width goes';
+  = TO_HEX(SHA256('ab cd')) AS 'characters without width are removed';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('a\u00a0\u2003b')
-  = TO_HEX(SHA256('a b')) AS 'white space of every kind is one blank';
+  = TO_HEX(SHA256('a b')) AS 'white space of every kind is one space';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('') = TO_HEX(SHA256('')) AS 'empty text has a key';
-ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`(' \t ') = TO_HEX(SHA256('')) AS 'and so has white space';
+ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`(' \t ') = TO_HEX(SHA256('')) AS 'and white space has the same key';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`(' 🔥 ') = TO_HEX(SHA256('🔥'))
   AS 'without letter or digit: the trimmed text itself';
-ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('_!_') = TO_HEX(SHA256('_!_')) AS 'an underscore is no letter';
+ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('_!_') = TO_HEX(SHA256('_!_')) AS 'an underscore is not a letter';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('🔥')
   != `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('💋') AS 'two emoji are two keys';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('🔥')
@@ -107,17 +107,17 @@ ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('caf\u00e9')
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('caf\u00e9')
   != `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('cafe') AS 'and is not the plain one';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('cafe\u200d\u0301')
-  = `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('caf\u00e9') AS 'a joiner does not keep a mark from its letter';
+  = `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('caf\u00e9') AS 'a joiner does not separate a mark from its letter';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('1\ufe0f\u20e3 left')
   = `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('1 left') AS 'keycap marks do not count';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('Скидка 2\ufe0f\u20e3 дня ❤\ufe0f')
-  = TO_HEX(SHA256('скидка 2 дня ')) AS 'selectors and keycaps count for nothing in other scripts';
+  = TO_HEX(SHA256('скидка 2 дня ')) AS 'selectors and keycaps do not count in other scripts either';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('कि')
   != `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('की') AS 'a vowel sign belongs to its letter';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('क्\u200dष')
-  = `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('क्ष') AS 'joiners count for nothing';
+  = `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('क्ष') AS 'joiners do not count';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('می\u200cخواهم')
-  = `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('میخواهم') AS 'and so does the non-joiner';
+  = `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('میخواهم') AS 'and the non-joiner does not count';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('مُدَرِّس')
   != `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('مدرس') AS 'Arabic vowel marks count';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('१२ दिन!')
@@ -127,4 +127,4 @@ ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('한국')
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('\u1112\u1161\u11ab')
   = `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('한') AS 'composed = decomposed in Hangul';
 ASSERT `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('今夜限り')
-  != `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('今夜') AS 'text without blanks in it';
+  != `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`('今夜') AS 'text without spaces in it';

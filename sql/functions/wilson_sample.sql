@@ -24,4 +24,4 @@ ASSERT (
     SELECT `of-scheduler-proj.eros_scheduling_brain.wilson_sample`(50, 50) AS draw
     FROM UNNEST(GENERATE_ARRAY(1, 1000))
   )
-) AS 'each row draws afresh';
+) AS 'each row has its own draw';

@@ -1,4 +1,4 @@
--- Errors of the last 7 days that speak of a division by zero: a run's, a creator's.
+-- Errors of the last 7 days that mention a division by zero: a run's, a creator's.
 --
 -- Guarantees: looks at all messages, also those written by others; every division of the repository is SAFE_DIVIDE.
 -- Cost:       7 days of etl_job_runs and of creator_processing_errors.

@@ -1,6 +1,6 @@
--- Runs of the last 7 days that failed and that no later run of the same job has made good.
+-- Runs of the last 7 days that failed, without a later success of the same job.
 --
--- Guarantees: a daily run is made good by a run for the same day only, any other run by the next one that ended well.
+-- Guarantees: after a failed daily run only a success for the same day counts; after any other run, the next success.
 -- Cost:       7 days of etl_job_runs.
 WITH recent_runs AS (
   SELECT

@@ -1,4 +1,4 @@
--- Leases that are held by nobody who runs: their holder was cut off, and its job waits for them to end.
+-- Leases whose holder no longer runs: it was cut off, and its job waits until the lease expires.
 --
 -- Cost: leases, and 90 days of etl_job_runs.
 SELECT lease.lease_name, lease.holder, lease.acquired_at, lease.expires_at

@@ -1,4 +1,4 @@
--- Records of the automation that cannot be: an unknown status or level, an end before its start, an end that is missing.
+-- Invalid records of the automation: an unknown status or level, an end before its start, an end that is missing.
 --
 -- Cost: 90 days of etl_job_runs, automation_alerts, lock_sweep_log and schedule_generation_queue.
 SELECT 'etl_job_runs' AS table_name, run.job_id AS record_id, run.job_status AS found

@@ -1,4 +1,4 @@
--- Creators that are queued more than once for a day: their schedule would be made twice.
+-- Creators that are queued more than once for a day: their schedule would be generated twice.
 --
 -- Cost: two columns of schedule_generation_queue.
 SELECT queue.execution_date, queue.page_name, COUNT(*) AS times

@@ -1,6 +1,6 @@
--- Statistics of captions that cannot be: negative counts, bounds outside 0 and 1 or the wrong way round.
+-- Invalid statistics of captions: negative counts, bounds outside 0 and 1 or in the wrong order.
 --
--- Guarantees: a NULL is no breach.
+-- Guarantees: NULL is not a violation.
 -- Cost:       90 days of caption_bandit_stats: 9 of its columns.
 SELECT
   stats.page_name,

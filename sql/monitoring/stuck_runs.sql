@@ -1,7 +1,7 @@
 -- Runs that are RUNNING for longer than they may take: they were cut off.
 --
 -- Guarantees: no rows while every run ends or is younger than its limit; the next run of the job closes such a row.
--- Cost:       90 days of etl_job_runs, a few rows a day.
+-- Cost:       90 days of etl_job_runs, a few rows per day.
 SELECT
   run.job_name,
   run.job_id,

@@ -1,6 +1,6 @@
--- Creators that were queued for a day that has passed and whose schedule was neither made nor given up.
+-- Creators that were queued for a day that has passed and whose schedule was neither generated nor given up.
 --
--- Guarantees: what was queued within the last 24 hours, for whatever day, still has time.
+-- Guarantees: no rows for entries that were queued within the last 24 hours, for any day.
 -- Cost: 90 days of schedule_generation_queue.
 SELECT queue.execution_date, queue.status, COUNT(*) AS creators, MIN(queue.queued_at) AS oldest_queued_at
 FROM `of-scheduler-proj.eros_scheduling_brain.schedule_generation_queue` AS queue

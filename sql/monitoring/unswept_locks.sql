@@ -1,4 +1,4 @@
--- Caption locks that are active although their day has passed, counted by page: the sweep lets them go.
+-- Caption locks that are active although their day has passed, counted by page: the sweep releases them.
 --
 -- Guarantees: the rule is the sweep's own, see sweep_expired_caption_locks.
 -- Cost:       one read of active_caption_assignments.

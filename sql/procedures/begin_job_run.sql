@@ -1,7 +1,7 @@
 -- Begins a run of a scheduled procedure: its row in etl_job_runs and its lease, both or neither.
 --
 -- Inputs:     the job, the lease that it must hold, the Los Angeles day that it runs for, the minutes that it may take,
---             and p_job_id, which takes the id of the run, or NULL when another run is at work.
+--             and p_job_id, which takes the id of the run, or NULL when another run is active.
 -- Guarantees: exactly one of several callers gets the lease. A caller ends as SKIPPED while a run younger than p_minutes
 --             holds the lease, or is RUNNING for the same job and day. Older RUNNING rows of the job belong to runs that
 --             were cut off and are closed as FAILED. An error is recorded in etl_job_runs and automation_alerts
@@ -14,7 +14,7 @@ CREATE OR REPLACE PROCEDURE `of-scheduler-proj.eros_scheduling_brain.begin_job_r
   p_minutes INT64,
   OUT p_job_id STRING
 )
-OPTIONS (description = 'Takes the lease of a job and writes its RUNNING row; gives no id when another run is at work.')
+OPTIONS (description = 'Takes the lease of a job and writes its RUNNING row; gives no id when another run is active.')
 BEGIN
   DECLARE v_job_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_started_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
@@ -53,7 +53,7 @@ BEGIN
           acquired_at = v_started_at,
           expires_at = TIMESTAMP_ADD(v_started_at, INTERVAL p_minutes MINUTE)
         WHERE lease.lease_name = p_lease_name
-          -- asked of the name, not of the row: two first runs may both have put a row there
+          -- checks the name, not the row: two first runs may both have inserted a row
           AND lease.lease_name NOT IN (
             SELECT held.lease_name
             FROM `of-scheduler-proj.eros_scheduling_brain.leases` AS held

@@ -1,7 +1,7 @@
 -- Chooses captions for a creator and locks them for a schedule, so that no other schedule gets them.
 --
 -- Inputs:     the schedule and the day that it is for, today or later; the rest as in select_captions_for_creator.
--- Guarantees: choice and locks are one transaction, and two for one creator at once cannot both commit, so no caption is
+-- Guarantees: choice and locks are one transaction, and two for one creator cannot commit together, so no caption is
 --             ever locked twice. The loser is tried again, five times in all, and then ends with a clear error. Called
 --             again with the same schedule and creator it returns the same captions and locks nothing more. The draws
 --             come from schedule, page and caption alone, so a decision can be replayed (scored_captions with the

@@ -27,7 +27,7 @@ BEGIN
     INSERT (page_name, execution_date, saturation_pct, queued_at, status)
     VALUES (unsaturated.page_name, p_day, unsaturated.saturation_pct, v_now, 'PENDING');
 
-  MERGE `of-scheduler-proj.eros_scheduling_brain.creator_performance_reports` AS standing
+  MERGE `of-scheduler-proj.eros_scheduling_brain.creator_performance_reports` AS existing
   USING (
     SELECT made.page_name, made.report
     FROM `of-scheduler-proj.eros_scheduling_brain.creator_reports`(p_page_name, v_now) AS made
@@ -40,8 +40,8 @@ BEGIN
       ) AS active
     )
   ) AS fresh
-  ON standing.page_name = fresh.page_name
-    AND standing.execution_date = p_day
+  ON existing.page_name = fresh.page_name
+    AND existing.execution_date = p_day
   WHEN NOT MATCHED THEN
     INSERT (page_name, execution_date, job_id, report, created_at)
     VALUES (fresh.page_name, p_day, p_job_id, fresh.report, v_now);

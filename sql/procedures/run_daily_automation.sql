@@ -5,8 +5,8 @@
 --             of their names: the error of one goes to creator_processing_errors and stops only that creator; 5 in a row stop
 --             the run, which ends as FAILED. Then the sweep, whose failure is recorded under SYSTEM_CLEANUP and ends
 --             nothing. Any failure writes one alert: WARNING, CRITICAL when the run failed. A creator is queued, and has its
---             report, at most once a day, whatever is run again. A second run for the day while one is at work and younger
---             than 30 minutes ends as SKIPPED; an older RUNNING row was cut off and is closed as FAILED. The next
+--             report, at most once per day, even if the day runs again. A second run for the day, while one is active and
+--             younger than 30 minutes, ends as SKIPPED; an older RUNNING row was cut off and is closed as FAILED. The next
 --             run for the day does what a run that was cut off left undone.
 -- Cost:       without failures a constant number of statements, see process_creators; alone, three per creator.
 CREATE OR REPLACE PROCEDURE `of-scheduler-proj.eros_scheduling_brain.run_daily_automation`(execution_date DATE)

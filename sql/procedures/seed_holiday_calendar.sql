@@ -26,7 +26,7 @@ BEGIN
     );
   END IF;
 
-  -- a table function takes no column of a join for its argument, so each year is a MERGE of its own
+  -- a table function does not accept a column of a join as an argument, so each year needs its own MERGE
   SET v_year = p_first_year;
   WHILE v_year <= p_last_year DO
     MERGE `of-scheduler-proj.eros_scheduling_brain.holiday_calendar` AS calendar

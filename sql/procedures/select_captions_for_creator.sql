@@ -16,7 +16,7 @@ CREATE OR REPLACE PROCEDURE `of-scheduler-proj.eros_scheduling_brain.select_capt
 )
 OPTIONS (description = 'Chooses captions for a creator by Thompson sampling, within the weekly budgets.')
 BEGIN
-  -- a key of its own, so that every call draws afresh and each caption is drawn once
+  -- a new key, so that every call draws again and each caption is drawn once
   DECLARE v_draw_key STRING DEFAULT GENERATE_UUID();
   DECLARE v_problem STRING DEFAULT `of-scheduler-proj.eros_scheduling_brain.selection_problem`(
     normalized_page_name,

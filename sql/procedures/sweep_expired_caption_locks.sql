@@ -6,12 +6,12 @@
 --             has expired.
 -- Guarantees: one row in etl_job_runs per run; one in lock_sweep_log per run that swept. Locks, log
 --             and alerts are one transaction: a run cut off anywhere leaves nothing half done. One sweep at a
---             time: another ends as SKIPPED; a run that died is in the way for 10 minutes. A second
+--             time: another ends as SKIPPED; a run that died blocks others for 10 minutes. A second
 --             run changes no further lock.
 --             Alerts: WARNING above 1,000 cleaned; above 5,000 still active WARNING, above 10,000 CRITICAL.
 --             An error that ends the run is recorded in etl_job_runs and automation_alerts (CRITICAL) and
 --             raised again. Do not call it inside a transaction.
--- Cost:       one read and one UPDATE of active_caption_assignments, whatever the number of locks.
+-- Cost:       one read and one UPDATE of active_caption_assignments, for any number of locks.
 CREATE OR REPLACE PROCEDURE `of-scheduler-proj.eros_scheduling_brain.sweep_expired_caption_locks`()
 OPTIONS (description = 'Deactivates caption locks whose day has passed, logs the sweep and alerts on large numbers.')
 BEGIN

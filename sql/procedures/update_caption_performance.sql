@@ -52,15 +52,15 @@ BEGIN
           performance.exploration_score,
           performance.last_used,
           performance.performance_percentile,
-          standing.newest_update
+          existing.newest_update
         FROM `of-scheduler-proj.eros_scheduling_brain.caption_performance`(v_now) AS performance
         LEFT JOIN (
           SELECT page_name, caption_id, MAX(last_updated) AS newest_update
           FROM `of-scheduler-proj.eros_scheduling_brain.caption_bandit_stats`
           GROUP BY page_name, caption_id
-        ) AS standing
-          ON performance.page_name = standing.page_name
-          AND performance.caption_id = standing.caption_id
+        ) AS existing
+          ON performance.page_name = existing.page_name
+          AND performance.caption_id = existing.caption_id
       ) AS computed
       ON stats.page_name = computed.page_name
         AND stats.caption_id = computed.caption_id

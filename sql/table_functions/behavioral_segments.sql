@@ -1,4 +1,4 @@
--- How the fans of each page behave: what a message earns, and how that goes with its price.
+-- How the fans of each page behave: what a message earns, and how that changes with its price.
 --
 -- Inputs:     as account_sizes.
 -- Guarantees: one row per page with a message in the window that was sent to anybody. Slope and correlation are
@@ -22,7 +22,7 @@ RETURNS TABLE<
   category_entropy FLOAT64,
   sample_size INT64
 >
-OPTIONS (description = 'Behavioural segment of one page or all pages, with the price statistics that it rests on.')
+OPTIONS (description = 'Behavioural segment of one page or all pages, with the price statistics that it is based on.')
 AS
 WITH
   described AS (

@@ -2,7 +2,7 @@
 --
 -- Inputs:     the page, NULL for all pages.
 -- Guarantees: captions of available_captions with overall_performance_score > 0 and a text, one row per caption_id and
---             page_name, whatever duplicates the view holds. page_name NULL is for every page; with p_page_name given,
+--             page_name, even if the view has duplicates. page_name NULL is for every page; with p_page_name given,
 --             only captions that this page may send, each once.
 -- Cost:       one read of the captions.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.candidate_captions`(p_page_name STRING)

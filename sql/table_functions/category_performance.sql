@@ -1,8 +1,8 @@
--- How each content category and price tier of a page earns, and where it is going.
+-- What each content category and price tier of a page earns, and its trend.
 --
 -- Inputs:     as account_sizes.
 -- Guarantees: one row per page, category and tier with a message in the window that was sent to anybody. The trend
---             compares the mean rpr of the last 30 days with that of the 30 before, whatever the window; STABLE and no
+--             compares the mean rpr of the last 30 days with that of the 30 before, for any window; STABLE and no
 --             percentage where either has no message. price_sensitivity_corr (Pearson, of conv and price) and
 --             best_price_tier (by mean rpr) are those of the category over all its tiers.
 -- Cost:       one read of the window, or of 60 days where that is longer, in mass_messages, and of the captions.

@@ -2,9 +2,9 @@
 --
 -- Inputs:     as scored_captions, and how many captions of each tier are wanted.
 -- Guarantees: eligible captions only, the best scores of each tier. With the uses of the last 7 days at most 5 urgent
---             captions, and 20 of a category, are in a week. What a budget leaves out takes no place of its tier: places
---             within a budget go first to a tier that cannot do without them, then to captions that would be chosen
---             anyway, then by score. Best first is final_score, then caption_id.
+--             captions, and 20 of a category, are in a week. A caption that a budget excludes takes no place of its tier:
+--             places within a budget go first to a tier that needs them, then to captions that would be chosen anyway,
+--             then by score. Best first is final_score, then caption_id.
 -- Cost:       as scored_captions.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.chosen_captions`(
   p_page_name STRING,

@@ -4,7 +4,7 @@
 -- Guarantees: one row per page with a message in the window. The best 10 triggers by lift of rpr, 15 categories and
 --             20 hours by rpr; lists without a row are empty. data_freshness is the end of the last successful
 --             update_caption_performance, NULL before the first.
--- Cost:       one statement over 90 days of mass_messages, whatever the number of pages.
+-- Cost:       one statement over 90 days of mass_messages, for any number of pages.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.creator_reports`(
   p_page_name STRING,
   p_as_of TIMESTAMP

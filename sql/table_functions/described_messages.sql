@@ -1,7 +1,7 @@
 -- The messages of a window that were sent to anybody, with category, price tier and psychological trigger of their caption.
 --
 -- Inputs:     as message_results.
--- Guarantees: one row per message with sent_count > 0, whatever duplicates caption_bank_enriched holds; a message
+-- Guarantees: one row per message with sent_count > 0, even if caption_bank_enriched has duplicates; a message
 --             whose caption is not known has no category, tier or trigger.
 -- Cost:       as captioned_messages, and caption_bank_enriched.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.described_messages`(

@@ -4,7 +4,7 @@
 -- Guarantees: one row per page and candidate caption that any of the page's restriction rows forbids: by category, by
 --             price tier, or by a hard pattern that its text matches. Pages without restrictions have no row. An invalid
 --             pattern is an error, see restriction_patterns.
--- Cost:       each different pattern is matched once with each caption, however many pages have it.
+-- Cost:       each different pattern is matched once with each caption, even if several pages have it.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.excluded_captions`(p_page_name STRING)
 RETURNS TABLE<
   page_name STRING,

@@ -2,7 +2,7 @@
 --
 -- Inputs:     as account_sizes.
 -- Guarantees: one row per page, dimension ('psychological_trigger' or 'day_of_week_la', 1 = Sunday) and member that
---             has a message in the window which was sent to anybody. Messages without a trigger have no row of their own
+--             has a message in the window which was sent to anybody. Messages without a trigger have no separate row
 --             but are among the others. Statistics are NULL where a variance is 0 or one side has too few messages;
 --             significant means |statistic| >= 1.96 with at least 30 messages on both sides.
 -- Source:     Welch's t for rpr: B. L. Welch, Biometrika 34 (1947). Two-proportion z with pooled variance for conv.

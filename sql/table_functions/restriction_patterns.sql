@@ -3,7 +3,7 @@
 -- Inputs:     the page, NULL for all pages.
 -- Guarantees: one row per page, kind ('hard' or 'soft') and pattern, of all the page's restriction rows together. A
 --             pattern that is not a valid regular expression is an error that names creator and pattern: a caption is never
---             let through because its check could not be made.
+--             allowed only because it could not be checked.
 -- Cost:       one read of the restrictions.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.restriction_patterns`(p_page_name STRING)
 RETURNS TABLE<
@@ -30,7 +30,7 @@ SELECT DISTINCT
   kind,
   IF(
     SAFE.REGEXP_CONTAINS('', pattern) IS NULL,
-    ERROR(FORMAT('creator %s has a %s pattern that is no valid regular expression: %s', page_name, kind, pattern)),
+    ERROR(FORMAT('creator %s has a %s pattern that is not a valid regular expression: %s', page_name, kind, pattern)),
     pattern
   ) AS pattern
 FROM patterns_as_written

@@ -6,7 +6,7 @@
 --             holiday_calendar are left out of both. A day's unlock rate is views / messages sent, its EMV the mean over
 --             its messages. Deviations are fractions (-0.3 is 30 % below). A run of weak days is one of compared days in
 --             their order. An exclusion_reason says that the score is not the page's fault or not to be trusted: then
---             LOW, NO CHANGE, 1.00, whatever the score.
+--             LOW, NO CHANGE, 1.00, for any score.
 -- Cost:       one read of 90 days in mass_messages (of all pages: the platform's own decline is seen in all of them).
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.saturation_scores`(
   p_page_name STRING,

@@ -4,7 +4,7 @@
 --             from 1986, Veterans Day on 11 November from 1978).
 -- Guarantees: every federal holiday on its own day, and its observed day as a second row, named '… (observed)', where it
 --             falls on a weekend (Saturday: the Friday before; Sunday: the Monday after); cultural and commercial days;
---             at least 20 rows a year; each (holiday_date, holiday_name) once. Rows belong to the year of their date: New
+--             at least 20 rows per year; each (holiday_date, holiday_name) once. Rows belong to the year of their date: New
 --             Year's Day of the next year, when it is a Saturday, is observed on 31 December of this one.
 -- Source:     5 U.S.C. § 6103 for the federal holidays; Easter by the anonymous Gregorian computus (J. Meeus, Astronomical
 --             Algorithms, 1991, chapter 8).
@@ -208,7 +208,7 @@ ASSERT (
     (DATE '2021-11-25', 'Thanksgiving Day'),
     (DATE '2021-11-29', 'Cyber Monday')
   )
-) = 6 AS 'the days that go by the weekday, 2021';
+) = 6 AS 'the days that depend on the weekday, 2021';
 ASSERT NOT EXISTS (
   SELECT holiday_date FROM `of-scheduler-proj.eros_scheduling_brain.us_holidays`(2026)
   WHERE holiday_name IN ('Labor Day', 'Memorial Day', 'Presidents\' Day', 'Cyber Monday')

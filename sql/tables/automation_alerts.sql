@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS `of-scheduler-proj.eros_scheduling_brain.automation_a
   alert_source STRING NOT NULL OPTIONS (description = 'The procedure that raised it.'),
   alert_message STRING OPTIONS (description = 'What happened, for a person.'),
   job_id STRING OPTIONS (description = 'The run that raised it, as in etl_job_runs.'),
-  acknowledged BOOL DEFAULT FALSE NOT NULL OPTIONS (description = 'Whether somebody has seen to it.'),
+  acknowledged BOOL DEFAULT FALSE NOT NULL OPTIONS (description = 'Whether somebody has acknowledged it.'),
   acknowledged_at TIMESTAMP OPTIONS (description = 'When that was.'),
   acknowledged_by STRING OPTIONS (description = 'Who it was.')
 )

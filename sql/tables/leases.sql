@@ -1,4 +1,4 @@
--- Who may do what must not overlap: one row per lease, taken by an UPDATE inside a transaction.
+-- Leases of work that must not overlap: one row per lease, taken by an UPDATE inside a transaction.
 --
 -- Guarantees: a lease is taken by an UPDATE of its row, never by an INSERT: inserts do not conflict in BigQuery, updates
 --             of one row do. A lease past expires_at is free, no matter who holds it; rows never expire.
@@ -11,6 +11,6 @@ CREATE TABLE IF NOT EXISTS `of-scheduler-proj.eros_scheduling_brain.leases` (
 )
 CLUSTER BY lease_name
 OPTIONS (
-  description = 'Leases of work that must not overlap: one standing row each, taken by an UPDATE in a transaction.',
+  description = 'Leases of work that must not overlap: one permanent row each, taken by an UPDATE in a transaction.',
   labels = [('system', 'eros'), ('component', 'automation'), ('retention', 'none')]
 );

@@ -1,7 +1,7 @@
 -- The sweeps of caption locks: one row per sweep, with what it cleaned.
 --
 -- Guarantees: append-only; rows expire after 30 days.
--- Cost:       partitioned by the day of the sweep; 24 rows a day.
+-- Cost:       partitioned by the day of the sweep; 24 rows per day.
 CREATE TABLE IF NOT EXISTS `of-scheduler-proj.eros_scheduling_brain.lock_sweep_log` (
   sweep_id STRING NOT NULL OPTIONS (description = 'The sweep; the job_id of its run in etl_job_runs.'),
   sweep_time TIMESTAMP NOT NULL OPTIONS (description = 'When it ran; the partition column.'),

@@ -1,25 +1,25 @@
--- The active slots of every schedule with the caption and what the bandit knows of it: what an export reads.
+-- The active slots of every schedule with the caption and what the bandit knows about it: what an export reads.
 --
--- Inputs:     schedule_recommendations, caption_bank, captions, caption_bandit_stats; whatever duplicates they hold.
+-- Inputs:     schedule_recommendations, caption_bank, captions, caption_bandit_stats; they may have duplicates.
 -- Guarantees: one row per active row of schedule_recommendations, never more and never fewer. The caption comes from
 --             caption_bank, from captions where the bank lacks the id; the stats are the newest row of page and caption.
--- Cost:       a filter on schedule_id reaches schedule_recommendations; caption_bandit_stats is read whole, in its
---             90 days.
+-- Cost:       a filter on schedule_id reaches schedule_recommendations; all 90 days of caption_bandit_stats
+--             are read.
 CREATE OR REPLACE VIEW `of-scheduler-proj.eros_scheduling_brain.schedule_recommendations_messages` (
   schedule_id OPTIONS (description = 'The schedule.'),
   page_name OPTIONS (description = 'The creator page that it is for.'),
   day_of_week OPTIONS (description = 'The weekday of the slot.'),
-  scheduled_send_time OPTIONS (description = 'When the message is to be sent.'),
+  scheduled_send_time OPTIONS (description = 'When the message should be sent.'),
   message_type OPTIONS (description = 'What kind of message it is.'),
   caption_id OPTIONS (description = 'The caption of the slot.'),
   caption_text OPTIONS (description = 'Its text.'),
   price_tier OPTIONS (description = 'budget, mid, premium or bump.'),
   content_category OPTIONS (description = 'The category of its content.'),
-  has_urgency OPTIONS (description = 'Whether it presses for time.'),
+  has_urgency OPTIONS (description = 'Whether it is urgent.'),
   performance_score OPTIONS (description = 'Purchases divided by messages sent, as the bandit knows it.'),
   confidence_lower_bound OPTIONS (description = 'Lower end of the interval of its success rate.'),
   confidence_upper_bound OPTIONS (description = 'Upper end of the interval of its success rate.'),
-  total_observations OPTIONS (description = 'Messages that the figures rest on.'),
+  total_observations OPTIONS (description = 'Messages that the figures are based on.'),
   caption_last_updated OPTIONS (description = 'When those figures last changed.'),
   schedule_created_at OPTIONS (description = 'When the slot was made.'),
   schedule_is_active OPTIONS (description = 'TRUE: only active slots are shown.'),
