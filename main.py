@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-# jsii starts the first `node` on the PATH: it must be the one that is installed beside this interpreter
+# jsii starts the first `node` on the PATH: it must be the one that is installed next to this interpreter
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 from catalog import SQL, CatalogError

@@ -51,7 +51,7 @@ class Alert:
 
 
 ALERTS = (
-    # mail of the transfer service itself would go to the config's owner, a service account that nobody reads
+    # mail of the transfer service itself would go to the config's owner, a service account whose mail nobody reads
     Alert(
         "scheduled_query_failed",
         "a scheduled query failed",

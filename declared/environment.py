@@ -55,7 +55,7 @@ def _repository(value: str) -> str:
 def _known_grant(value: str) -> str:
     role, _, member = value.partition(" ")
     if not role.startswith(("roles/", "projects/", "organizations/")):
-        raise ValueError(f"{value!r} is not a grant: write a role, a blank and a member")
+        raise ValueError(f"{value!r} is not a grant: write a role, a space and a member")
     return f"{role} {_member(member)}"
 
 
@@ -130,14 +130,14 @@ class State(_Settings):
 
 
 class Preview(_Settings):
-    """Throw-away environments by number, each in the project of the environment that it is ``beside``."""
+    """Temporary environments by number, each in the project of the host environment that ``beside`` names."""
 
     beside: str
     expires_after_days: Annotated[int, Field(ge=1, le=90)]
 
 
 class PreviewFile(_Settings):
-    """The template of numbered previews; all other settings are those of the environment beside them."""
+    """The template of numbered previews; all other settings are those of their host environment."""
 
     preview: Preview
 
@@ -173,7 +173,7 @@ class Environment(_Settings):
 
     @property
     def host(self) -> str:
-        """The environment whose project, endpoint and state this one shares: its own name but for a preview."""
+        """The environment whose project, endpoint and state this one uses: its own name, or the host of a preview."""
         return self.preview.beside if self.preview else self.name
 
     @property
@@ -208,7 +208,7 @@ class Environment(_Settings):
         return names.etl_account(self.number, self.project)
 
     def is_account_of_a_preview(self, member: str) -> bool:
-        """Whether an IAM member is the service account of a preview beside this environment; of any number."""
+        """Whether an IAM member is the service account of a preview in this environment's project; of any number."""
         return not self.guards.protect_data and names.is_preview_account(member, self.project)
 
     @property
@@ -223,7 +223,7 @@ class Environment(_Settings):
 
     @property
     def previewer(self) -> str:
-        """E-mail address of the account that deploys previews beside this environment, from any branch."""
+        """E-mail address of the account that deploys previews in this environment's project, from any branch."""
         return names.account("previewer", self.project)
 
     @property

@@ -1,4 +1,4 @@
-"""How the import id of each declared object is found: the stacks write it beside their synthesis, adoption asks."""
+"""How the import id of each declared object is found. The stacks write it down, and adoption reads it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 #: In a stack's folder: how the import id of each address is found.
 IMPORT_IDS = "import-ids.json"
-#: In a stack's folder: import blocks, which Terraform reads beside the synthesized configuration.
+#: In a stack's folder: import blocks, which Terraform reads together with the synthesized configuration.
 IMPORTS = "imports.tf.json"
 
 

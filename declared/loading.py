@@ -53,11 +53,11 @@ def previews(folder: Path = ENVIRONMENTS) -> dict[str, Preview]:
     """
     contents = {file.stem: _content(file) for file in sorted(folder.glob("*.yaml"))}
     found = {name: _preview(name, content) for name, content in contents.items() if "preview" in content}
-    beside: dict[str, str] = {}
+    hosts: dict[str, str] = {}
     for name, template in found.items():
-        if (other := beside.setdefault(template.beside, name)) != name:
+        if (other := hosts.setdefault(template.beside, name)) != name:
             raise EnvironmentFileError(
-                f"{name}.yaml: preview.beside: {other}.yaml is beside {template.beside} already, and its numbers "
+                f"{name}.yaml: preview.beside: {other}.yaml names {template.beside} already, and its numbers "
                 "would have the same datasets"
             )
     return found

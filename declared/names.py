@@ -46,7 +46,7 @@ def system(number: int | None) -> str:
 
 
 def preview_dataset(dataset: str, number: int) -> str:
-    """The dataset of a preview beside an environment's: ``eros_scheduling_brain_pr7``."""
+    """The dataset of a preview, from the dataset of its host: ``eros_scheduling_brain_pr7``."""
     return f"{dataset}_pr{number}"
 
 
@@ -92,7 +92,7 @@ def schedule_display_name(system: str, query: str) -> str:
 
 
 def is_schedule_of(system: str, display_name: str) -> bool:
-    """Whether a transfer config is named as a scheduled query of ``system`` is."""
+    """Whether a transfer config has the name of a scheduled query of ``system``."""
     return display_name.startswith(schedule_display_name(system, ""))
 
 

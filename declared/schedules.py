@@ -1,7 +1,7 @@
 """When the scheduled queries run: data for the stacks, the verifier and the operators' commands.
 
 The transfer service's schedules are in UTC, so a Los Angeles time moves twice a year. Each query is therefore scheduled
-hourly, at its minute, and its SQL goes on only when the hour of ``@run_time`` in Los Angeles is one of its hours. The
+hourly, at its minute, and its SQL continues only when the hour of ``@run_time`` in Los Angeles is one of its hours. The
 hours are those of the guard in sql/schedules/; the minute is declared here. All else is computed from these two.
 """
 
@@ -90,12 +90,12 @@ def schedules_of(environment: Environment) -> tuple[Schedule, ...]:
 
 
 def runs_a_month(schedule: Schedule) -> float:
-    """How many runs a month go on past their guard, as an average over the years."""
+    """How many runs per month pass their guard, as an average over the years."""
     return len(schedule.hours_la) * (DAYS_A_MONTH if schedule.day_of_year is None else 1 / 12)
 
 
 def works_at(schedule: Schedule, run_time: datetime) -> bool:
-    """Whether a query goes on past its guard at a run time."""
+    """Whether a query passes its guard at a run time."""
     return run_time.astimezone(LOS_ANGELES).hour in schedule.hours_la
 
 

@@ -35,7 +35,7 @@ NO_RETRY = Retry(predicate=lambda _error: False)
 class LiveSystemError(Exception):
     """The live system cannot be read; the message says what was asked, what came back and what to do.
 
-    ``about`` is the object that the request was about, '' where it was about none.
+    ``about`` is the object that the request was about, '' if it was about no object.
     """
 
     def __init__(self, message: str, about: str = "") -> None:
@@ -69,7 +69,7 @@ class GoogleApi:
             location=environment.location,
             client_options={"api_endpoint": environment.endpoint} if environment.endpoint else None,
         )
-        # the embedded environment answers at once or not at all; Google can be busy for a moment
+        # the embedded environment answers immediately or not at all; Google can be busy for a moment
         self._retry = NO_RETRY if environment.endpoint else Retry(timeout=CALL_SECONDS)
         self._dataset = f"{environment.project}.{environment.dataset}"
 

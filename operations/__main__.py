@@ -33,12 +33,12 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 console = Console()
 errors = Console(stderr=True)
 
-preview = typer.Typer(no_args_is_help=True, help="Throw-away environments by number: up, down, sweep.")
+preview = typer.Typer(no_args_is_help=True, help="Temporary environments by number: up, down, sweep.")
 app.add_typer(preview, name="preview")
 
 Env = Annotated[str | None, typer.Option("--env", help="local, staging or prod; by default EROS_ENV, else local")]
-Beside = Annotated[
-    str | None, typer.Option("--env", help="preview-local or preview, or their environment; by default EROS_ENV")
+Host = Annotated[
+    str | None, typer.Option("--env", help="preview-local or preview, or their host environment; by default EROS_ENV")
 ]
 Number = Annotated[int, typer.Argument(min=1, max=999_999, metavar="NUMBER", help="a preview's number, such as 7")]
 Base = Annotated[str | None, typer.Option(help="a git revision whose costs to compare with, e.g. origin/main")]
@@ -201,7 +201,7 @@ def drift_issue(
 
 
 @preview.command()
-def up(number: Number, env: Beside = None) -> None:
+def up(number: Number, env: Host = None) -> None:
     """Create a preview: its own dataset with sample data, every stack, verification, one run of each schedule."""
     environment = _preview(number, env)
     outcome = deployment.deploy(environment, console, adopt=True, auto_approve=True)
@@ -209,13 +209,13 @@ def up(number: Number, env: Beside = None) -> None:
 
 
 @preview.command()
-def down(number: Number, env: Beside = None) -> None:
+def down(number: Number, env: Host = None) -> None:
     """Delete a preview with everything that has its name."""
     previews.down(_preview(number, env), console)
 
 
 @preview.command()
-def sweep(env: Beside = None) -> None:
+def sweep(env: Host = None) -> None:
     """Delete every preview that has expired; for a nightly run."""
     previews.sweep(previews.template_of(_named(env)), console)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: Rows of a table that are shown; the number of all rows is in its title.
 SHOWN = 6
-#: A log has no width of its own.
+#: A log file has no width.
 LOG_WIDTH = 132
 CAPTION_WIDTH = 48
 #: A creator's share of a day: captions of each tier, budget, mid, premium and bump.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install cdktf's successor beside it, in .cache/cdktn. EROS_CDK=cdktn then uses it (docs/successor.md).
+# Install cdktf's successor next to it, in .cache/cdktn. EROS_CDK=cdktn then uses it (docs/successor.md).
 set -eu
 cd "$(dirname "$0")/.."
 folder=.cache/cdktn

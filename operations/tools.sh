@@ -15,9 +15,9 @@ CDKTF_DISABLE_PLUGIN_CACHE_ENV=true
 CDKTF_SKIP_PROVIDER_LOCK=true
 export EROS_TERRAFORM TERRAFORM_BINARY_NAME CDKTF_DISABLE_PLUGIN_CACHE_ENV CDKTF_SKIP_PROVIDER_LOCK
 
-# `python -m local env` prints the variables that lead Terraform to the embedded environment. A real project needs none.
+# `python -m local env` prints the variables that point Terraform to the embedded environment. A real project needs none.
 settings=environments/$EROS_ENV.yaml
-if [ ! -f "$settings" ]; then # a preview, NAME-NUMBER, uses the endpoint of the environment beside it
+if [ ! -f "$settings" ]; then # a preview, NAME-NUMBER, uses the endpoint of its host environment
     beside=$(sed -n 's/^ *beside: *//p' "environments/${EROS_ENV%-*}.yaml" 2>/dev/null) || true
     settings=environments/$beside.yaml
 fi

@@ -78,7 +78,7 @@ def literal(text: str) -> str:
 
 
 def write(app: App, stacks: Sequence[Stack]) -> None:
-    """Write every stack, and beside each how its objects are imported; imports of an earlier run are removed.
+    """Write every stack, and next to each how its objects are imported; imports of an earlier run are removed.
 
     Raises:
         EnvironmentFileError: EROS_ADOPT names an address that is not declared, or cannot be read.
@@ -116,7 +116,7 @@ def adopt(stack: TerraformStack, wanted: Mapping[str, str]) -> None:
 
 
 def adoption_file() -> dict[str, dict[str, str]]:
-    """What is to be adopted: the file named by EROS_ADOPT, ``{stack: {resource address: import id}}``.
+    """What to adopt: the file named by EROS_ADOPT, ``{stack: {resource address: import id}}``.
 
     Raises:
         EnvironmentFileError: the file cannot be read, or holds something else.

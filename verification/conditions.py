@@ -19,7 +19,7 @@ SHOWN_REMEDIES = 5
 class Condition:
     """A query of sql/monitoring/, the object that it is about, and what fixes its rows.
 
-    ``remedy`` is a command or a statement. ``{dataset}`` stands for the dataset's qualified name, ``{env}`` for the
+    ``remedy`` is a command or a statement. ``{dataset}`` is the dataset's qualified name, ``{env}`` for the
     environment's name, and a column's name in braces for its value.
     """
 

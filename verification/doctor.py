@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from declared.environment import Environment
 
 SHOWN_ROWS = 10
-#: A log has no width of its own.
+#: A log file has no width.
 LOG_WIDTH = 140
 
 
@@ -228,7 +228,7 @@ def _table(rows: list[dict[str, str]]) -> Table:
 
 
 def print_json(examination: Examination, console: Console) -> None:
-    """The whole examination as JSON."""
+    """All results as JSON."""
     console.file.write(json.dumps(asdict(examination), indent=2, ensure_ascii=False) + "\n")
 
 

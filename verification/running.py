@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: When a verification gives up.
 DEADLINE_SECONDS = 300.0
-#: How long Google may take to show a change; the embedded environment shows it at once.
+#: How long Google may take to show a change; the embedded environment shows it immediately.
 SETTLE_SECONDS = 60.0
 Chosen = tuple[str, Check]
 #: Pauses between retries of what settles late.
@@ -41,7 +41,7 @@ def chosen_checks(suites: Sequence[str] = (), tests: Sequence[str] = ()) -> list
 
     Args:
         suites: names of :data:`verification.suites.SUITES`; none, and no tests, means all.
-        tests: ids of single checks, such as ``3.1``, besides those of the suites.
+        tests: ids of single checks, such as ``3.1``, in addition to those of the suites.
 
     Raises:
         LookupError: a suite or a test that does not exist; the message lists those that do.

@@ -1,4 +1,4 @@
-"""Finds the declared objects that exist already, so that Terraform adopts them: after a lost state, or made by hand.
+"""Finds the declared objects that exist already, so that Terraform adopts them: after a lost state, or created by hand.
 
 The stacks say how each object's import id is found; here the live system is asked.
 """
@@ -131,7 +131,7 @@ class _Live:
         return found is not None and found.get("state") != "DELETED" and not found.get("deleted")
 
     def has_account_grant(self, identity: str) -> bool:
-        """Whether a service account's policy has a grant: its import id is the account, a blank, and the grant."""
+        """Whether a service account's policy has a grant: its import id is the account, a space, and the grant."""
         account, _, grant = identity.partition(" ")
         return grant in set(map(str, policy_grants(self.resource("POST", f"{account}:getIamPolicy") or {})))
 

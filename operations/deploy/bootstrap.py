@@ -113,7 +113,7 @@ def _synthesize(environment: Environment) -> Workspace:
     OUTPUT.mkdir(parents=True, exist_ok=True)
     (folder / "backend_override.tf.json").unlink(missing_ok=True)
     variables = {**cdktf_variables(environment), "CHECKPOINT_DISABLE": "1"}
-    variables.pop("EROS_ADOPT", None)  # --adopt writes its import blocks beside the configuration
+    variables.pop("EROS_ADOPT", None)  # --adopt writes its import blocks next to the configuration
     printed([sys.executable, "main.py"], {**variables, "EROS_BOOTSTRAP": "1", "CDKTF_OUTDIR": str(OUTPUT)})
     return Workspace(folder, stack, {**variables, **(_embedded_variables(variables) if environment.endpoint else {})})
 

@@ -97,7 +97,7 @@ def own_turn(title: str, say: Callable[[str], object]) -> Iterator[None]:
         say: called with one line when this run has to wait.
     """
     TURN.parent.mkdir(exist_ok=True)
-    with TURN.open("a+", encoding="utf-8") as file:  # the kernel releases the lock however this process ends
+    with TURN.open("a+", encoding="utf-8") as file:  # the kernel releases the lock when this process ends in any way
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

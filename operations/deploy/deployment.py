@@ -33,7 +33,7 @@ class Deployment:
 
 
 def deploy(environment: Environment, console: Console, adopt: bool, auto_approve: bool) -> Deployment:
-    """Deploy what the repository declares to an environment, whatever is there already.
+    """Deploy what the repository declares to an environment, no matter what exists there already.
 
     Args:
         environment: where to deploy. The embedded one is started first; it and previews get dependencies and sample

@@ -1,4 +1,4 @@
-"""Throw-away environments by number: deleted with everything that has their names, and swept when they expire."""
+"""Temporary environments by number: deleted with everything that has their names, and swept when they expire."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def template_of(name: str) -> str:
     for template, preview in templates.items():
         if preview.beside == name:
             return template
-    beside = ", ".join(f"{template} beside {preview.beside}" for template, preview in templates.items())
-    raise EnvironmentFileError(f"{name!r} has no previews (there are: {beside or 'none'})")
+    known = ", ".join(f"{template} in the project of {preview.beside}" for template, preview in templates.items())
+    raise EnvironmentFileError(f"{name!r} has no previews (there are: {known or 'none'})")
 
 
 def down(environment: Environment, console: Console) -> None:
@@ -111,7 +111,7 @@ def remove_what_is_left(environment: Environment, api: GoogleApi) -> Iterator[st
         if labels <= resource.get("userLabels", {}).items():
             api.monitoring("DELETE", resource["name"])
             yield resource["displayName"]
-    yield from _revoke(environment, api)  # before the account goes: Google keeps the grants of deleted ones
+    yield from _revoke(environment, api)  # before the account is deleted: Google keeps the grants of deleted ones
     if account := api.service_accounts().get(environment.service_account):
         api.iam("DELETE", account)
         yield environment.service_account

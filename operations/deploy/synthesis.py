@@ -26,7 +26,7 @@ def synthesize(environment: Environment, console: Console, adopt: bool) -> None:
     Args:
         environment: what to synthesize.
         console: where progress is shown.
-        adopt: write import blocks of the objects that exist beside it. EROS_ADOPT is then ignored.
+        adopt: also write import blocks of the objects that exist. EROS_ADOPT is then ignored.
 
     Raises:
         StepFailedError: the SQL or the environment's file cannot be used.
@@ -56,7 +56,7 @@ def adoption_of(environment: Environment, output: Path) -> Adoption:
 
 def _run_app(environment: Environment, output: Path, adopt: bool) -> None:
     variables = {**cdktf_variables(environment), "CDKTF_OUTDIR": str(output)}
-    if adopt:  # an import block of its own for an object would be a second one
+    if adopt:  # EROS_ADOPT would write a second import block for an object
         variables.pop("EROS_ADOPT", None)
     printed([sys.executable, "main.py"], variables)
 

@@ -56,8 +56,8 @@ SAMPLE_ARGUMENTS = {
 class Estimate:
     """What one call reads and is billed, in bytes, from how many tables, and how often per month the schedules call it.
 
-    ``calls_a_month`` is 0 for what no schedule reaches. ``problem`` is the reason why there is no estimate; the figures
-    of a call are 0 then.
+    ``calls_a_month`` is 0 for what no schedule reaches. ``problem`` says why there is no estimate; the figures of a
+    call are 0 then.
     """
 
     name: str
@@ -277,10 +277,10 @@ def _estimate(item: SqlObject, dry_runs: list[DryRun | str], calls_a_month: floa
 
 
 def _calls_a_month(scheduled: Iterable[tuple[Run, float]]) -> dict[str, float]:
-    """Calls a month of what the scheduled queries' runs name, once for each place that names it.
+    """Calls per month of what the scheduled queries' runs name, once for each place that names it.
 
     Args:
-        scheduled: each scheduled query's run, and how often a month it is made.
+        scheduled: each scheduled query's run, and how often per month it is made.
     """
     calls: dict[str, float] = {}
     for run, runs in scheduled:
@@ -290,7 +290,7 @@ def _calls_a_month(scheduled: Iterable[tuple[Run, float]]) -> dict[str, float]:
 
 
 def _run_times() -> dict[str, dict[str, str]]:
-    """What the transfer service binds in each scheduled query, for the last run that went on past its guard."""
+    """What the transfer service binds in each scheduled query, for the last run that passed its guard."""
     now = datetime.now(UTC)
     times = {schedule.name: last_run_time(schedule, now) for schedule in all_schedules()}
     return {

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from operations.review.cost import CostChange, Estimate
 
-#: A log has no width of its own.
+#: A log file has no width.
 LOG_WIDTH = 160
-COLUMNS = ("object", "kind", "reads", "tables", "a call", "calls a month", "a month", "budget")
-DIFFERENCES = ("reads more", "more a month")
-NUMBERS = {"reads", "tables", "a call", "calls a month", "a month", *DIFFERENCES}
+COLUMNS = ("object", "kind", "reads", "tables", "per call", "calls per month", "per month", "budget")
+DIFFERENCES = ("reads more", "more per month")
+NUMBERS = {"reads", "tables", "per call", "calls per month", "per month", *DIFFERENCES}
 
 
 def table(changes: Sequence[CostChange], with_base: bool) -> Table:
@@ -111,7 +111,7 @@ def _scheduled(estimates: Sequence[Estimate]) -> list[str]:
     if not known:
         return ["scheduled queries: not known"]
     without = f" without {len(scheduled) - len(known)} not estimated" if len(known) < len(scheduled) else ""
-    return [f"scheduled queries: {money(sum(known))} a month{without}"]
+    return [f"scheduled queries: {money(sum(known))} per month{without}"]
 
 
 def _columns(with_base: bool) -> tuple[str, ...]:
@@ -153,7 +153,7 @@ def _verdict(estimate: Estimate | None) -> str:
         return ""
     read, price = size(budget.bytes_read), money(budget.dollars)
     if not estimate.over_budget and estimate.dollars > budget.dollars:
-        return f"within {read}; {money(estimate.dollars)} with the minimum of 10 MB a table, over {price}"
+        return f"within {read}; {money(estimate.dollars)} with the minimum of 10 MB per table, over {price}"
     return f"{'OVER' if estimate.over_budget else 'within'} {read}, {price}"
 
 

@@ -45,7 +45,7 @@ def repository_of(variables: Mapping[str, str]) -> Repository:
     if missing := [name for name in ("GITHUB_REPOSITORY", "GITHUB_TOKEN") if not variables.get(name)]:
         raise StepFailedError(
             f"{' and '.join(missing)} not set: a workflow's job has the repository (OWNER/NAME) and passes "
-            "${{ github.token }}; elsewhere set both, the token one of your own.",
+            "${{ github.token }}; elsewhere set both, with your own token.",
             2,
         )
     api = variables.get("GITHUB_API_URL") or "https://api.github.com"
@@ -237,10 +237,10 @@ def _advice(repository: Repository, response: requests.Response, permission: str
         case 403 | 429 if limited:
             return "This token has made too many requests: run it again in an hour."
         case 401:
-            return "GITHUB_TOKEN is not valid, or not any more: a job's token ends with the job."
+            return "GITHUB_TOKEN is not valid, or has expired: a job's token ends with the job."
         case 403:
             return (
-                f"The job needs `{permission}: write` under `permissions`, a token of your own the same; "
+                f"The job needs `{permission}: write` under `permissions`, your own token the same permission; "
                 "the token of a fork's pull request can never write."
             )
         case 404:

@@ -84,7 +84,7 @@ class Grant:
             return everybody
         if self.member.startswith("domain:"):
             return "everyone of the domain"
-        return "can change the rights of others" if self.role.endswith(ADMINISTRATION) else ""
+        return "can change other members' rights" if self.role.endswith(ADMINISTRATION) else ""
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Section:
-    """A piece with a heading: lines that are read at once, then folded pieces."""
+    """A piece with a heading: lines that are always visible, then folded pieces."""
 
     heading: str
     lines: tuple[str, ...]

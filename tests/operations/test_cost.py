@@ -91,7 +91,7 @@ def test_the_columns_that_are_read_count_and_each_table_is_billed_10_megabytes(
     assert (view.bytes_billed, view.tables) == (40 * MEGABYTE, 4)
 
 
-def test_calls_a_month_come_from_the_schedules_through_whatever_is_called(
+def test_calls_per_month_come_from_the_schedules_through_everything_that_is_called(
     everything: dict[tuple[str, str], Estimate],
 ) -> None:
     calls = {key: round(each.calls_a_month, 1) for key, each in everything.items()}
@@ -276,11 +276,11 @@ def test_the_report_for_people(changes: list[CostChange]) -> None:
 @pytest.mark.parametrize(
     ("estimates", "said"),
     [
-        ([(MEGABYTE, "")], "1 object; scheduled queries: $0.007257 a month; all within their budgets"),
+        ([(MEGABYTE, "")], "1 object; scheduled queries: $0.007257 per month; all within their budgets"),
         (
             [(MEGABYTE, ""), (0, "refused")],
             (
-                "2 objects; scheduled queries: $0.007257 a month without 1 not estimated; "
+                "2 objects; scheduled queries: $0.007257 per month without 1 not estimated; "
                 "what was estimated is within its budget; not estimated: 1"
             ),
         ),
@@ -312,7 +312,7 @@ def test_a_failed_dry_runs_message_is_not_markup() -> None:
 def test_a_minimum_above_a_budgets_price_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(budgets.BY_NAME, "update_caption_performance", Budget("least", MEGABYTE, 0.00001))
     row = cost_report.markdown([CostChange("q", None, estimated())], with_base=False).splitlines()[-1]
-    assert row.endswith("| within 1.0 MB; $0.00006 with the minimum of 10 MB a table, over $0.00001 |")
+    assert row.endswith("| within 1.0 MB; $0.00006 with the minimum of 10 MB per table, over $0.00001 |")
 
 
 def test_the_report_for_programs(changes: list[CostChange]) -> None:

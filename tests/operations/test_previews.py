@@ -1,4 +1,4 @@
-"""Previews: what is taken down by name and what is left alone, what is swept, and that runs take turns."""
+"""Previews: what is deleted by name and what is left alone, what is swept, and that runs take turns."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def console() -> Console:
     return Console(file=io.StringIO(), width=160)
 
 
-def test_what_bears_a_previews_name_goes_and_its_neighbours_stay(project: Project) -> None:
+def test_what_has_a_previews_name_is_deleted_and_its_neighbours_stay(project: Project) -> None:
     deleted = f"deleted:serviceAccount:{account(7)}?uid=123"
     project.policy["bindings"].append({"role": "roles/viewer", "members": [deleted, "user:ann@example.com"]})
     project.refusals = 2
@@ -165,7 +165,7 @@ def test_a_policy_that_others_keep_changing_is_given_up(project: Project) -> Non
     assert account(7) in project.service_accounts()
 
 
-def test_nothing_but_a_preview_is_deleted_by_name(project: Project) -> None:
+def test_only_a_preview_is_deleted_by_name(project: Project) -> None:
     before = dict(project.held)
     with pytest.raises(StepFailedError, match="local is not a preview"):
         list(remove_what_is_left(load_environment("local"), cast("GoogleApi", project)))
@@ -195,7 +195,7 @@ def test_the_sweep_takes_down_what_has_expired_and_remnants(
     assert "preview-local-7 exists until 2026-12-02 12:00 UTC" in printed
 
 
-def test_one_that_cannot_be_taken_down_keeps_no_other_from_it(
+def test_one_that_cannot_be_deleted_does_not_stop_the_others(
     project: Project, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = []
@@ -221,10 +221,10 @@ def test_a_project_without_previews_has_no_existing_ones() -> None:
     assert existing("preview-local", cast("GoogleApi", there)) == []
 
 
-def test_an_environment_means_the_previews_beside_it() -> None:
+def test_an_environment_means_the_previews_in_its_project() -> None:
     assert template_of("local") == template_of("preview-local") == "preview-local"
     assert template_of("staging") == "preview"
-    with pytest.raises(EnvironmentFileError, match=r"'prod' has no previews .*preview beside staging"):
+    with pytest.raises(EnvironmentFileError, match=r"'prod' has no previews .*preview in the project of staging"):
         template_of("prod")
 
 

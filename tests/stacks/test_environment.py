@@ -61,7 +61,7 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, old: str, new: str, said: str)
     assert all(line.startswith("test.yaml: ") for line in problems)
 
 
-def test_several_problems_are_shown_at_once(tmp_path: Path) -> None:
+def test_several_problems_are_shown_together(tmp_path: Path) -> None:
     assert len(problem_of(tmp_path, GOOD.replace("location: US\n", "region: US\n")).splitlines()) == 2
 
 
@@ -117,7 +117,7 @@ def test_every_environment_file_points_to_the_schema(file: str) -> None:
     assert first == "# yaml-language-server: $schema=schema.json"
 
 
-def test_a_preview_is_its_host_under_names_of_its_own() -> None:
+def test_a_preview_is_its_host_under_its_own_names() -> None:
     local, seven = load_environment("local"), load_environment("preview-local-7")
     shared = ("project", "project_number", "location", "endpoint", "state", "alert_email")
     assert [getattr(seven, key) for key in shared] == [getattr(local, key) for key in shared]
@@ -130,11 +130,11 @@ def test_a_preview_is_its_host_under_names_of_its_own() -> None:
     assert (local.number, local.system, local.host, local.tables_expire_after_days) == (None, "eros", "local", None)
 
 
-def test_a_second_template_beside_one_environment_is_refused(tmp_path: Path) -> None:
+def test_a_second_template_with_the_same_host_is_refused(tmp_path: Path) -> None:
     """Its preview 7 would have the dataset of the other's."""
     for name in ("preview", "preview-qa"):
         (tmp_path / f"{name}.yaml").write_text("preview: {beside: staging, expires_after_days: 7}")
-    with pytest.raises(EnvironmentFileError, match=r"preview-qa\.yaml is beside staging already"):
+    with pytest.raises(EnvironmentFileError, match=r"preview-qa\.yaml names staging already"):
         previews(tmp_path)
 
 
@@ -195,4 +195,4 @@ def test_a_wrong_file_of_previews_is_one_line(tmp_path: Path, text: str, said: s
 def test_only_a_previews_own_account_is_taken_for_one(member: str, expected: bool) -> None:
     assert load_environment("local").is_account_of_a_preview(member) is expected
     guarded = load_environment("prod").model_copy(update={"project": "eros-local"})
-    assert not guarded.is_account_of_a_preview(member), "no preview is beside guarded data"
+    assert not guarded.is_account_of_a_preview(member), "a guarded environment hosts no preview"

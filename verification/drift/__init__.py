@@ -22,7 +22,7 @@ __all__ = ["READERS", "Aspect", "Reader", "function_bodies", "read_drift", "sign
 
 @dataclass(frozen=True)
 class Reader:
-    """One kind of drift. The id stays the same from release to release, whatever is added.
+    """One kind of drift. The id stays the same from release to release, even when kinds are added.
 
     ``settles`` is for what Google shows a while after the change.
     """

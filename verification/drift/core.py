@@ -57,7 +57,7 @@ class Aspect[Part]:
 
     @property
     def same(self) -> bool:
-        """Whether both sides have the same lines, trailing blanks aside."""
+        """Whether both sides have the same lines, except for trailing spaces."""
         return _lines(self.declared) == _lines(self.live)
 
     @property
