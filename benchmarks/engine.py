@@ -91,10 +91,10 @@ FIGURES = (
     Figure("SELECT, 4 clients"),
     Figure("SELECTs/s, 20 clients", "/s", budget=60),
     Figure("SELECT, 20 clients"),
-    Figure("SELECTs/s beside INSERTs", "/s"),
-    Figure("SELECT beside INSERTs"),
-    Figure("INSERTs/s beside SELECTs", "/s"),
-    Figure("INSERT beside SELECTs"),
+    Figure("SELECTs/s during INSERTs", "/s"),
+    Figure("SELECT during INSERTs"),
+    Figure("INSERTs/s during SELECTs", "/s"),
+    Figure("INSERT during SELECTs"),
     Figure("errors of clients", "", budget=0),
 )
 console = Console()
@@ -208,7 +208,7 @@ def scripts(server: Embedded) -> Samples:
 
 
 def throughput(server: Embedded) -> Samples:
-    """SELECTs per second and their milliseconds, with more and more clients and beside clients that write."""
+    """SELECTs per second and their milliseconds, with more and more clients, and while other clients write."""
     found: Samples = {}
     errors: list[str] = []
     for clients in CLIENTS:
@@ -218,8 +218,8 @@ def throughput(server: Embedded) -> Samples:
         errors += [error for client in answers for error in client.errors]
     mixed = together(server, [QUERIES[COUNT]] * READERS + [INSERT] * WRITERS)
     for one, other, answers in (("SELECT", "INSERT", mixed[:READERS]), ("INSERT", "SELECT", mixed[READERS:])):
-        found[f"{one}s/s beside {other}s"] = [rate(answers)]
-        found[f"{one} beside {other}s"] = all_milliseconds(answers)
+        found[f"{one}s/s during {other}s"] = [rate(answers)]
+        found[f"{one} during {other}s"] = all_milliseconds(answers)
     with closing(connect(server)) as connection:
         ask(connection, server, TIDY)
     errors += [error for client in mixed for error in client.errors]
@@ -229,7 +229,7 @@ def throughput(server: Embedded) -> Samples:
 
 
 def together(server: Embedded, statements: Sequence[str], seconds: float = SECONDS_TOGETHER) -> list[Answers]:
-    """Repeat each statement by a client of its own. All begin at once and end after so many seconds."""
+    """Repeat each statement by its own client. All begin at the same time and end after so many seconds."""
     start = Barrier(len(statements))
 
     def client(sql: str) -> Answers:
@@ -250,7 +250,7 @@ def together(server: Embedded, statements: Sequence[str], seconds: float = SECON
 
 
 def rate(answers: Sequence[Answers]) -> float:
-    """Answers per second of clients that ran at once."""
+    """Answers per second of clients that ran at the same time."""
     return len(all_milliseconds(answers)) / max(client.seconds for client in answers)
 
 

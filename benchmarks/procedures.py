@@ -38,7 +38,7 @@ BUDGETS = {
     "sweep_expired_caption_locks": 1.0,
     "select_captions_for_creator, p95": 0.5,
 }
-#: A little more than linear: what a run costs whatever its size is small, and hides no growth.
+#: A little more than linear: the fixed cost of a run is small, and hides no growth.
 GROWTH_OF_TEN_TIMES = 11.0
 console = Console()
 app = typer.Typer(add_completion=False)
@@ -86,7 +86,7 @@ class Measurement:
 def main(
     factor: Annotated[list[int] | None, typer.Option(help="Multiples of the operators' sizes.")] = None,
 ) -> None:
-    """Measure every size on a server of its own, print the measurements and judge them."""
+    """Measure every size on its own server, print the measurements and judge them."""
     found = [measurement for multiple in factor or [1, 10, 100] for measurement in measure(Size(multiple))]
     failures = report(found)
     for failure in failures:

@@ -1,7 +1,7 @@
-"""The server as a process of its own: start it, stop it, find it.
+"""The server as a separate process: start it, stop it, find it.
 
-A server holds a lock on ``server.lock`` in its folder while it lives. The kernel releases the lock however the process
-ends, so a killed server is never taken for a running one. ``server.json`` exists while the server answers. The
+A server holds a lock on ``server.lock`` in its folder while it lives. The kernel releases the lock when the process
+ends in any way, so a killed server never looks like a running one. ``server.json`` exists while the server answers. The
 process that starts a server holds a lock on ``start.lock`` until it answers or fails, so two starts take turns.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-#: How long a server may take until it answers; one that fails ends at once.
+#: How long a server may take until it answers; one that fails ends immediately.
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 LOCK_SECONDS = 2.0
@@ -146,7 +146,7 @@ def running(folder: Path) -> Server | None:
 
 
 def start(folder: Path, port: int, repository: Path, waiting: Callable[[], None]) -> Server:
-    """Start a server as a process of its own and wait until it answers.
+    """Start a server as a separate process and wait until it answers.
 
     If another server is starting on the folder, wait for that one and return it; if it fails, start one after all.
 

@@ -108,7 +108,7 @@ def seed(environment: Environment, size: Size | None = None, number: int = 1, to
         today: the day after the newest data; by default today in Los Angeles.
 
     Returns:
-        One line that tells what was done.
+        One line that says what was done.
 
     Raises:
         LocalError: the environment holds real data, or does not take this.

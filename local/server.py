@@ -122,7 +122,7 @@ def application(bigquery: ASGIApp, control_plane: ASGIApp) -> ASGIApp:
             nonlocal answered
             answered = True
             if message.get("status") == 500:  # noqa: PLR2004 - see below
-                # Google's clients would retry a 500 for minutes, in vain
+                # Google's clients would retry a 500 for minutes, without success
                 message = {**message, "status": 400}
             await send(message)
 

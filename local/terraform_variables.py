@@ -1,6 +1,6 @@
-"""The variables that lead Terraform and its provider to the embedded environment.
+"""The variables that point Terraform and its provider to the embedded environment.
 
-With ``EROS_PROVIDER=google`` Terraform installs the real provider, from a registry or a mirror, and runs it in place of
+With ``EROS_PROVIDER=google`` Terraform installs the real provider, from a registry or a mirror, and runs it instead of
 the stand-in. At each start that provider asks a userinfo address which has no setting. Offline the request fails and is
 only logged. No proxy variable stops it: that would keep Terraform from the registry too.
 """

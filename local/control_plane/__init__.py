@@ -1,4 +1,4 @@
-"""The Google APIs besides BigQuery that the declared resources use, as far as they and the verifier need them.
+"""The Google APIs other than BigQuery that the declared resources use, as far as they and the verifier need them.
 
 A module per API: a router whose routes are plain functions. They take the ControlPlane as their first argument, so a
 test can call one without a server.

@@ -16,7 +16,7 @@ PROVIDER_FIELDS = POOL_FIELDS | {"attributeMapping", "attributeCondition", "oidc
 ROLE_ID = re.compile(r"[A-Za-z0-9_.]{3,64}")
 GITHUB = "https://token.actions.githubusercontent.com"
 
-#: Google runs these in long-running operations; here they are done at once.
+#: Google runs these in long-running operations; here they are done immediately.
 identity_pools = APIRouter(prefix="/iam/v1/projects/{project}/locations/global/workloadIdentityPools")
 custom_roles = APIRouter(prefix="/iam/v1/projects/{project}/roles")
 

@@ -1,6 +1,6 @@
 """Objects of Cloud Storage in the store: their versions, and the generations that make an object a lock.
 
-The content of a version is stored beside its resource. A check of a generation and the write that follows it belong in
+The content of a version is stored next to its resource. A check of a generation and the write that follows it belong in
 one transaction of the store.
 """
 

@@ -81,7 +81,7 @@ def get_quota(plane: Plane, name: MetricName) -> Resource:
 
 @router.patch("/v1beta1/projects/{project}/services/{service}/consumerQuotaMetrics/{metric:path}")
 def override_quota(plane: Plane, name: MetricName, body: Annotated[Any, Body()] = None) -> Resource:
-    """Set the limit. Google's overrides are resources of their own; this server keeps one limit per metric."""
+    """Set the limit. Google's overrides are separate resources; this server keeps one limit per metric."""
     if not isinstance(body, dict) or not str(body.get("overrideValue", "")).lstrip("-").isdigit():
         raise invalid("Name an overrideValue in MiB; -1 takes the limit away.")
     return plane.store.put(OVERRIDE, name, {"overrideValue": str(body["overrideValue"])})

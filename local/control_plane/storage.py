@@ -1,4 +1,4 @@
-"""Cloud Storage: buckets, their policies, and objects with their versions, as far as Terraform's ``gcs`` backend goes.
+"""Cloud Storage: buckets, policies, and objects with their versions, as far as Terraform's ``gcs`` backend uses them.
 
 Go's client speaks two dialects: JSON below ``/storage/v1`` and ``/upload/storage/v1``, and for reading an object's
 content plain ``/BUCKET/OBJECT``.
@@ -203,7 +203,7 @@ def upload_chunk(plane: Plane, request: Request, bucket: str, upload_id: str, co
     received = replace(begun, content=begun.content + content)
     if place["total"] == "*" or len(received.content) < int(place["total"]):
         plane.uploads[upload_id] = received
-        # Go's client asks for this form, since other clients take a 308 for a redirect
+        # Go's client asks for this form, since other clients treat a 308 as a redirect
         headers = {"Range": f"bytes=0-{len(received.content) - 1}"} if received.content else {}
         return Response(status_code=308, headers={**headers, "X-Http-Status-Code-Override": "308"})
     del plane.uploads[upload_id]

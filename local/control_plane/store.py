@@ -1,4 +1,4 @@
-"""Where the control plane keeps its resources: one SQLite file, written at once, so a kill loses nothing."""
+"""Where the control plane keeps its resources: one SQLite file, written immediately, so a kill loses nothing."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def until_it_ends(original: Callable[[str, str], Any]) -> Callable[[str, str], A
 def _interrupt(running: Any) -> None:
     while not concurrent.futures.wait([running.future], timeout=SECONDS).done:
         if running.cursor:
-            with suppress(duckdb.ConnectionException):  # it was closed in this moment
+            with suppress(duckdb.ConnectionException):  # it was closed just now
                 running.cursor.interrupt()
 
 

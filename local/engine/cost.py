@@ -1,8 +1,8 @@
 """Bytes read: a model of what BigQuery would bill, from DuckDB's plan of the statement.
 
 A statement of a script is measured only where maximumBytesBilled asks for it.
-Each scan of the plan names its columns and filters: the columns count once per statement, however often it reads them,
-in the partitions that the filters leave. If a statement changes a table's rows, all of its columns count too.
+Each scan of the plan names its columns and filters. A column counts once per statement, even if it is read several
+times, in the partitions that the filters leave. If a statement changes a table's rows, all of its columns count too.
 """
 
 from __future__ import annotations
@@ -237,7 +237,7 @@ def _planned(cursor: Any, tree: exp.Expression, context: Any, sql: str, bound: d
 
 @contextmanager
 def _what_the_text_says() -> Iterator[None]:
-    """Plan without skipping data because of its present values, as BigQuery's estimate does.
+    """Plan without skipping data because of its current values, as BigQuery's estimate does.
 
     The setting is global: statements planned at the same time are affected, with the same results.
     """

@@ -63,7 +63,7 @@ def install() -> None:
 
 
 def settle() -> None:
-    """Spill beside the data what does not fit into memory, and leave checkpoints to the maintenance."""
+    """Spill what does not fit into memory to a folder next to the data; leave checkpoints to the maintenance."""
     folder = settings.data_dir / "_spilled"  # no project can have this name
     shutil.rmtree(folder, ignore_errors=True)
     database.execute(f"SET GLOBAL temp_directory = '{folder}'")

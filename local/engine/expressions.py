@@ -15,7 +15,7 @@ from local.engine.translations import derived
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Unicode's White_Space, which BigQuery's TRIM removes; DuckDB's removes only blanks
+# Unicode's White_Space, which BigQuery's TRIM removes; DuckDB's removes only spaces
 WHITE_SPACE = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"

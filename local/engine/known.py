@@ -145,7 +145,7 @@ def secured() -> frozenset[Keys]:
 
 
 def _current() -> Names:
-    """The present names; a concurrent change makes them outdated immediately."""
+    """The current names; a concurrent change makes them outdated immediately."""
     global _names  # noqa: PLW0603 - replaced as a whole
     with _lock:
         if _names.definitions != versions.definitions:

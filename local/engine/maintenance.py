@@ -41,7 +41,7 @@ SNAPSHOTS = 250  # to expire at a time
 PIECE = 8_000_000  # bytes: rewritten in about 0.3 s
 PER_FILE = 32_000  # bytes: rewritten in the time it takes to open a file and its list of deleted rows
 SMALL = 1_000_000  # bytes: files from here on are not merged
-#: Files below the first size become a file of the second. Tiny ones first: a piece has at most some 1,500 of them.
+#: Files below the first size become a file of the second. Tiny ones first: a piece has at most about 1,500 of them.
 SIZES = ((64_000, 1_000_000), (SMALL, PIECE))
 MOSTLY_DELETED = 0.5  # the share of deleted rows from which a large file is rewritten
 
@@ -117,7 +117,7 @@ class Maintenance:
         self.wake()
 
     def stop(self) -> None:
-        """End after the present piece, before the data folder is closed."""
+        """End after the current piece, before the data folder is closed."""
         self._ended = True
         self.wake()
         self._thread.join()
@@ -135,7 +135,7 @@ class Maintenance:
                     maintain(now, lambda: self._ended)
                 else:
                     remaining = until_due
-            except Exception:  # the server goes on without
+            except Exception:  # the server continues without it
                 LOG.exception("A round of maintenance failed")
             with self._changed:
                 self._changed.wait_for(lambda: self._woken, remaining.total_seconds())
@@ -143,7 +143,7 @@ class Maintenance:
 
 
 def time_to_next(now: datetime) -> timedelta:
-    """How long until a round is due: one is as well where the clock was moved back by more than an hour."""
+    """How long until a round is due: also when the clock was moved back by more than an hour."""
     with _marks() as marks:
         last = marks.execute("SELECT instant FROM marks ORDER BY number DESC LIMIT 1").fetchone()
     return EVERY - abs(now - datetime.fromisoformat(last[0])) if last else timedelta()
@@ -154,7 +154,7 @@ def maintain(now: datetime, ended: Callable[[], bool] = lambda: False) -> None:
 
     Args:
         now: the instant that the engine's clock shows.
-        ended: whether to stop after the present piece.
+        ended: whether to stop after the current piece.
     """
     # not a connection that passes the gate for writers: where the gate is shut, a piece would wait for itself
     with closing(database.connection().native.cursor()) as cursor:

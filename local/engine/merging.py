@@ -1,7 +1,7 @@
 """MERGE: first it finds which clause takes which row, then each clause changes its rows.
 
 DuckDB's MERGE takes only one action on these tables. The package's runs and translates a dozen statements for
-every MERGE, whatever its clauses are.
+every MERGE, even for a single clause.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def install() -> None:
 
 
 def run(cursor: Connection, tree: exp.Merge, context: Any) -> JobStatistics2:
-    """Execute a MERGE, in the transaction that is open or in one of its own.
+    """Execute a MERGE, in the transaction that is open or in a new one.
 
     Raises:
         BigQueryError: two source rows match a target row.

@@ -1,4 +1,4 @@
-"""How a query begins, without what the package asks DuckDB each time and the process knows."""
+"""How a query starts. It does not ask DuckDB for what the process already knows, as the package does each time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUERIES = 128
 
 
 def install() -> None:
-    """Replace the function, and let more queries run at once."""
+    """Replace the function, and let more queries run at the same time."""
     query.execute = execute
     runner._executor = ThreadPoolExecutor(QUERIES, "query")
 

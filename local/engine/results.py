@@ -40,7 +40,7 @@ KEPT = timedelta(hours=24)
 IN_MEMORY = MEGABYTE  # bytes; a larger result is written to a file
 MEMORY = 64 * MEGABYTE  # bytes of all results in memory
 FILES = 4096 * MEGABYTE  # bytes of all results in files
-OVERHEAD = 4096  # bytes of a result besides its rows
+OVERHEAD = 4096  # bytes of a result in addition to its rows
 ROWS_A_BATCH = 10_000
 #: The folder of large results, and the database for results as tables; no project can have this name.
 DATABASE = "_results"

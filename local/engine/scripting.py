@@ -108,7 +108,7 @@ def _assigned(text: str) -> list[tuple[list[str], list[exp.Query], bool]] | None
 
 
 def _fields(struct: exp.Subquery) -> exp.Query:
-    """SELECT AS STRUCT as a query whose columns have names of their own."""
+    """SELECT AS STRUCT as a query whose columns have their own names."""
     query = fields_as_columns(struct.this)
     for number, value in enumerate(query.expressions):
         value.replace(exp.alias_(value.unalias(), f"field{number}"))

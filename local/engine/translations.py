@@ -76,7 +76,7 @@ class Placeholder:
 
 
 def install() -> None:
-    """Parse and translate once what the package does each time."""
+    """Parse and translate each statement once; the package does it every time."""
     script.parse = parse
     script.parse_script = once_a_text(script.parse_script)
     for module in TRANSLATING:

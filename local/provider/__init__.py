@@ -44,7 +44,7 @@ def serve_provider(endpoint: str, port: int = 0) -> RunningProvider:
 
     Args:
         endpoint: The embedded environment's base address, such as http://127.0.0.1:9050; it is called where a
-            provider block sets no address of its own.
+            provider block sets no address.
         port: The port on 127.0.0.1, or 0 for a free one.
 
     Raises:

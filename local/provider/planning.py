@@ -22,7 +22,7 @@ class Change:
     Attributes:
         prior: The state before; None for a new object.
         config: What is configured.
-        plan: The state that is planned; UNKNOWN where only the apply can tell.
+        plan: The state that is planned; UNKNOWN where only the apply can know.
         replace: The attributes that make it a new object.
     """
 

@@ -29,9 +29,9 @@ _FAILURES = (ApiError, Refused, OSError)
 
 
 class Plugin:
-    """A provider that serves any number of Terraform runs at once.
+    """A provider that serves any number of Terraform runs at the same time.
 
-    Each Terraform run configures the provider and then uses it on a connection of its own, so the configuration
+    Each Terraform run configures the provider and then uses it on its own connection, so the configuration
     is kept by connection, and a call on a connection that configured nothing (a new one after a break) takes the
     latest. Endpoints that the configuration does not set are those of the server that holds this provider.
     """
@@ -105,7 +105,7 @@ class Plugin:
         resource = self._resources[request.type_name]
         try:
             state = resource.read(self._session(peer), decode(request.current_state))
-        except Exception as error:  # noqa: BLE001 - whatever fails, Terraform must hear of it in its own form
+        except Exception as error:  # noqa: BLE001 - Terraform must get every failure in its own form
             return MESSAGES["ReadAnswer"](
                 new_state=request.current_state, private=request.private, diagnostics=_diagnostics(error)
             )
@@ -132,7 +132,7 @@ class Plugin:
         )
 
     def apply(self, request: Any, peer: str) -> Any:
-        """Create, change or delete; after a failure the state tells what exists."""
+        """Create, change or delete; after a failure the state says what exists."""
         resource = self._resources[request.type_name]
         block, session = resource.schema.block, self._session(peer)
         prior, plan = decode(request.prior_state), decode(request.planned_state)

@@ -35,7 +35,7 @@ class RestObject:
         id: The Terraform id; `item` where it is empty.
         update_method: PUT or PATCH; empty where nothing changes in place.
         masked: Whether an update names the fields that changed.
-        query: A query that goes with every read and write.
+        query: A query string that is sent with every read and write.
         also_computed: Optional attributes that are computed too, by path: the bindings lose that.
         sensitive: Attributes not to be shown: the bindings lose that.
         write_only: Attributes never kept in the state: the bindings lose that.

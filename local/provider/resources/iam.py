@@ -196,7 +196,7 @@ class DatasetMember(PolicyMember):
     """A member of a dataset's policy, which is the list of its access entries."""
 
     def get_policy(self, session: Session, state: Value) -> Policy:
-        """Convert the dataset's access entries to a policy; entries that are not role members are kept aside."""
+        """Convert the dataset's access entries to a policy; entries that are not role members are kept separately."""
         dataset = session.call(self.api, "GET", self.fill(self.item, state))
         policy: Policy = {"etag": dataset.get("etag", ""), "bindings": [], "kept_aside": []}
         for entry in dataset.get("access") or []:
@@ -296,7 +296,7 @@ class AuditConfig(PolicyPart):
     """The audit logging of one service."""
 
     def add(self, policy: Policy, state: Value) -> bool:
-        """Put the service's entry in place of an older one."""
+        """Put the service's entry into the policy; it replaces an older one."""
         entries = [_log_entry(entry) for entry in state["audit_log_config"]]
         rest = [entry for entry in policy.get("auditConfigs") or [] if entry["service"] != state["service"]]
         policy["auditConfigs"] = [*rest, {"service": state["service"], "auditLogConfigs": entries}]

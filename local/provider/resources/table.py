@@ -112,7 +112,7 @@ class Table(RestObject):
         super().delete(session, prior)
 
     def update_error(self, _plan: Value, error: Exception) -> str:
-        """The original adds no message of its own here."""
+        """The original adds no message here."""
         return str(error)
 
 
