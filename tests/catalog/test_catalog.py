@@ -32,7 +32,7 @@ INT64, STRING, FLOAT64 = SqlType("INT64"), SqlType("STRING"), SqlType("FLOAT64")
 
 
 def catalog_of(folder: Path, **files: str) -> Catalog:
-    """The catalog of some files: ``functions__f="…"`` is functions/f.sql; ``{d}`` stands for the dataset."""
+    """The catalog of some files: ``functions__f="…"`` is functions/f.sql; ``{d}`` is the dataset."""
     for name, text in files.items():
         room, _, item = name.partition("__")
         path = folder / "sql" / room / f"{item}.sql"
@@ -224,7 +224,7 @@ def test_a_finding_has_its_place(tmp_path: Path, name: str, text: str, said: str
     assert any(said in finding for finding in findings), findings
 
 
-def test_all_broken_files_are_reported_at_once(tmp_path: Path) -> None:
+def test_all_broken_files_are_reported_together(tmp_path: Path) -> None:
     broken = {"views__shown": VIEW.replace("k.id,", "k.no,"), "functions__twice": FUNCTION.replace("p_n + p_n", "p_x")}
     findings = findings_of(tmp_path, **{**ALL, **broken})
     assert [finding.split(":")[0] for finding in findings] == ["sql/functions/twice.sql", "sql/views/shown.sql"]

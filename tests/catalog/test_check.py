@@ -78,7 +78,7 @@ class Folder:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
-    """A folder whose files were checked once, without findings, into a cache of its own."""
+    """A folder whose files were checked once, without findings, into its own cache."""
     folder = Folder(tmp_path / "sql")
     examine = checking._examine  # noqa: SLF001 - the one place where files reach the analyzer
 

@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS `{DATASET}.messages` (
 
 
 def analyzed(folder: str, name: str, text: str) -> AnalyzedFile:
-    """A file, compiled beside the table ``messages``."""
+    """A file, compiled together with the table ``messages``."""
     table = declare(SourceFile(Path("sql/dependencies/messages.sql"), MESSAGES), "dependencies")
     source = SourceFile(Path(f"sql/{folder}/{name}.sql"), text)
     item = declare(source, folder)

@@ -59,7 +59,7 @@ def run_of(
 
 
 def statements(run: Run) -> list[str]:
-    """The statements with single blanks, and short names."""
+    """The statements with single spaces, and short names."""
     return [" ".join(sql.split()).replace(f"`{D}.", "`") for sql in run.statements]
 
 

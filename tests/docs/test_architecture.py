@@ -1,4 +1,4 @@
-"""The imports of all modules: the rooms' arrows are those of docs/architecture.md, and there is no circle."""
+"""The imports of all modules: the rooms' arrows are those of docs/architecture.md, and there is no cycle."""
 
 from __future__ import annotations
 
@@ -108,14 +108,14 @@ def test_the_picture_shows_each_import_between_rooms_and_nothing_else() -> None:
     assert drawn - set(found) == set(), "drawn in docs/architecture.md, and no module imports it"
 
 
-def test_no_module_takes_part_in_an_import_circle() -> None:
+def test_no_module_is_part_of_an_import_cycle() -> None:
     graph: dict[str, set[str]] = {name: set() for name in MODULES}
     for each in OURS:
         graph[each.importer].add(each.imported)
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        raise AssertionError(f"an import circle: {' → '.join(error.args[1])}") from None
+        raise AssertionError(f"an import cycle: {' → '.join(error.args[1])}") from None
 
 
 def test_production_imports_no_tests_and_no_benchmarks() -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCS = REPOSITORY / "docs"
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
-#: It tells of the past: its links must work, its names need not exist any more.
+#: It describes the past: its links must work, its names need not exist any more.
 CHANGELOG = REPOSITORY / "CHANGELOG.md"
 #: A command or a group: classes of the copy of click that typer holds and does not export.
 type Command = Any
@@ -117,7 +117,7 @@ def chosen(line: Typed) -> tuple[Command, tuple[str, ...]]:
 
 
 def is_placeholder(word: str) -> bool:
-    """Whether a word stands for another, such as NAME."""
+    """Whether a word is a placeholder, such as NAME."""
     return word.isupper()
 
 

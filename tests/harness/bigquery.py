@@ -1,4 +1,4 @@
-"""The embedded BigQuery alone in a process of its own: one data folder, no control plane.
+"""The embedded BigQuery alone in a separate process: one data folder, no control plane.
 
 ``python -m tests.harness.bigquery serve`` is that process, PREPARE is Python that it runs before it answers.
 """

@@ -1,4 +1,4 @@
-"""A copy of this checkout with an embedded environment of its own, and what can be done in it."""
+"""A copy of this checkout with its own embedded environment, and what can be done in it."""
 
 from __future__ import annotations
 
@@ -120,12 +120,12 @@ class Checkout:
         return str(json.loads(record)["endpoint"])
 
     def api(self, path: str, method: str = "GET", **request: Any) -> dict[str, Any]:
-        """Call an API of the server that is up, whatever the environment."""
+        """Call an API of the server that is up, for any environment."""
         response = httpx.request(method, f"{self.endpoint}/{path}", timeout=30, **request)
         assert response.is_success, response.text
         answer: dict[str, Any] = response.json() if response.content else {}
         return answer
 
     def seed(self, environment: str = "local") -> None:
-        """Create the external tables with a small agency's data, in place of the 100,000 messages of a deployment."""
+        """Create the external tables with a small agency's data, instead of the 100,000 messages of a deployment."""
         seed(load_environment(environment).model_copy(update={"endpoint": self.endpoint}), SMALL)

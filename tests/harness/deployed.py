@@ -1,4 +1,4 @@
-"""A deployed system to verify: an embedded server of its own, every declared object made through its REST APIs."""
+"""A deployed system to verify: its own embedded server, every declared object created through its REST APIs."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Deployed(Embedded):
         return dict(answer or {})
 
     def query(self, sql: str) -> list[Any]:
-        """The rows of a query; ``{d}`` stands for the dataset."""
+        """The rows of a query; ``{d}`` is the dataset."""
         return list(self.client.query_and_wait(sql.replace("{d}", self.dataset), job_retry=NO_RETRY))
 
     def create(self) -> None:
-        """Everything that is declared, beside what others own: objects, schedules, access."""
+        """Everything that is declared, except external objects: objects, schedules, access."""
         self.rest("PATCH", "", {"description": DATASET_DESCRIPTION, "labels": self.environment.dataset_labels})
         for item in deployment_order(self.catalog):
             if item.name in self.catalog.dependencies:
@@ -103,7 +103,7 @@ class Deployed(Embedded):
         return resource
 
     def catalog_columns(self, name: str) -> tuple[Column, ...]:
-        """The declared columns of a table, whoever owns it."""
+        """The declared columns of a table, external or not."""
         return {**self.catalog.tables, **self.catalog.dependencies}[name].columns
 
     def create_schedule(self, item: ScheduledQuery) -> dict[str, Any]:
@@ -226,7 +226,7 @@ def _field(column: Any) -> dict[str, Any]:
 
 @contextmanager
 def embedded_environment(folder: Path) -> Iterator[Environment]:
-    """The environment of an embedded server of its own, with nothing in it; the server ends with the context."""
+    """The environment of a separate embedded server, with nothing in it; the server ends with the context."""
     with launched(folder) as server:
         yield server.environment
 

@@ -1,4 +1,4 @@
-"""A client of an embedded server: SQL in, rows out. Also a server of its own with every object of the SQL files."""
+"""A client of an embedded server: SQL in, rows out. Also a separate server with every object of the SQL files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Embedded", "NotStartedError", "connect", "embedded"]
 
 
 def connect(endpoint: str, project: str) -> bigquery.Client:
-    """Google's client, led to an embedded server."""
+    """Google's client, connected to an embedded server."""
     return bigquery.Client(
         project=project,
         credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]

@@ -19,7 +19,7 @@ BOT = "github-actions[bot]"
 
 
 class GitHub:
-    """What stands there, who the token belongs to (None: a workflow's, which is no user), and what is refused."""
+    """What exists there, who the token belongs to (None: a workflow, which is not a user), and what is refused."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -31,7 +31,7 @@ class GitHub:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The variables that lead the commands here."""
+        """The variables that point the commands here."""
         return {"GITHUB_API_URL": self.address, "GITHUB_REPOSITORY": NAME, "GITHUB_TOKEN": "local"}
 
     @property

@@ -1,8 +1,8 @@
-"""The embedded server, whose scripts can be told to end where a kill would leave something else than the one before.
+"""The embedded server, with scripts that can end at each point where a kill would leave a different state.
 
-That is after each statement that changes what is committed, and after the first change of each transaction, of which
-nothing may remain. No handler of the script runs and no open transaction commits. The number is in the file that
-CUT_OFF_FILE names.
+These points are after each statement that changes what is committed, and after the first change of each transaction:
+nothing of that transaction may remain. No handler of the script runs and no open transaction commits. The number is in
+the file that CUT_OFF_FILE names.
 """
 
 from __future__ import annotations

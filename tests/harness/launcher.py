@@ -1,4 +1,4 @@
-"""Starts the embedded server as a process of its own, for tests and benchmarks: one way for all of them."""
+"""Starts the embedded server as a separate process, for tests and benchmarks: one way for all of them."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Launched:
 
     @property
     def environment(self) -> Environment:
-        """The settings of ``local``, led to this server."""
+        """The settings of ``local``, pointed at this server."""
         return load_environment("local").model_copy(update={"endpoint": self.endpoint})
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End the process and wait for its end; again is nothing."""
+        """End the process and wait for its end; a second call does nothing."""
         if self.process.poll() is None:
             os.kill(self.process.pid, how)
             self.process.wait(SECONDS_TO_END)
@@ -58,7 +58,7 @@ def launch(
     Args:
         data: its data folder.
         module: what is run with ``serve``: ``local``, or a module of the harness that wraps it.
-        variables: environment variables beside the process's own.
+        variables: environment variables in addition to the process's own.
         checkout: whose code it runs.
 
     Raises:

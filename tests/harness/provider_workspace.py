@@ -25,7 +25,7 @@ PROVIDER, RESOURCES = load()
 
 
 def run_terraform(folder: Path, variables: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Terraform in a folder, both of its outputs in one, with no setting of whoever runs the tests."""
+    """Run Terraform in a folder, both of its outputs in one, without the settings of the person who runs the tests."""
     skip_in_fast_run()
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith(("TF_", "GOOGLE_"))},
@@ -52,7 +52,7 @@ class RecordingSession(Session):
     writes: list[tuple[str, str, Any]] = field(default_factory=list)
 
     def call(self, api: str, method: str, path: str, body: Any = None) -> Any:
-        """Make one request and keep it, reads apart."""
+        """Make one request and keep it, unless it is a read."""
         if method != "GET" and not path.partition("?")[0].endswith(":getIamPolicy"):
             self.writes.append((method, path, body))
         return super().call(api, method, path, body)
@@ -77,7 +77,7 @@ class Managed:
             self.state = conform(self._block, RESOURCES[self.type].read(self.session, self.state))
 
     def plan(self, config: dict[str, Any]) -> Change:
-        """Plan a configuration against the present state."""
+        """Plan a configuration against the current state."""
         self.refresh()
         return self._planned(self.state, config)
 
@@ -118,7 +118,7 @@ class Managed:
 def changed(change: Change) -> list[str]:
     """Name the attributes and blocks that differ between the state and the plan, as Terraform compares them.
 
-    Of an object that is replaced, whatever is computed anew differs too.
+    If an object is replaced, everything that is computed again differs too.
     """
     plan = change.plan
     if change.replace:

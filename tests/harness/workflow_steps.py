@@ -48,7 +48,7 @@ def run_step(step: RunStep, folder: Path, variables: dict[str, str]) -> subproce
     Args:
         step: the step.
         folder: the checkout.
-        variables: what GitHub would give, and ENV for another environment than the file's.
+        variables: what GitHub would give, and ENV for an environment other than the file's.
     """
     missing = step.given - set(variables)
     assert not missing, f"{step.line} needs {', '.join(sorted(missing))}"

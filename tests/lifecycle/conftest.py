@@ -1,4 +1,4 @@
-"""A checkout and a GitHub of a module's own."""
+"""A separate checkout and GitHub for each module."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """A checkout of its own; its embedded environment is stopped at the end."""
+    """A separate checkout; its embedded environment is stopped at the end."""
     copy = Checkout(copy_checkout(tmp_path_factory.mktemp("lifecycle")))
     yield copy
     copy.python("local", "down")

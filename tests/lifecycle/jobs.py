@@ -32,7 +32,7 @@ def run_job(
 
 
 def hand_over(checkout: Checkout, file: str) -> None:
-    """Do what uploading an artifact, and downloading it in the next job, come to."""
+    """Do the same as uploading an artifact and downloading it in the next job."""
     (checkout.folder / "downloaded").mkdir(exist_ok=True)
     (checkout.folder / file).rename(checkout.folder / "downloaded" / file)
 

@@ -85,7 +85,7 @@ def test_the_doctor_finds_nothing_after_a_deploy(checkout: Checkout) -> None:
     assert "03:05 P" in printed
 
 
-def test_previews_exist_beside_it_and_go_without_a_trace(checkout: Checkout) -> None:
+def test_previews_exist_next_to_it_and_are_deleted_without_a_trace(checkout: Checkout) -> None:
     """Number 7 is deployed; number 8 is half-built: it has the external tables and nothing else."""
     before, alone = verified(checkout), existing(checkout)
     numbered = {"ENV": "preview-local", "NUMBER": "7"}

@@ -1,4 +1,4 @@
-"""The life of a deployment with what takes long: all the sample data, a second kill, two previews side by side."""
+"""The life of a deployment with what takes long: all the sample data, a second kill, two previews at the same time."""
 
 from __future__ import annotations
 

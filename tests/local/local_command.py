@@ -1,4 +1,4 @@
-"""``python -m local`` on a data folder and a port of its own, called in this process: no interpreter starts for it."""
+"""``python -m local`` on its own data folder and port, called in this process: no interpreter starts for it."""
 
 from __future__ import annotations
 

@@ -39,13 +39,13 @@ def measured(server: Server) -> str:
         ("SELECT n FROM {} WHERE page = 'z'", 240 * (8 + 10)),
         ("SELECT n FROM {} WHERE at = '2026-01-05'", 24 * (8 + 8)),
         ("SELECT y, COUNT(m.n) FROM UNNEST([2025, 2026]) AS y LEFT JOIN {} AS m ON m.n = y GROUP BY y", 240 * 8),
-        # a column counts once, however often it is read, in the partitions of any of its scans
+        # a column counts once, even if it is read several times, in the partitions of any of its scans
         ("SELECT a.n FROM {0} AS a JOIN {0} AS b ON a.n = b.n", 240 * 8),
         (
             "SELECT n FROM {0} WHERE DATE(at) = '2026-01-05' UNION ALL SELECT n FROM {0} WHERE DATE(at) = '2026-01-06'",
             48 * (8 + 8),
         ),
-        # what changes rows reads all columns besides, in the partitions that it scans; what only inserts does not
+        # what changes rows also reads all other columns, in the partitions that it scans; what only inserts does not
         ("INSERT {0} (n) SELECT n FROM {0}", 240 * 8),
         ("INSERT {} (n) VALUES (1)", 0),
         ("UPDATE {} SET n = 0 WHERE page = 'page0001'", 240 * (10 + 26)),

@@ -45,7 +45,7 @@ def test_folder_in_use(server: Server, bigquery_folder: Path) -> None:
 def test_damaged_file_is_left_alone(folder: Path, name: str) -> None:
     damaged = b"not a database" * 1000
     (folder / name).write_bytes(damaged)
-    for log in folder.glob(f"{name}-*"):  # SQLite would put the file right from it
+    for log in folder.glob(f"{name}-*"):  # SQLite would repair the file from it
         log.unlink()
     with pytest.raises(AssertionError, match=f"cannot be opened: .*{name}") as refused:
         Server(folder)

@@ -63,7 +63,7 @@ def test_function_bodies(server: Server, name: str, arguments: str, body: str, r
     assert server.client.get_routine(f"{D}.{name}").body == body
 
 
-def test_argument_is_drawn_once_a_call_and_afresh_for_each_row(server: Server) -> None:
+def test_argument_is_drawn_once_per_call_and_again_for_each_row(server: Server) -> None:
     server.rows(f"CREATE OR REPLACE FUNCTION `{D}.same`(x FLOAT64) AS ((SELECT STRUCT(x AS a, x AS b)))")
     calls = f"SELECT `{D}.same`(RAND()) AS s FROM UNNEST(GENERATE_ARRAY(1, 500))"
     assert server.rows(f"SELECT COUNTIF(s.a = s.b), COUNT(DISTINCT s.a) FROM ({calls})") == [(500, 500)]

@@ -61,7 +61,7 @@ TABLE: dict[str, Any] = {
 
 
 def test_table_of_the_api(server: Server) -> None:
-    """Defaults work, and INFORMATION_SCHEMA tells what was declared."""
+    """Defaults work, and INFORMATION_SCHEMA says what was declared."""
     _insert(server, "declared", TABLE)
     server.rows(f"INSERT INTO `{D}.declared` (at) VALUES (TIMESTAMP '2026-01-02 03:00:00+00')")
     assert server.rows(f"SELECT done FROM `{D}.declared`") == [(False,)]

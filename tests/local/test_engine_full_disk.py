@@ -71,7 +71,7 @@ def small(small_disk: Path) -> Iterator[Server]:
 
 
 def fill(disk: Path, left: int) -> Path:
-    """Fill the disk but for so many bytes."""
+    """Fill the disk, except for so many bytes."""
     file, room = disk / "filling", os.statvfs(disk)
     with suppress(OSError):  # other threads write too
         file.write_bytes(bytes(max(0, room.f_bavail * room.f_frsize - left)))

@@ -29,7 +29,7 @@ SEED = 17
 
 
 class Client:
-    """A client by plain HTTP, to which a broken connection is an error at once."""
+    """A client by plain HTTP, to which a broken connection is an error immediately."""
 
     def __init__(self, endpoint: str, process: subprocess.Popen[str]) -> None:
         self.endpoint, self.process = endpoint, process
@@ -61,7 +61,7 @@ def serving(folder: Path) -> Iterator[Client]:
 
 
 def write(client: Client, first: int, acknowledged: set[int]) -> None:
-    """Run statements until the server is gone; every writer inserts rows and updates a row of its own."""
+    """Run statements until the server is gone; every writer inserts rows and updates its own row."""
     number = first
     with suppress(httpx.HTTPError):
         while True:
@@ -122,7 +122,7 @@ def test_no_acknowledged_row_is_lost_and_no_file_is_left_over(tmp_path: Path, ki
             for thread in threads:
                 thread.start()
             before = len(acknowledged)
-            while len(acknowledged) == before:  # however busy the machine is, something is written first
+            while len(acknowledged) == before:  # even on a busy machine, something is written first
                 time.sleep(0.01)
             time.sleep(moments.uniform(0.1, 1.0))
             client.process.kill()

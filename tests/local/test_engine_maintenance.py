@@ -344,7 +344,7 @@ def test_the_thread_follows_the_clock(lake: Any, monkeypatch: pytest.MonkeyPatch
 
 
 def write_until_killed(folder: str) -> None:
-    """In a process of its own: run statements and rounds, and print each statement's number once it is committed."""
+    """In a separate process: run statements and rounds, and print each statement's number once it is committed."""
     with opened(Path(folder)) as connection:
         execute(connection, "CREATE TABLE IF NOT EXISTS orders (id BIGINT, v BIGINT)")
         (first,) = rows(connection, "SELECT coalesce(max(id) + 1, 0) FROM orders")[0]

@@ -74,7 +74,7 @@ def test_an_array_with_a_null_is_refused_when_the_query_runs(server: Server) -> 
         ),
         ("SELECT @@nope", r'"\$\$nope AS f0_"'),
     ],
-    ids=["late", "late cast", "at once"],
+    ids=["late", "late cast", "immediate"],
 )
 def test_an_error_is_the_query_s_own(server: Server, sql: str, message: str) -> None:
     """Errors after many rows too; no error shows how the result was produced."""

@@ -1,4 +1,4 @@
-"""Transactions and the statements beside them: an INSERT conflicts with nothing, a cancelled wait ends."""
+"""Transactions and concurrent statements: an INSERT conflicts with nothing, a cancelled wait ends."""
 
 from __future__ import annotations
 
@@ -69,20 +69,20 @@ def append(tables: Server) -> None:
 
 @pytest.mark.parametrize("begin", ["BEGIN TRANSACTION", "BEGIN"])
 @pytest.mark.parametrize(
-    ("inside", "beside"),
+    ("inside", "meanwhile"),
     [
         ("INSERT INTO `{}.runs` VALUES (1)", update),
         ("INSERT INTO `{}.runs` VALUES (1)", truncate),
         ("UPDATE `{}.runs` SET x = -1 WHERE TRUE", append),
     ],
 )
-def test_a_transaction_commits_whatever_changes_its_table_beside(
-    tables: Server, begin: str, inside: str, beside: Callable[[Server], None]
+def test_a_transaction_commits_while_others_change_its_table(
+    tables: Server, begin: str, inside: str, meanwhile: Callable[[Server], None]
 ) -> None:
     long = "SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 3000)) a, UNNEST(GENERATE_ARRAY(1, 3000)) b WHERE a * b = 0"
     job = tables.client.query(f"{begin}; {inside.format(D)}; {long}; COMMIT", job_retry=None)
     while not job.done():
-        beside(tables)
+        meanwhile(tables)
     job.result()
 
 

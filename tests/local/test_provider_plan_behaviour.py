@@ -247,7 +247,7 @@ CHANGES: dict[tuple[str, str], Callable[[dict[str, Any]], None]] = {
     ("dataset", "location US -> EU"): setting(location="EU"),
 }
 NOT_TRIED = {
-    ("routine_proc", "strict_mode attribute"): "Terraform refuses it by the schema, which has a test of its own",
+    ("routine_proc", "strict_mode attribute"): "Terraform refuses it by the schema, which has its own test",
     ("routine_tvf", "routine_type -> (server-side edit of the body)"): "an edit on the server: the drift test has it",
 }
 
@@ -289,7 +289,7 @@ def test_plans_and_writes_like_the_original(
 ) -> None:
     entry = record[case]
     kind, base = BASE[case[0]]
-    if kind == "google_bigquery_job":  # a job cannot be deleted, so each case has one of its own
+    if kind == "google_bigquery_job":  # a job cannot be deleted, so each case has its own
         base = {**base, "job_id": re.sub(r"\W+", "-", case[1])}
     managed = Managed(kind, session(endpoint))
     managed.apply(base)

@@ -145,7 +145,7 @@ class Workspace:
         return run_terraform(self.folder, {"TF_REATTACH_PROVIDERS": self.reattach}, *arguments)
 
     def plan(self) -> subprocess.CompletedProcess[str]:
-        """Plan; the exit code tells whether there are changes."""
+        """Plan; the exit code says whether there are changes."""
         return self.terraform("plan", "-detailed-exitcode", "-input=false")
 
     def apply(self) -> str:

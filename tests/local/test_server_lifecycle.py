@@ -1,4 +1,4 @@
-"""The embedded environment's process: up, down, killed, and everything that may be in its way."""
+"""The embedded environment's process: up, down, killed, and everything that can stop it from starting."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def test_a_real_environment_is_not_embedded(shared: LocalCommand) -> None:
     assert_refused(shared("env", EROS_ENV="preview-local"), "name one by its number")
 
 
-def test_one_server_serves_an_environment_and_the_previews_beside_it(shared: LocalCommand, server: Server) -> None:
+def test_one_server_serves_an_environment_and_its_previews(shared: LocalCommand, server: Server) -> None:
     assert shared("up", EROS_ENV="preview-local-7").stdout == f"already up at {server.endpoint}\n"
     assert server.dataset == "eros_scheduling_brain"
     variables = [shared("env", EROS_ENV=name) for name in ("local", "preview-local-7", "preview-local-8")]
@@ -246,7 +246,7 @@ def sourced(local: LocalCommand, **variables: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in shell.stdout.split("\0") if line)
 
 
-def test_env_goes_without_the_slow_imports() -> None:
+def test_env_works_without_the_slow_imports() -> None:
     """Every cdktf command begins with it: 0.04 s instead of 0.2 s."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "local", "env"],

@@ -1,4 +1,4 @@
-"""Two starts at once: the second waits for the first, and says the same. Each start is held up on purpose."""
+"""Two starts at the same time: the second waits for the first, and says the same. Each start is delayed on purpose."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WAITS = "another start is under way: waiting for it\n"
-#: Python runs this at its start, in a server only: it says that it is there, waits for the gate, then goes on or fails.
+#: Python runs this when a server starts: it says that it is there, waits for the gate, then continues or fails.
 HELD_UP = """
 import os, pathlib, sys, time
 if "serve" in sys.orig_argv:
@@ -56,13 +56,13 @@ class Gate:
         (folder / "sitecustomize.py").write_text(HELD_UP)
 
     def wait_until_held(self, begun: subprocess.Popen[str]) -> None:
-        """Wait until a start has come to the gate."""
+        """Wait until a start has reached the gate."""
         while not (self.folder / "held").exists():
             assert begun.poll() is None, begun.communicate()
             time.sleep(0.01)
 
     def open(self, then: str = "") -> None:
-        """Let it go on, or fail."""
+        """Let it continue, or fail."""
         part = self.folder / "part"
         part.write_text(then)
         part.rename(self.folder / "gate")
@@ -70,7 +70,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Checkout:
-    """A copy of the repository, whose local environment has a port of its own."""
+    """A copy of the repository, whose local environment has its own port."""
 
     folder: Path
 

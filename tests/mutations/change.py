@@ -46,7 +46,7 @@ def changes(
 
     Args:
         kind: the kind of thing that the steps change.
-        name: its name; ``{0}`` stands for the first argument after the system.
+        name: its name; ``{0}`` is the first argument after the system.
     """
 
     def decorate(steps: Callable[Concatenate[Deployed, P], Iterator[None]]) -> Callable[P, Change]:
@@ -71,7 +71,7 @@ def table_patched(system: Deployed, name: str, change: dict[str, Any]) -> Iterat
         yield
     finally:
         back = {key: before.get(key) for key in change}
-        if "labels" in change:  # a label that is not named stays, one that is null goes
+        if "labels" in change:  # a label that is not named stays, one that is null is removed
             back["labels"] = {**dict.fromkeys(change["labels"]), **before["labels"]}
         system.rest("PATCH", f"/tables/{name}", back)
 
@@ -131,7 +131,7 @@ def view_query(system: Deployed, change: Callable[[str], str]) -> Iterator[None]
 
 @changes("object")
 def object_added(system: Deployed, _name: str, create: str, drop: str) -> Iterator[None]:
-    """An external object beside those of this system, created by SQL."""
+    """An external object in the dataset, created by SQL."""
     system.query(create)
     try:
         yield

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from tests.mutations.change import Change
 
 
-def trailing_blanks(resource: dict[str, Any]) -> dict[str, Any]:
-    """The same body with blanks at the ends of its lines."""
+def trailing_spaces(resource: dict[str, Any]) -> dict[str, Any]:
+    """The same body with spaces at the ends of its lines."""
     return {**resource, "definitionBody": resource["definitionBody"].replace("\n", "  \n") + "\n"}
 
 
@@ -74,7 +74,7 @@ def harmless(title: str, change: Change) -> Mutation:
 
 
 def external(kind: str, create: str) -> Mutation:
-    """An external object in the dataset; each has a name of its own."""
+    """An external object in the dataset; each has its own name."""
     name = f"external_{kind.lower()}"
     added = object_added(name, f"CREATE {kind} `{{d}}.{name}`{create}", f"DROP {kind} `{{d}}.{name}`")
     return harmless(f"an external {kind.lower()}", added)
@@ -88,8 +88,8 @@ HARMLESS: tuple[Mutation, ...] = (
         "a role that reaches no data", project_policy("bindings", partial(granted, "roles/monitoring.viewer", STRANGER))
     ),
     harmless("another service is audited", project_policy("auditConfigs", other_audit)),
-    harmless("blanks at line ends of a function", routine_changed("wilson_score_bounds", trailing_blanks)),
-    harmless("blanks at line ends of a procedure", routine_changed(SWEEP, trailing_blanks)),
+    harmless("spaces at line ends of a function", routine_changed("wilson_score_bounds", trailing_spaces)),
+    harmless("spaces at line ends of a procedure", routine_changed(SWEEP, trailing_spaces)),
     harmless("a routine's JSON in another order", routine_changed(SEED, other_key_order)),
     harmless("a view's query ends in a blank line", view_query("{}\n\n".format)),
     harmless("types by their other names", types_renamed("lock_sweep_log")),

@@ -55,7 +55,7 @@ def batches(mutations: Iterable[Mutation]) -> list[tuple[Mutation, ...]]:
 def compatible(one: Mutation, other: Mutation) -> bool:
     """Whether two mutations change different things, are reported under different names, and by suites of one kind.
 
-    The suites keep apart changes of definitions and of rows: a query of rows may call a changed routine.
+    The suites separate changes of definitions from changes of rows: a query of rows may call a changed routine.
     """
     of_one_kind = one.suites == other.suites or {*one.suites, *other.suites} <= QUERIES_OF_ROWS
     names_differ = not one.named or one.named != other.named

@@ -1,4 +1,4 @@
-"""SQL statements that the mutations run; ``{d}`` stands for the dataset."""
+"""SQL statements that the mutations run; ``{d}`` is the dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plans as Terraform writes them, for the tests of what is made of them."""
+"""Plans as Terraform writes them, for the tests of their summaries."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ POOL = "projects/500000000005/locations/global/workloadIdentityPools/github"
 
 @dataclass(frozen=True)
 class Checkout:
-    """A copy of the repository with an embedded environment whose state belongs into a bucket."""
+    """A copy of the repository with an embedded environment whose state belongs in a bucket."""
 
     folder: Path
     endpoint: str

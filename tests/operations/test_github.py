@@ -1,4 +1,4 @@
-"""One comment per tag and one issue per environment, beside other texts; refusals say what to do."""
+"""One comment per tag and one issue per environment, among other texts; refusals say what to do."""
 
 from __future__ import annotations
 

@@ -272,7 +272,7 @@ def test_a_lost_state_adopts_the_seed_job_of_the_calendar_that_exists(
     }
 
 
-def test_a_synthesis_with_adoption_writes_import_blocks_beside_it(
+def test_a_synthesis_with_adoption_writes_import_blocks(
     local: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A file of the caller's is ignored: a second import block for an object is an error of Terraform's."""
@@ -357,10 +357,10 @@ def test_an_unknown_environment_is_named_with_those_that_exist() -> None:
     assert "local, prod, staging" in " ".join(done.stderr.split())
 
 
-def test_one_stack_that_cannot_be_planned_keeps_no_other_from_it(
+def test_one_stack_that_cannot_be_planned_does_not_stop_the_others(
     local: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What is dangerous may be in any of them; and no older plan is left to be taken for a new one."""
+    """Dangerous changes may be in any of them; and no older plan remains that looks like a new one."""
     old = tmp_path / "eros-local-monitoring" / "plan"
     old.parent.mkdir()
     old.touch()

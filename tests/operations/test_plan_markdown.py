@@ -1,4 +1,4 @@
-"""The comment on a plan: nothing secret is in it, and it is Markdown however long the plan is."""
+"""The comment on a plan: nothing secret is in it, and it is valid Markdown for a plan of any length."""
 
 from __future__ import annotations
 
@@ -149,14 +149,14 @@ def test_a_huge_plan_fits_and_stays_markdown(prod: Environment, catalog: Catalog
         max_size=6,
     )
 )
-def test_whatever_the_sections_hold_they_fit(sections: list[Section]) -> None:
+def test_sections_fit_with_any_content(sections: list[Section]) -> None:
     text = fitted(sections, "L", limit=2_500)
     assert length(text) <= 2_500
     assert text.count("<details>") == text.count("</details>")
 
 
 @given(st.text(max_size=60))
-def test_a_cell_is_one_cell_whatever_it_holds(text: str) -> None:
+def test_a_cell_is_one_cell_with_any_content(text: str) -> None:
     row = f"| a | b |\n|---|---|\n| {cell(text)} | {code(text)} |"
     cells = [token for token in PARSER.parse(row) if token.type == "td_open"]
     assert len(cells) == 2

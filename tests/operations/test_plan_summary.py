@@ -188,7 +188,7 @@ def test_a_plan_that_ended_in_an_error_is_never_no_changes(prod: Environment, ca
     assert "No changes" not in markdown(summary)
 
 
-def test_a_guard_that_goes_is_a_danger(prod: Environment, catalog: Catalog) -> None:
+def test_a_removed_guard_is_a_danger(prod: Environment, catalog: Catalog) -> None:
     on, off = {"deletion_protection": True}, {"deletion_protection": False}
     text = markdown(summary_of(prod, catalog, update("google_bigquery_table.leases_new", on, off)))
     assert "> **1 object no longer guarded.**" in text
@@ -196,7 +196,7 @@ def test_a_guard_that_goes_is_a_danger(prod: Environment, catalog: Catalog) -> N
     assert "CAUTION" not in markdown(summary_of(prod, catalog, update("google_bigquery_table.leases_new", off, on)))
 
 
-def test_a_view_that_goes_takes_no_data(prod: Environment, catalog: Catalog) -> None:
+def test_a_removed_view_loses_no_data(prod: Environment, catalog: Catalog) -> None:
     view = {"view": [{"query": "SELECT 1"}]}
     text = markdown(summary_of(prod, catalog, change("google_bigquery_table.a_view", "delete", view)))
     assert "> **1 object destroyed.**" in text

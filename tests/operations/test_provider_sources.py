@@ -38,7 +38,7 @@ VERSION = provider_version()
 
 @dataclass(frozen=True)
 class Checkout:
-    """The wrapper of Terraform in a checkout of its own, and a mirror beside it with a provider that nobody runs."""
+    """The wrapper of Terraform in its own checkout, and next to it a mirror with a provider that nobody runs."""
 
     folder: Path
 
@@ -58,7 +58,7 @@ class Checkout:
         return self.folder / "mirror"
 
     def publish(self, content: str, mirror: Path | None = None) -> None:
-        """Put an archive with this content into a mirror, in place of the one that is there."""
+        """Replace the archive in a mirror with one of this content."""
         place = (mirror or self.mirror) / PROVIDER
         place.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(place / f"terraform-provider-google_{VERSION}_{PLATFORM}.zip", "w") as archive:
@@ -84,7 +84,7 @@ class Checkout:
         return self.run([str(self.folder / "operations" / "terraform.sh"), "init", "-no-color"], folder, **variables)
 
     def run(self, command: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a command with no setting of the caller's; a proxy that refuses takes the place of the network."""
+        """Run a command with no setting of the caller's; a proxy that refuses replaces the network."""
         given = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "CHECKPOINT_DISABLE": "1"}
         proxy = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
         return subprocess.run(
@@ -148,7 +148,7 @@ def test_a_tampered_plugin_cache_is_not_used(checkout: Checkout) -> None:
 
 
 def test_without_the_kept_lock_a_stack_s_own_lock_does_not_count(checkout: Checkout) -> None:
-    """Whoever deletes the kept lock accepts the archive that is there now."""
+    """Deleting the kept lock accepts the archive that is there now."""
     assert checkout.init("warehouse").returncode == 0
     kept = checkout.lock.read_text()
     checkout.lock.unlink()
@@ -194,7 +194,7 @@ def test_a_failed_init_keeps_its_exit_code_and_the_lock(checkout: Checkout) -> N
 
 @pytest.mark.parametrize("given", [{}, {"EROS_PROVIDER": "google"}, {"TERRAFORM_BINARY_NAME": "/opt/terraform"}])
 def test_cdktf_leaves_the_lock_and_the_cache_to_the_wrapper(checkout: Checkout, given: dict[str, str]) -> None:
-    """Its own ``terraform providers lock`` asks the registry whatever the mirror says."""
+    """Its own ``terraform providers lock`` asks the registry even if the mirror has the provider."""
     sourced = 'home=$PWD; . operations/tools.sh; python -c "import json, os; print(json.dumps(dict(os.environ)))"'
     done = checkout.run(["sh", "-c", sourced], checkout.folder, **given)
     variables = json.loads(done.stdout)

@@ -1,4 +1,4 @@
-"""One embedded server a session, with every object of the SQL files; tables are emptied before each test."""
+"""One embedded server per session, with every object of the SQL files; tables are emptied before each test."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Sandbox(Embedded):
         self.replaced.add(name)
 
     def call(self, procedure: str, arguments: str = "", now: str | None = None) -> list[tuple[Any, ...]]:
-        """The rows of a procedure, called at another time where ``now`` (an instant, with its zone) says so."""
+        """The rows of a procedure, called at the time ``now`` (an instant, with its zone) if it is given."""
         if now is not None:
             self.set_clock(now)
         self.named |= self.written_by(procedure)

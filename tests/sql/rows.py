@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from tests.sql.conftest import Sandbox
 
-#: When the tests of procedures take place, a Monday.
+#: The time of the tests of procedures, a Monday.
 NOW = "2026-06-15 12:00:00-07:00"
 
 
@@ -130,7 +130,7 @@ class Restriction:
 
 
 def restrict(embedded: Sandbox, *restrictions: Restriction) -> None:
-    """Put a view of these rows in the place of the restrictions; the fixture puts the own one back."""
+    """Replace the view of restrictions with one of these rows; the fixture restores the original."""
     rows = [
         "SELECT "
         f"{literal(row.page)} AS page_name, 'all' AS applies_to_scope, 0 AS min_ppv_pool, 0 AS min_bump_pool, "

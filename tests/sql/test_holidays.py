@@ -137,7 +137,7 @@ def test_seed_again_changes_nothing(embedded: Sandbox) -> None:
 
 
 def test_ranges_that_overlap_give_each_row_once(embedded: Sandbox) -> None:
-    """New Year's Day 2028 is observed on 31 December 2027, whichever range that lies in."""
+    """New Year's Day 2028 is observed on 31 December 2027, in whichever range that is."""
     embedded.call("seed_holiday_calendar", "2027, 2027")
     assert ("2027-12-31", "New Year's Day (observed)") in {(str(row[0]), row[1]) for row in calendar(embedded)}
     embedded.call("seed_holiday_calendar", "2026, 2028")

@@ -191,7 +191,7 @@ def test_triggers(embedded: Sandbox, drawn: list[Message]) -> None:
 @given(drawn=messages)
 @random_messages
 def test_days(embedded: Sandbox, drawn: list[Message]) -> None:
-    """The days are Los Angeles', asked of the database one by one, so that the grouping is what is tested."""
+    """The days are Los Angeles days. The database returns them one by one, so that the test covers the grouping."""
     group = load(embedded, drawn)
     found = {row["day_of_week_la"]: row for row in rows(embedded, "analyze_day_patterns")}
     days = dict(
@@ -332,7 +332,7 @@ def test_weekdays_are_compared_with_their_own(embedded: Sandbox) -> None:
 
 
 def test_exclusions(embedded: Sandbox) -> None:
-    """Headwind of the platform, three holidays in the week, too short a history: no change, whatever the score."""
+    """Headwind of the platform, three holidays in the week, too short a history: no change, for any score."""
     load(embedded, [*days_of({BASE: (50, 100.0), WEEK: (34, 59.0)})])
     row = saturation(embedded)
     assert (row["exclusion_reason"], row["risk_level"]) == ("PLATFORM_HEADWIND", "LOW")

@@ -1,4 +1,4 @@
-"""The embedded engine's clock: stopped at an instant, for queries and for what is stored, and let go again."""
+"""The embedded engine's clock: stopped at an instant, for queries and for what is stored, and released again."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_stored_functions_see_it(embedded: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"now": "soon"}', b'{"now": "2026-01-01T00:00:00"}', b'{"now": 5}'])
-def test_what_is_no_instant_is_refused(embedded: Sandbox, body: bytes) -> None:
+def test_what_is_not_an_instant_is_refused(embedded: Sandbox, body: bytes) -> None:
     answer = httpx.put(f"{embedded.endpoint}/clock", content=body)
     assert answer.status_code == 400
     assert "an instant with its zone" in answer.text

@@ -72,7 +72,7 @@ def test_no_day_is_a_clear_error(embedded: Sandbox) -> None:
     assert runs(embedded) == []
 
 
-def test_no_creator_is_no_work(embedded: Sandbox) -> None:
+def test_without_a_creator_there_is_no_work(embedded: Sandbox) -> None:
     """Messages of the day itself, or of more than 30 days before it, in Los Angeles, make no creator."""
     add_messages(
         embedded,
@@ -95,7 +95,7 @@ def test_the_30_days_are_those_of_los_angeles(embedded: Sandbox) -> None:
 
 
 def test_saturation_counts_locked_captions_among_those_that_may_be_used(embedded: Sandbox) -> None:
-    """Locks before the day, without a day, inactive ones and doubles count for nothing."""
+    """Locks before the day, without a day, inactive ones and duplicates do not count."""
     add_messages(embedded, Message(page="page"), Message(page="other"))
     add_captions(
         embedded,
@@ -297,7 +297,7 @@ def test_overlapping_runs_queue_each_creator_once(embedded: Sandbox) -> None:
 
 
 def test_cut_off_after_any_change(embedded: Sandbox) -> None:
-    """The next run, once the cut one is too old to be at work, leaves what a run that was never cut would."""
+    """The next run, once the cut one is too old to be active, leaves the same as a run that was never cut."""
     changes, cut_off = 0, True
     while cut_off:
         changes += 1

@@ -1,4 +1,4 @@
-"""Every ASSERT that stands after `-- Tests` in an SQL file holds, and fails when what it says is not so."""
+"""Every ASSERT after `-- Tests` in an SQL file holds, and fails when what it says is not so."""
 
 from __future__ import annotations
 

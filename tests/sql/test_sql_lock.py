@@ -107,8 +107,8 @@ def test_an_invalid_pattern_locks_nothing(embedded: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("callers", [2, 8])
-def test_callers_at_once_never_get_the_same_caption(embedded: Sandbox, callers: int) -> None:
-    """Whoever loses every race ends with a clear error, and has locked nothing."""
+def test_concurrent_callers_never_get_the_same_caption(embedded: Sandbox, callers: int) -> None:
+    """A caller that loses every race ends with a clear error, and has locked nothing."""
     add_pool(embedded, 40)
     embedded.set_clock(NOW)
     embedded.named |= embedded.written_by(LOCK)

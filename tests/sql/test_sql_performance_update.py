@@ -35,7 +35,7 @@ def statuses(embedded: Sandbox) -> list[str]:
 
 
 def test_above_the_median_is_a_success_and_at_the_median_a_failure(embedded: Sandbox) -> None:
-    """EMVs 1, 5 and 9: the median is 5, exactly at which caption 2 stands."""
+    """EMVs 1, 5 and 9: the median is 5, exactly the EMV of caption 2."""
     add_messages(embedded, *(Message(caption=i, earnings=e) for i, e in ((1, 10.0), (2, 50.0), (3, 90.0))))
     assert computed(embedded, "successes, failures, avg_emv") == {
         ("page", 1): (1, 2, 1.0),
@@ -70,7 +70,7 @@ def test_page_with_one_message(embedded: Sandbox) -> None:
 
 
 def test_the_median_is_that_of_30_days_the_counts_of_90(embedded: Sandbox) -> None:
-    """The old, rich messages do not raise the bar; what is older than 90 days counts for nothing."""
+    """The old, rich messages do not raise the bar; what is older than 90 days does not count."""
     add_messages(
         embedded,
         *(Message(caption=1, days_ago=40 + i, earnings=900.0) for i in range(3)),
@@ -136,7 +136,7 @@ def test_percentile_is_the_percent_rank_and_ties_share_it(embedded: Sandbox) -> 
 
 
 def test_messages_without_a_caption_are_matched_by_the_key_of_their_text(embedded: Sandbox) -> None:
-    """By punctuation and case apart; not when two captions have the key, nor when none has."""
+    """Ignoring punctuation and case; not when two captions have the key, or when none has."""
     add_captions(
         embedded,
         Caption(7, text="Last chance: 20 % off tonight!"),
@@ -197,7 +197,7 @@ def test_late_purchases_change_the_outcome_and_only_the_rows_that_they_touch(emb
 
 
 def test_rows_near_the_end_of_their_partition_are_written_again(embedded: Sandbox) -> None:
-    """Unchanged, 60 days old: written, so that it does not expire; 59 days old: left alone."""
+    """Unchanged, 60 days old: written, so that it does not expire; 59 days old: not changed."""
     add_messages(embedded, Message(caption=1), Message(caption=2))
     embedded.call(UPDATE, now=NOW)
     old = "UPDATE `{d}.caption_bandit_stats` SET last_updated = TIMESTAMP_SUB(last_updated, INTERVAL {days} DAY) "
@@ -220,7 +220,7 @@ def test_rows_without_a_message_are_left_and_older_doubles_go(embedded: Sandbox)
     assert found == [(1, 1), (9, 7)]
 
 
-def test_no_messages_is_no_error(embedded: Sandbox) -> None:
+def test_no_messages_is_not_an_error(embedded: Sandbox) -> None:
     embedded.call(UPDATE, now=NOW)
     assert statuses(embedded) == ["COMPLETED_NO_WORK"]
     assert embedded.query("SELECT alert_level FROM `{d}.automation_alerts`") == []
@@ -262,7 +262,7 @@ def test_error_is_recorded_and_raised_again(embedded: Sandbox) -> None:
 
 
 def test_cut_off_after_any_change(embedded: Sandbox) -> None:
-    """Whatever the cut left, a run after the lease has expired leaves the same statistics as one that was never cut."""
+    """After any cut, a run after the lease has expired leaves the same statistics as one that was never cut."""
     changes, cut_off = 0, True
     while cut_off:
         changes += 1

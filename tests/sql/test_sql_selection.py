@@ -331,7 +331,7 @@ def test_a_tier_that_cannot_do_without_a_budget_has_its_places_first(embedded: S
     used=st.tuples(st.integers(0, 5), st.integers(0, 19)),
 )
 @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_budgets_hold_whatever_the_pool(
+def test_budgets_hold_for_any_pool(
     embedded: Sandbox, pool: list[tuple[str, str, bool]], wanted: tuple[int, ...], used: tuple[int, int]
 ) -> None:
     """Never more than asked for or than a budget allows; never fewer of a tier than if it were asked for alone."""

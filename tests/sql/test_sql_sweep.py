@@ -124,7 +124,7 @@ def test_run_twice(embedded: Sandbox) -> None:
     assert statuses(embedded) == ["SUCCESS", "SUCCESS"]
 
 
-def test_nothing_but_is_active_changes(embedded: Sandbox) -> None:
+def test_only_is_active_changes(embedded: Sandbox) -> None:
     kept = "* EXCEPT (is_active)"
     add_locks(embedded, "1, DATE '2026-06-14', TIMESTAMP '2026-06-01 00:00:00+00', TRUE")
     before = embedded.query(f"SELECT {kept} FROM `{{d}}.active_caption_assignments`")
@@ -159,7 +159,7 @@ def test_alert_on_many_cleaned(embedded: Sandbox, due: int, levels: list[str]) -
     [(5000, []), (5001, ["WARNING"]), (10000, ["WARNING"]), (10001, ["CRITICAL"])],
 )
 def test_alert_on_many_that_stay(embedded: Sandbox, staying: int, levels: list[str]) -> None:
-    """Only what stays counts, not what this sweep let go."""
+    """Only what stays counts, not what this sweep released."""
     add_many(embedded, staying, "2026-06-15")
     add_many(embedded, 1000, "2026-06-14")
     embedded.call(SWEEP, now=NOON)
@@ -169,7 +169,7 @@ def test_alert_on_many_that_stay(embedded: Sandbox, staying: int, levels: list[s
     assert acknowledged == [(False, SWEEP)] * len(levels)
 
 
-def test_both_alerts_at_once(embedded: Sandbox) -> None:
+def test_both_alerts_together(embedded: Sandbox) -> None:
     add_many(embedded, 10001, "2026-06-15")
     add_many(embedded, 1001, "2026-06-14")
     embedded.call(SWEEP, now=NOON)
@@ -196,8 +196,8 @@ def test_expired_lease(embedded: Sandbox) -> None:
     assert embedded.query("SELECT holder, expires_at FROM `{d}.leases`") == [(None, None)]
 
 
-def test_lease_of_which_two_rows_stand(embedded: Sandbox) -> None:
-    """Two first runs at once may both insert the row: it is held when either is."""
+def test_lease_with_two_rows(embedded: Sandbox) -> None:
+    """Two concurrent first runs may both insert the row: the lease is held when one of the rows is."""
     embedded.query(f"INSERT INTO `{{d}}.leases` (lease_name) VALUES ('{SWEEP}')")
     hold_lease(embedded, "2026-06-15 12:00:01-07:00")
     embedded.call(SWEEP, now=NOON)
@@ -211,8 +211,8 @@ def test_leases_of_others_are_left_alone(embedded: Sandbox) -> None:
     assert embedded.query("SELECT lease_name, holder FROM `{d}.leases` ORDER BY 1") == [("another", "x"), (SWEEP, None)]
 
 
-def test_many_at_once(embedded: Sandbox) -> None:
-    """Whatever meets: each lock is counted once, and no run fails or stays open."""
+def test_many_at_the_same_time(embedded: Sandbox) -> None:
+    """Any number of concurrent runs: each lock is counted once, and no run fails or stays open."""
     add_many(embedded, 500, "2020-01-01")
     embedded.query(f"INSERT INTO `{{d}}.leases` (lease_name) VALUES ('{SWEEP}')")
     with ThreadPoolExecutor(4) as pool:
@@ -224,7 +224,7 @@ def test_many_at_once(embedded: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("broken", "mended", "named"),
+    ("broken", "fixed", "named"),
     [
         (
             "ALTER TABLE `{d}.lock_sweep_log` RENAME COLUMN total_locks_cleaned TO renamed",
@@ -239,15 +239,15 @@ def test_many_at_once(embedded: Sandbox) -> None:
     ],
     ids=["in the middle of the sweep", "before it"],
 )
-def test_error_is_recorded_and_raised_again(embedded: Sandbox, broken: str, mended: str, named: str) -> None:
-    """Nothing stays half done, and the next run is well again."""
+def test_error_is_recorded_and_raised_again(embedded: Sandbox, broken: str, fixed: str, named: str) -> None:
+    """Nothing stays half done, and the next run works again."""
     add_locks(embedded, "1, DATE '2026-06-14', NULL, TRUE")
     embedded.query(broken)
     try:
         with pytest.raises(BadRequest, match=f"(?s){SWEEP}: .*{named}"):
             embedded.call(SWEEP, now=NOON)
     finally:
-        embedded.query(mended)
+        embedded.query(fixed)
     assert active(embedded) == [1]
     assert logged(embedded) == []
     ((status, error, ended),) = embedded.query(
@@ -265,20 +265,20 @@ def test_error_is_recorded_and_raised_again(embedded: Sandbox, broken: str, mend
 
 
 def test_rows_of_runs_that_were_cut_off_are_closed(embedded: Sandbox) -> None:
-    """A run that may still be at work is left alone."""
+    """A run that may still be active is not changed."""
     embedded.query(
         f"""INSERT INTO `{{d}}.etl_job_runs` (job_id, job_name, job_start_time, job_status) VALUES
           ('lost', '{SWEEP}', TIMESTAMP '2026-06-15 11:49:59-07:00', 'RUNNING'),
-          ('at work', '{SWEEP}', TIMESTAMP '2026-06-15 11:50:00-07:00', 'RUNNING'),
+          ('active', '{SWEEP}', TIMESTAMP '2026-06-15 11:50:00-07:00', 'RUNNING'),
           ('another', 'another_job', TIMESTAMP '2026-06-15 11:00:00-07:00', 'RUNNING')"""
     )
     embedded.call(SWEEP, now=NOON)
     found = embedded.query("SELECT job_id, job_status FROM `{d}.etl_job_runs` WHERE LENGTH(job_id) < 10")
-    assert dict(found) == {"lost": "FAILED", "at work": "RUNNING", "another": "RUNNING"}
+    assert dict(found) == {"lost": "FAILED", "active": "RUNNING", "another": "RUNNING"}
 
 
 def test_cut_off_after_any_change(embedded: Sandbox) -> None:
-    """The next run, after the lease has expired, puts it right: nothing is lost or counted twice."""
+    """The next run, after the lease has expired, fixes it: nothing is lost or counted twice."""
     changes = 0
     cut_off = True
     while cut_off:

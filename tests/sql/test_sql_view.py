@@ -1,4 +1,4 @@
-"""schedule_recommendations_messages: one row for each active slot, whatever its sources hold."""
+"""schedule_recommendations_messages: one row for each active slot, for any content of its sources."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ def assert_deploys(grants: dict[str, dict[str, Any]]) -> None:
     assert "'roles/owner'" not in expression
 
 
-def test_previews_deploy_beside_staging_by_an_account_of_their_own_and_never_beside_production(
+def test_previews_deploy_in_stagings_project_by_their_own_account_and_never_in_production(
     synthesized: dict[str, dict[str, Any]],
 ) -> None:
     def deploying(name: str) -> set[tuple[str, str]]:

@@ -27,7 +27,7 @@ NIGHTLY = Schedule("nightly", minute=7, hours_la=(3,))
 ALL = [*all_schedules(), SIX_HOURLY, NIGHTLY]
 
 instants = st.datetimes(
-    min_value=datetime(2026, 1, 1),  # noqa: DTZ001 - the zone is given beside
+    min_value=datetime(2026, 1, 1),  # noqa: DTZ001 - the zone is given separately
     max_value=datetime(2027, 12, 31),  # noqa: DTZ001
     timezones=st.just(UTC),
 )
@@ -144,7 +144,7 @@ def test_the_transfer_services_words_are_computed_from_hours_and_minute() -> Non
 
 
 def test_a_yearly_query_is_due_at_one_hour_of_utc_in_every_year() -> None:
-    """A day on which some years have daylight saving time and others not has no hour of UTC of its own."""
+    """A day on which some years have daylight saving time and others not has no fixed hour of UTC."""
     for schedule in all_schedules():
         if schedule.day_of_year is not None:
             (hour,) = schedule.hours_la

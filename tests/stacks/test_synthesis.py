@@ -202,7 +202,7 @@ def test_no_stack_refers_to_another_or_to_this_machine(synthesized: dict[str, St
 
 
 def test_local_and_prod_differ_by_their_environment_files_only(synthesized: dict[str, Stacks]) -> None:
-    """With its file's values put in the place of the other's, one configuration is the other."""
+    """With the values of one file replaced by the other's, the configurations are the same."""
     local, prod = load_environment("local"), load_environment("prod")
 
     guards = {"deletion_protection", "delete_contents_on_destroy", "backend"}

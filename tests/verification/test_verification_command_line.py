@@ -1,4 +1,4 @@
-"""The command line: exit codes, several formats at once, and one clear line when it could not run."""
+"""The command line: exit codes, several formats in one run, and one clear line when it could not run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(environment: Environment, monkeypatch: pytest.MonkeyPatch, *arguments: s
     return CliRunner().invoke(command_line.app, list(arguments))
 
 
-def test_three_formats_at_once(deployed: Deployed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_three_formats_in_one_run(deployed: Deployed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     files = {name: tmp_path / "reports" / f"v.{name}" for name in ("json", "junit")}
     formats = [part for name, file in files.items() for part in ("--format", f"{name}={file}")]
     outcome = run(deployed.environment, monkeypatch, "--suite", "schema", "--format", "table", *formats)
@@ -57,7 +57,7 @@ def test_a_failed_check_exits_with_1(deployed: Deployed, monkeypatch: pytest.Mon
     assert "wilson_sample" in outcome.stdout
 
 
-def test_json_on_the_screen_is_nothing_but_json(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_on_the_screen_is_only_json(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = run(deployed.environment, monkeypatch, "--suite", "existence", "--format", "json")
     assert json.loads(outcome.stdout)["well"] is True
 
@@ -256,7 +256,7 @@ def test_drift_and_doctor_fail_the_same_way(
     assert outcome.stdout == ""
 
 
-def test_a_missing_permission_is_reported_beside_the_other_results(
+def test_a_missing_permission_is_reported_with_the_other_results(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Data Viewer and Job User can read all of BigQuery; what the other services deny is reported and is never PASS."""

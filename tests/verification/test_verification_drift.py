@@ -234,7 +234,7 @@ def test_an_owner_that_the_caller_may_not_know_is_skipped_and_is_not_drift(
 def test_a_refused_query_is_reported_under_the_object_that_it_is_about(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the message names: here another object, which comes first."""
+    """No matter what the message names: here another object, which comes first."""
 
     def refused(_api: GoogleApi, about: str, *_: Any) -> list[Any]:
         raise RequestRefusedError("400 leases: no such column", about)

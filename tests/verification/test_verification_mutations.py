@@ -75,7 +75,7 @@ def test_an_answer_over_its_time_budget_fails(deployed: Deployed, monkeypatch: p
     assert {result.object for result in failed} <= set(objects)
 
 
-def test_there_are_enough_mutations_and_each_has_a_name_of_its_own() -> None:
+def test_there_are_enough_mutations_and_each_has_its_own_name() -> None:
     titles = [mutation.title for mutation in (*DEFECTS, *HARMLESS)]
     assert len(DEFECTS) >= 60
     assert len(HARMLESS) >= 20
@@ -156,7 +156,7 @@ def test_what_was_red_before_is_not_credited_to_a_mutation(deployed: Deployed, u
 def test_a_third_alert_breaks_no_deliberate_defect(
     deployed: Deployed, untouched: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The defects find their alerts by name, wherever an added alert is in the list."""
+    """The defects find their alerts by name, no matter where an added alert is in the list."""
     third = replace(alerts.ALERTS[0], name="added", title="an added alert")
     with monkeypatch.context() as patch:
         patch.setattr(alerts, "ALERTS", (third, *alerts.ALERTS))

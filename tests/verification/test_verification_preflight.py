@@ -1,4 +1,4 @@
-"""The preflight reports everything that is missing, at once, before a plan."""
+"""The preflight reports everything that is missing, together, before a plan."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_every_suite_can_run_without_a_dataset(environment: Environment) -> None
     assert not report.well
 
 
-def test_everything_missing_is_reported_at_once(environment: Environment) -> None:
+def test_everything_missing_is_reported_together(environment: Environment) -> None:
     """Eight objects are missing, a ninth lacks a column and has one of another type; extra columns are fine."""
     partly = environment.model_copy(update={"dataset": "partly"})
     client = bigquery.Client(

@@ -180,7 +180,7 @@ def test_the_rename_that_is_printed_keeps_the_values(deployed: Deployed) -> None
         assert changes(deployed) == []
 
 
-def test_missing_permissions_are_reported_all_at_once(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_permissions_are_reported_together(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     """The embedded environment permits everything, so the test changes its answer."""
     missing = {"bigquery.tables.create", "iam.serviceAccounts.actAs"}
     asked = GoogleApi.granted_permissions

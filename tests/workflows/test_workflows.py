@@ -69,7 +69,7 @@ def test_the_jobs_are_those_of_the_table() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_action_is_pinned_to_one_commit_with_its_version_beside_it(name: str) -> None:
+def test_every_action_is_pinned_to_one_commit_with_its_version_in_a_comment(name: str) -> None:
     used = re.findall(r"uses: (.*)", TEXTS[name])
     assert used
     pins: dict[str, str] = dict(
@@ -82,7 +82,7 @@ def test_every_action_is_pinned_to_one_commit_with_its_version_beside_it(name: s
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_workflow_has_no_right_of_its_own_no_secret_and_no_trigger_that_gives_a_fork_more(name: str) -> None:
+def test_a_workflow_has_no_rights_no_secret_and_no_trigger_that_gives_a_fork_more(name: str) -> None:
     assert read_workflow(name)["permissions"] == {}
     assert not re.search(r"pull_request_target|workflow_run|secrets\b|credentials_json|write-all", TEXTS[name])
 
@@ -121,7 +121,7 @@ def test_what_is_installed_runs_before_there_are_credentials() -> None:
 
 
 @pytest.mark.parametrize(("name", "job"), sorted(CHANGING))
-def test_two_never_change_one_environment_at_once(name: str, job: str) -> None:
+def test_two_never_change_one_environment_at_the_same_time(name: str, job: str) -> None:
     assert job_of(name, job)["concurrency"] == {"group": CHANGING[name, job], "cancel-in-progress": False}
 
 
@@ -131,7 +131,7 @@ def test_an_account_is_used_in_the_github_environment_that_it_takes(name: str, j
 
 
 def test_jobs_that_change_a_preview_run_alone() -> None:
-    """The sweep may delete any number: a group per number would let it run beside that number's own jobs."""
+    """The sweep may delete any number: a group per number would let it run during that number's own jobs."""
     touching = {pair for pair in JOBS if any("operations preview" in step.line for step in run_steps(*pair))}
     assert touching
     groups = {job_of(name, job)["concurrency"]["group"] for name, job in touching}
@@ -171,7 +171,7 @@ def test_planning_needs_no_approval_and_covers_both_environments(name: str, job:
 def test_a_forks_pull_request_gets_no_identity(name: str, job: str) -> None:
     condition = job_of(name, job)["if"]
     assert condition.startswith(OF_THIS_REPOSITORY)
-    assert "||" not in re.sub(r"\(.*\)", "", condition, flags=re.DOTALL), "nothing beside the first condition"
+    assert "||" not in re.sub(r"\(.*\)", "", condition, flags=re.DOTALL), "nothing except the first condition"
 
 
 def test_what_writes_to_the_pull_request_runs_the_base_branchs_code() -> None:
@@ -181,7 +181,7 @@ def test_what_writes_to_the_pull_request_runs_the_base_branchs_code() -> None:
 
 
 @pytest.mark.parametrize(("name", "giver", "taker"), [("plan", "plan", "comment"), ("drift", "drift", "issue")])
-def test_a_text_is_handed_over_into_a_folder_where_it_replaces_no_code(name: str, giver: str, taker: str) -> None:
+def test_a_text_is_passed_on_in_a_folder_where_it_replaces_no_code(name: str, giver: str, taker: str) -> None:
     (upload,), (download,) = (
         uses(name, giver, "actions/upload-artifact"),
         uses(name, taker, "actions/download-artifact"),
