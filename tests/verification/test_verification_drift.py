@@ -15,7 +15,7 @@ from declared.loading import load_environment
 from declared.roles import PROJECT_ROLES, members_of, workflow_grants
 from declared.schedules import all_schedules
 from google.client import GoogleApi, RequestRefusedError
-from tests.mutations.change import body_replaced, dataset_access, schedule_patched, table_patched
+from tests.mutations.change import body_replaced, dataset_access, schedule_added, schedule_patched, table_patched
 from tests.mutations.defects import SWEEP
 from verification import __main__ as command_line
 from verification.drift import READERS, Aspect
@@ -229,6 +229,23 @@ def test_an_owner_that_the_caller_may_not_know_is_skipped_and_is_not_drift(
     assert sorted(result.object for result in results if result.status is Status.SKIP) == sorted(
         schedule.name for schedule in all_schedules()
     )
+
+
+def test_an_undeclared_config_of_the_same_name_hides_no_declared_one(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = GoogleApi.transfer_configs
+
+    def undeclared_last(api: GoogleApi) -> list[dict[str, Any]]:
+        return sorted(listed(api), key=lambda config: str(config["displayName"]) == SWEEP)
+
+    monkeypatch.setattr(GoogleApi, "transfer_configs", undeclared_last)
+    undeclared = schedule_added(SWEEP, SWEEP, f"CALL `{{d}}.{SWEEP}`()")
+    with undeclared.apply(deployed), schedule_patched(SWEEP, {"disabled": True}).apply(deployed):
+        results = verify(deployed.environment, tests=["schedules.1"]).results
+    assert [(result.object, result.found) for result in results if result.status is not Status.PASS] == [
+        (SWEEP, "state: disabled")
+    ]
 
 
 def test_a_refused_query_is_reported_under_the_object_that_it_is_about(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def transfer_configs(subject: Subject) -> Iterator[Outcome]:
     """Each declared schedule against the transfer service."""
-    configs = {aspect.object: aspect for aspect in schedules(subject)}
+    configs = {aspect.object: aspect for aspect in schedules(subject) if aspect.declared}
     for count in schedule_counts(subject):
         if count.same:
             yield from _config(subject, configs[count.object])
