@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import threading
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -22,12 +20,22 @@ from verification.drift import read_drift
 from verification.drift import report as drift_reports
 from verification.report import FILE_WIDTH, WRITERS, as_table, json_schema
 from verification.results import Status
-from verification.running import DEADLINE_SECONDS, chosen_checks, read_subject, settle_seconds_of, verify
+from verification.running import (
+    DEADLINE_SECONDS,
+    DeadlineError,
+    UnknownNameError,
+    chosen_checks,
+    read_subject,
+    settle_seconds_of,
+    verify,
+    within_deadline,
+)
 from verification.suites import SUITES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
+    from verification.drift.report import DriftReport
     from verification.results import Report
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -105,26 +113,23 @@ def _complain(message: str) -> None:
     _screen(stderr=True).print(message, markup=False, soft_wrap=True)
 
 
-def _give_up(message: str) -> NoReturn:
-    """End with exit code 2, even while other threads wait."""
-    _complain(message)
-    os._exit(2)
-
-
-@contextmanager
-def _explained(deadline: float) -> Iterator[None]:
-    """Report any error, and a passed deadline, as one line and exit code 2."""
-    late = f"no result after {deadline:g} s: a service accepts calls and does not answer, or answers very slowly"
-    watchdog = threading.Timer(deadline, _give_up, [late])
-    watchdog.daemon = True
-    watchdog.start()
+def _explained[Answer](deadline: float, work: Callable[[], Answer]) -> Answer:
+    """What ``work`` returns; any error, and a passed deadline, is one line and exit code 2."""
     try:
-        yield
-    except (UsageError, LookupError, EnvironmentFileError, CatalogError, LiveSystemError, OSError) as error:
-        _complain(str(error.args[0] if isinstance(error, LookupError) else error))
+        return within_deadline(deadline, work)
+    except DeadlineError as error:
+        _complain(str(error))
+        os._exit(2)  # the work's threads still wait, and would keep this process
+    except (
+        UsageError,
+        UnknownNameError,
+        EnvironmentFileError,
+        CatalogError,
+        LiveSystemError,
+        OSError,
+    ) as error:
+        _complain(str(error))
         raise typer.Exit(2) from None
-    finally:
-        watchdog.cancel()
 
 
 @app.callback(invoke_without_command=True)
@@ -152,7 +157,8 @@ def main(  # noqa: PLR0917 - typer takes its options as arguments
     if print_schema:
         print(json_schema(), end="")  # noqa: T201 - for a file
         return
-    with _explained(deadline):
+
+    def work() -> Report:
         chosen_checks(suite or [], test or [])
         places = destinations(output or [])
         environment = load_environment(env)
@@ -163,6 +169,9 @@ def main(  # noqa: PLR0917 - typer takes its options as arguments
         )
         for place in places:
             _write(report, place)
+        return report
+
+    report = _explained(deadline, work)
     if report.count(Status.DENIED):
         _complain(_denied(report))
     raise typer.Exit(report.exit_code)
@@ -195,22 +204,22 @@ def drift(
     if print_schema:
         print(drift_reports.json_schema(), end="")  # noqa: T201 - for a file
         return
-    with _explained(deadline):
-        write = _writer(drift_reports.WRITERS, output)
+
+    def work() -> DriftReport:
         environment = load_environment(env)
-        report = drift_reports.drift_report(environment, read_drift(read_subject(environment)))
+        return drift_reports.drift_report(environment, read_drift(read_subject(environment)))
+
+    write = _writer(drift_reports.WRITERS, output)
+    report = _explained(deadline, work)
     print(write(report), end="")  # noqa: T201 - for a pipe: no wrapping, no colour
     raise typer.Exit(1 if report.drifted else 0)
 
 
 def _writer[Writer](writers: Mapping[str, Writer], output: str) -> Writer:
-    """The writer of a format.
-
-    Raises:
-        UsageError: there is no such format.
-    """
+    """The writer of a format; one that does not exist is one line and exit code 2."""
     if output not in writers:
-        raise UsageError(f"--format {output!r}: write one of {', '.join(writers)}")
+        _complain(f"--format {output!r}: write one of {', '.join(writers)}")
+        raise typer.Exit(2)
     return writers[output]
 
 
@@ -225,9 +234,8 @@ def doctor(
 
     Exit 0 no problem, 1 problems found, 2 could not run.
     """
-    with _explained(deadline):
-        write = _writer(diagnosis.WRITERS, output)
-        examination = diagnosis.examine(load_environment(env), case or [])
+    write = _writer(diagnosis.WRITERS, output)
+    examination = _explained(deadline, lambda: diagnosis.examine(load_environment(env), case or []))
     write(examination, _screen())
     if examination.unknown:
         _complain(f"could not check: {', '.join(case.title for case in examination.unknown)}")

@@ -22,7 +22,7 @@ from google.resources import WORKERS, transfer_configs, transfer_runs
 from verification import conditions
 from verification.conditions import Condition, shown
 from verification.results import NOT_WELL, Check, Outcome, Status, Subject
-from verification.running import outcomes_of, read_subject
+from verification.running import UnknownNameError, outcomes_of, read_subject
 from verification.stored_sql import DIVISION, stored_texts_keep
 from verification.suites import access, existence, freshness, preflight, schedules, time_zone
 
@@ -141,12 +141,12 @@ def examine(environment: Environment, names: Sequence[str] = ()) -> Examination:
         names: names of :data:`CASES`; none means all.
 
     Raises:
-        LookupError: an unknown name.
+        UnknownNameError: an unknown name.
         CatalogError: the repository's SQL does not compile.
         LiveSystemError: there are no credentials, or the API does not answer.
     """
     if unknown := sorted(set(names) - set(CASES)):
-        raise LookupError(f"no case {unknown[0]!r}: there are {', '.join(CASES)}")
+        raise UnknownNameError(f"no case {unknown[0]!r}: there are {', '.join(CASES)}")
     chosen = [case for name, case in CASES.items() if not names or name in names]
     subject = read_subject(environment)
     with ThreadPoolExecutor(WORKERS) as pool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from catalog import load_catalog, retarget
@@ -15,7 +16,7 @@ from verification.results import NOT_WELL, Check, Outcome, Report, Result, Statu
 from verification.suites import SUITES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from catalog import Catalog
     from declared.environment import Environment
@@ -31,6 +32,39 @@ PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 5.0
 
 
+class DeadlineError(Exception):
+    """Work that had no result in time; the message says what that means."""
+
+
+class UnknownNameError(LookupError):
+    """A name that nothing has; the message lists those that exist, or says where they are listed."""
+
+
+def within_deadline[Answer](seconds: float, work: Callable[[], Answer]) -> Answer:
+    """What ``work`` returns or raises.
+
+    It runs in a thread of its own, because nothing can interrupt what waits for a service: after the deadline the
+    thread runs on, and its result is dropped.
+
+    Raises:
+        DeadlineError: it has not ended after ``seconds``.
+    """
+    done: Future[Answer] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            done.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    if not wait([done], seconds).done:
+        raise DeadlineError(
+            f"no result after {seconds:g} s: a service accepts calls and does not answer, or answers very slowly"
+        )
+    return done.result()
+
+
 def settle_seconds_of(environment: Environment) -> float:
     """How long an environment may take to show a change, in seconds."""
     return 0.0 if environment.endpoint else SETTLE_SECONDS
@@ -44,14 +78,14 @@ def chosen_checks(suites: Sequence[str] = (), tests: Sequence[str] = ()) -> list
         tests: ids of single checks, such as ``3.1``, in addition to those of the suites.
 
     Raises:
-        LookupError: a suite or a test that does not exist; the message lists those that do.
+        UnknownNameError: a suite or a test that does not exist.
     """
     if unknown := sorted(set(suites) - set(SUITES)):
-        raise LookupError(f"no suite {unknown[0]!r}: there are {', '.join(SUITES)}")
+        raise UnknownNameError(f"no suite {unknown[0]!r}: there are {', '.join(SUITES)}")
     everything = [(suite, check) for suite, checks in SUITES.items() for check in checks]
     ids = {check.id for _, check in everything}
     if missing := sorted(set(tests) - ids):
-        raise LookupError(f"no test {missing[0]!r}: `python -m verification --list` shows all")
+        raise UnknownNameError(f"no test {missing[0]!r}: `python -m verification --list` shows all")
     if suites or tests:
         return [(suite, check) for suite, check in everything if suite in suites or check.id in tests]
     return [(suite, check) for suite, check in everything if not check.before_a_plan]
@@ -88,7 +122,7 @@ def verify(
     Raises:
         CatalogError: the repository's SQL does not compile.
         LiveSystemError: there are no credentials, or the API does not answer.
-        LookupError: an unknown suite or test.
+        UnknownNameError: an unknown suite or test.
     """
     started, clock = datetime.now(UTC), time.monotonic()
     chosen = chosen_checks(suites, tests)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from typing import TYPE_CHECKING
 
 from catalog import CatalogError
 from google.client import LiveSystemError
 from operations.deploy.steps import StepFailedError, step
 from verification.report import table_text
-from verification.running import DEADLINE_SECONDS, settle_seconds_of, verify
+from verification.running import DEADLINE_SECONDS, DeadlineError, settle_seconds_of, verify, within_deadline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +25,6 @@ PREFLIGHT = "preflight"
 def verified(environment: Environment, console: Console, title: str, suites: Sequence[str] = ()) -> Report:
     """Compare an environment with the repository, and show the outcome in one line.
 
-    Ends this process with exit code 2 after :data:`DEADLINE_SECONDS`: what waits for a service cannot be interrupted.
-
     Args:
         environment: where to look.
         console: where progress is shown.
@@ -37,25 +33,18 @@ def verified(environment: Environment, console: Console, title: str, suites: Seq
 
     Raises:
         StepFailedError: with the whole report when a check failed (exit code 1) or could not be made (2); or with the
-            reason why nothing can be said about the environment (2).
+            reason why nothing can be said about the environment (2), such as no result after
+            :data:`DEADLINE_SECONDS`.
     """
     with step(console, title) as notes:
-        watchdog = threading.Timer(DEADLINE_SECONDS, _give_up, [console, title])
-        watchdog.daemon = True
-        watchdog.start()
+        settle_seconds = settle_seconds_of(environment)
         try:
-            report = verify(environment, suites, settle_seconds=settle_seconds_of(environment))
-        except (CatalogError, LiveSystemError) as error:
+            report = within_deadline(
+                DEADLINE_SECONDS, lambda: verify(environment, suites, settle_seconds=settle_seconds)
+            )
+        except (CatalogError, LiveSystemError, DeadlineError, OSError) as error:
             raise StepFailedError(str(error), 2) from None
-        finally:
-            watchdog.cancel()
         if report.exit_code:
             raise StepFailedError(table_text(report).strip(), report.exit_code)
         notes.append(report.headline)
     return report
-
-
-def _give_up(console: Console, title: str) -> None:
-    console.show_cursor()  # the step that is shown hid it
-    console.print(f"{title}: no result after {DEADLINE_SECONDS:g} s: a service does not answer, or very slowly")
-    os._exit(2)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
-from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from declared.environment import Environment
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def report_of(status: Status) -> Report:
@@ -60,12 +56,13 @@ def test_a_verification_that_is_not_well_ends_the_operation_with_its_report_and_
         assert part in str(caught.value)
 
 
-def test_a_service_that_does_not_answer_the_verification_is_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreachable(*_: object, **__: object) -> Report:
-        raise LiveSystemError("no answer")
+@pytest.mark.parametrize("error", [LiveSystemError("no answer"), PermissionError(13, "no answer", "catalog.json")])
+def test_a_verification_that_cannot_be_made_is_exit_code_2(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def broken(*_: object, **__: object) -> Report:
+        raise error
 
     with pytest.raises(StepFailedError, match="no answer") as caught:
-        verified_with(monkeypatch, unreachable)
+        verified_with(monkeypatch, broken)
     assert caught.value.exit_code == 2
 
 
@@ -83,18 +80,19 @@ def test_a_verification_waits_for_google_to_settle_and_for_the_embedded_environm
     assert waited == [0.0, SETTLE_SECONDS]
 
 
-def test_a_verification_without_an_end_ends_the_process_with_exit_code_2() -> None:
-    script = """
-import time
-from rich.console import Console
-from declared.loading import load_environment
-from operations.deploy import verified
-verified.DEADLINE_SECONDS = 0.1
-verified.verify = lambda *_, **__: time.sleep(60)
-verified.verified(load_environment("local"), Console(), "Preflight")
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=50
-    )
-    assert done.returncode == 2
-    assert "Preflight: no result after 0.1 s" in done.stdout
+def test_a_verification_without_an_end_is_a_step_that_failed_and_not_the_end_of_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    end = Event()
+
+    def endless(*_: object, **__: object) -> Report:
+        end.wait(50)
+        return report_of(Status.PASS)
+
+    monkeypatch.setattr("operations.deploy.verified.DEADLINE_SECONDS", 0.1)
+    try:
+        with pytest.raises(StepFailedError, match=r"no result after 0\.1 s") as caught:
+            verified_with(monkeypatch, endless)
+    finally:
+        end.set()
+    assert caught.value.exit_code == 2

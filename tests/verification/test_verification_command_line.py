@@ -82,6 +82,18 @@ def test_an_impossible_command_line_is_reported(
     assert message in outcome.stderr
 
 
+def test_a_defect_of_the_program_is_not_reported_as_an_unknown_name(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def defective(*_: Any) -> None:
+        raise KeyError("schema")
+
+    monkeypatch.setattr(command_line, "verify", defective)
+    outcome = run(environment, monkeypatch, "--suite", "existence")
+    assert isinstance(outcome.exception, KeyError)
+    assert outcome.stderr == ""
+
+
 def test_no_such_environment() -> None:
     outcome = CliRunner().invoke(command_line.app, ["--env", "nowhere"])
     assert outcome.exit_code == 2
