@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import google.auth
 import requests
-from google.api_core.exceptions import BadRequest, Forbidden, GoogleAPICallError, NotFound, RetryError
+from google.api_core.exceptions import GoogleAPICallError, NotFound, RetryError
 from google.api_core.retry import Retry
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
@@ -18,7 +18,7 @@ from google.cloud import bigquery
 from google.billing import DryRun, Usage, bytes_billed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from declared.environment import Environment
 
@@ -29,6 +29,8 @@ SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 #: Statuses that say something about the requested resource; any other failure means that the service did not answer.
 REFUSALS = {400, 404, 409}
 FORBIDDEN = 403
+#: Reasons of a 403 that is no missing permission: the service answers again later.
+EXHAUSTED = {"quotaExceeded", "rateLimitExceeded"}
 NO_RETRY = Retry(predicate=lambda _error: False)
 
 
@@ -48,7 +50,7 @@ class RequestRefusedError(LiveSystemError):
 
 
 class NotPermittedError(LiveSystemError):
-    """The caller has no permission; the message names the service, or the dry run, and its answer."""
+    """The caller has no permission; the message names what was asked, and the answer."""
 
 
 class GoogleApi:
@@ -186,14 +188,9 @@ class GoogleApi:
         """
         config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
         with self._explained(f"dry run of {about}", about):
-            try:
-                job = self._bigquery.query(
-                    sql, job_config=config, retry=self._retry, timeout=CALL_SECONDS, job_retry=NO_RETRY
-                )
-            except (BadRequest, Forbidden, NotFound) as error:
-                reason = next((each["message"] for each in error.errors if each.get("message")), error.message)
-                refused = NotPermittedError if isinstance(error, Forbidden) else RequestRefusedError
-                raise refused(_one_line(f"dry run of {about}: {error.code} {reason}"), about) from None
+            job = self._bigquery.query(
+                sql, job_config=config, retry=self._retry, timeout=CALL_SECONDS, job_retry=NO_RETRY
+            )
             tables = (f"{table.project}.{table.dataset_id}.{table.table_id}" for table in job.referenced_tables)
             read, names = int(job.total_bytes_processed or 0), frozenset(tables)
             return DryRun(read, max(int(job.total_bytes_billed or 0), bytes_billed(read, len(names))), names)
@@ -316,8 +313,6 @@ class GoogleApi:
         base = f"{endpoint}/{service}/{version}" if endpoint else f"{google}/{version}"
         with self._explained(f"{service} {path}"):
             response = self._session.request(method, f"{base}/{path}", json=body, timeout=CALL_SECONDS)  # type: ignore[no-untyped-call]
-            if response.status_code == FORBIDDEN:
-                raise NotPermittedError(_one_line(f"{service} {path}: 403 {_message(response)}"))
             if not response.ok:
                 raise _refusal(response.status_code, f"{service} {path}: {response.status_code} {_message(response)}")
             answer: dict[str, Any] = response.json() if response.content else {}
@@ -337,8 +332,10 @@ class GoogleApi:
         try:
             yield
         except GoogleAPICallError as error:
-            message = f"{what}: {error.code or 'no'} {error.message or type(error).__name__}"
-            raise _refusal(int(error.code or 0), message, about) from None
+            reason = next((each["message"] for each in error.errors if each.get("message")), error.message)
+            message = f"{what}: {error.code or 'no'} {reason or type(error).__name__}"
+            reasons = {each.get("reason", "") for each in error.errors}
+            raise _refusal(int(error.code or 0), message, about, reasons) from None
         except GoogleAuthError as error:
             raise LiveSystemError(f"{what}: Google credentials are not accepted: {error}. {SIGN_IN}") from None
         except (requests.RequestException, RetryError, TimeoutError, OSError) as error:
@@ -365,8 +362,14 @@ def _google_credentials() -> Any:
     return credentials
 
 
-def _refusal(status: int, message: str, about: str = "") -> LiveSystemError:
-    return (RequestRefusedError if status in REFUSALS else LiveSystemError)(_one_line(message), about)
+def _refusal(status: int, message: str, about: str = "", reasons: Collection[str] = ()) -> LiveSystemError:
+    """The error of an answer's status, and of BigQuery's reasons for it."""
+    kind = LiveSystemError
+    if status == FORBIDDEN and EXHAUSTED.isdisjoint(reasons):
+        kind = NotPermittedError
+    elif status in REFUSALS:
+        kind = RequestRefusedError
+    return kind(_one_line(message), about)
 
 
 def _one_line(message: str) -> str:

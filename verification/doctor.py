@@ -17,7 +17,7 @@ from rich.table import Table
 
 from catalog.zone import LOS_ANGELES
 from declared.schedules import next_due, schedules_of
-from google.client import RequestRefusedError
+from google.client import NotPermittedError, RequestRefusedError
 from google.resources import WORKERS, transfer_configs, transfer_runs
 from verification import conditions
 from verification.conditions import Condition, shown
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from declared.environment import Environment
 
 SHOWN_ROWS = 10
+#: Statuses of a check that says nothing about the system.
+COULD_NOT_RUN = {Status.DENIED, Status.ERROR}
 #: A log file has no width.
 LOG_WIDTH = 140
 
@@ -48,7 +50,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Whether the system has a problem; ``rows`` prove it, ``remedies`` fix it; ``unknown`` says why a check failed."""
+    """Whether the system has a problem; ``rows`` prove it, ``remedies`` fix it; ``unknown`` is what was not checked."""
 
     name: str
     title: str
@@ -157,22 +159,22 @@ def examine(environment: Environment, names: Sequence[str] = ()) -> Examination:
 def _diagnose(case: Case, subject: Subject) -> Diagnosis:
     rows: list[dict[str, str]] = []
     remedies: list[str] = []
-    unknown = ""
+    unknown: list[str] = []
     for condition in case.conditions:
         try:
             found = condition.rows(subject)
-        except RequestRefusedError as error:
-            unknown = f"{condition.object}: {error}"
+        except (RequestRefusedError, NotPermittedError) as error:
+            unknown.append(f"{condition.object}: {error}")
             continue
         rows += [{name: shown(value) for name, value in row.items()} for row in found]
         remedies += condition.remedies(subject, found)
     for outcome in (outcome for check in case.checks for outcome in outcomes_of(check, subject)):
-        if outcome.status in NOT_WELL:
+        if outcome.status in COULD_NOT_RUN:
+            unknown.append(f"{outcome.object}: {outcome.found}")
+        elif outcome.status in NOT_WELL:
             rows.append({"object": outcome.object, "expected": outcome.expected, "found": outcome.found})
             remedies.append(outcome.action)
-        elif outcome.status is Status.DENIED:
-            unknown = outcome.found
-    return Diagnosis(case.name, case.title, rows, list(dict.fromkeys(remedies)), unknown)
+    return Diagnosis(case.name, case.title, rows, list(dict.fromkeys(remedies)), "; ".join(dict.fromkeys(unknown)))
 
 
 def _schedule_rows(subject: Subject) -> Iterator[dict[str, str]]:
@@ -208,9 +210,12 @@ def print_examination(examination: Examination, console: Console) -> None:
             console.print(f"  and {more} more rows")
         for remedy in diagnosis.remedies:
             console.print(f"  → {remedy}", markup=False, soft_wrap=True)
+    for diagnosis in examination.unknown:
+        console.print(f"\n[yellow]?[/] [bold]{escape(diagnosis.title)}[/]  [dim]{diagnosis.name}[/]")
+        console.print(f"  could not check {diagnosis.unknown}", markup=False, soft_wrap=True)
     console.print()
     console.print(_table(examination.schedules))
-    well = len(examination.diagnoses) - len(examination.problems) - len(examination.unknown)
+    well = sum(not (diagnosis.holds or diagnosis.unknown) for diagnosis in examination.diagnoses)
     console.print(
         f"\n{examination.environment}: problems found: {len(examination.problems)}, ruled out: {well}"
         + (f", could not check: {len(examination.unknown)}" if examination.unknown else "")

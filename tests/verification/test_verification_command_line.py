@@ -16,10 +16,12 @@ from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
+from google.api_core.exceptions import Forbidden
+from google.cloud import bigquery
 from typer.testing import CliRunner
 
 from google import client as live
-from google.client import GoogleApi
+from google.client import GoogleApi, LiveSystemError, NotPermittedError
 from verification import __main__ as command_line
 from verification.suites import SUITES
 
@@ -287,6 +289,34 @@ def test_a_missing_permission_is_reported_with_the_other_results(
     assert {result["status"] for result in results if result["id"] not in denied} == {"PASS"}
     assert not [result for result in results if result["id"] in denied and result["status"] == "PASS"]
     assert "not verified, a permission is missing" in outcome.stderr
+
+
+def test_a_query_that_is_not_permitted_is_reported_beside_the_other_results(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with faulty(str(deployed.environment.endpoint), "/queries", "403") as endpoint:
+        there = deployed.environment.model_copy(update={"endpoint": endpoint})
+        outcome = run(there, monkeypatch, "--suite", "existence", "--suite", "integrity", "--format", "json")
+    assert outcome.exit_code == 2, outcome.output
+    statuses = {result["suite"]: result["status"] for result in json.loads(outcome.stdout)["results"]}
+    assert statuses == {"existence": "PASS", "integrity": "DENIED"}
+
+
+@pytest.mark.parametrize(("reason", "kind"), [("accessDenied", NotPermittedError), ("quotaExceeded", LiveSystemError)])
+def test_only_a_refused_permission_is_a_missing_one(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, reason: str, kind: type[LiveSystemError]
+) -> None:
+    """BigQuery answers 403 to both; an exhausted quota ends a verification as an outage does."""
+
+    def forbidden(*_: Any, **__: Any) -> None:
+        raise Forbidden("POST …", errors=[{"reason": reason, "message": "Not now."}])  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(bigquery.Client, "query_and_wait", forbidden)
+    monkeypatch.setattr(bigquery.Client, "query", forbidden)
+    for call in (GoogleApi.query, GoogleApi.dry_run):
+        with pytest.raises(LiveSystemError, match=r"of leases: 403 Not now\.") as caught:
+            call(deployed.api, "leases", "SELECT 1")
+        assert type(caught.value) is kind
 
 
 def test_the_deadline_ends_the_command_while_it_waits(deployed: Deployed) -> None:

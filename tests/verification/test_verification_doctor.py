@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
+from google.client import GoogleApi, NotPermittedError, RequestRefusedError
 from tests.mutations.change import (
     Change,
     body_replaced,
@@ -22,7 +23,9 @@ from tests.mutations.change import (
 from tests.mutations.defects import SWEEP, UPDATE
 from tests.mutations.statements import DAILY, YEAR, alert_row, run_row, stats_rows
 from verification import __main__ as command_line
-from verification.doctor import CASES, Diagnosis, examine
+from verification import doctor
+from verification.doctor import CASES, Case, Diagnosis, examine
+from verification.results import Check, Outcome, Subject, failed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -185,6 +188,44 @@ def test_json_and_exit_code_of_a_healthy_system(well: Deployed, monkeypatch: pyt
     assert outcome.exit_code == 0, outcome.output
     document = json.loads(outcome.stdout)
     assert [schedule["state"] for schedule in document["schedules"]] == ["enabled"] * 4
+
+
+def test_a_problem_that_is_partly_unknown_is_counted_once(well: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: Subject) -> Iterator[Outcome]:
+        raise RequestRefusedError("no such table")
+
+    def denied(_: Subject) -> Iterator[Outcome]:
+        raise NotPermittedError("no permission")
+
+    def failing(_: Subject) -> Iterator[Outcome]:
+        yield failed("leases", "a table", "missing", "make deploy")
+
+    unknown = (Check("x.1", "refused", refused), Check("x.2", "denied", denied))
+    for checks, exit_code in (((*unknown, Check("x.3", "failing", failing)), 1), (unknown, 2)):
+        monkeypatch.setattr(doctor, "CASES", {"case": Case("case", "a case", checks=checks)})
+        outcome = run(well, monkeypatch)
+        assert outcome.exit_code == exit_code, outcome.output
+        assert f"problems found: {len(checks) - 2}, ruled out: 0, could not check: 1" in outcome.stdout
+        assert "no such table" in outcome.stdout
+        assert "no permission" in outcome.stdout
+
+
+def test_a_condition_that_the_caller_may_not_query_leaves_the_other_cases(
+    well: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = GoogleApi.query
+
+    def forbidden(api: GoogleApi, about: str, sql: str, parameters: Any = ()) -> list[Any]:
+        if about == "leases":
+            raise NotPermittedError("query of leases: 403 Access Denied", about)
+        return query(api, about, sql, parameters)
+
+    monkeypatch.setattr(GoogleApi, "query", forbidden)
+    examination = examine(well.environment)
+    assert [(diagnosis.name, diagnosis.unknown) for diagnosis in examination.unknown] == [
+        ("held_leases", "leases: query of leases: 403 Access Denied")
+    ]
+    assert examination.exit_code == 2
 
 
 def test_an_unknown_format_is_reported(well: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
