@@ -24,6 +24,7 @@ from verification.drift.report import as_json, drift_report, json_schema, read_j
 from verification.results import Status
 from verification.running import verify
 from verification.stored_sql import DIVISION, TIME_ZONE
+from verification.suites import performance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -246,6 +247,23 @@ def test_an_undeclared_config_of_the_same_name_hides_no_declared_one(
     assert [(result.object, result.found) for result in results if result.status is not Status.PASS] == [
         (SWEEP, "state: disabled")
     ]
+
+
+def test_a_function_without_arguments_to_try_is_skipped_for_that_reason(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(performance.ARGUMENTS, "FLOAT64")
+    nothing = SimpleNamespace(routines=set(deployed.catalog.functions), tables=set())
+    subject = cast("Subject", SimpleNamespace(catalog=deployed.catalog, live=nothing, api=deployed.api, path=str))
+    monkeypatch.setattr(performance, "_best", lambda *_: (0.0, 0))
+    skipped = {outcome.object: outcome.found for outcome in performance.functions(subject) if outcome.status == "SKIP"}
+    with_float = {
+        name
+        for name, function in deployed.catalog.functions.items()
+        if "FLOAT64" in {argument.type.sql for argument in function.arguments}
+    }
+    assert with_float
+    assert skipped == dict.fromkeys(with_float, "no arguments of type FLOAT64 are declared here")
 
 
 def test_a_refused_query_is_reported_under_the_object_that_it_is_about(

@@ -26,9 +26,11 @@ def functions(subject: Subject) -> Iterator[Outcome]:
     """Every scalar function, with two thousand different arguments."""
     for name, function in subject.catalog.functions.items():
         kinds = [argument.type.sql for argument in function.arguments]
-        if name not in subject.live.routines or not all(kind in ARGUMENTS for kind in kinds):
-            reason = "the function does not exist: see 1.1" if kinds else "it has no argument to vary"
-            yield skipped(name, "an answer within its time", reason)
+        if name not in subject.live.routines:
+            yield skipped(name, "an answer within its time", "the function does not exist: see 1.1")
+            continue
+        if untried := [kind for kind in kinds if kind not in ARGUMENTS]:
+            yield skipped(name, "an answer within its time", f"no arguments of type {untried[0]} are declared here")
             continue
         call = f"{subject.path(name)}({', '.join(ARGUMENTS[kind] for kind in kinds)})"
         sql = f"SELECT COUNT({call}) AS answers FROM UNNEST(GENERATE_ARRAY(1, {CALLS})) AS n"
