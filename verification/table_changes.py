@@ -39,6 +39,15 @@ class ChangeClass(StrEnum):
     NEEDS_COPY = "cannot be done in place"
 
 
+class Verdict(StrEnum):
+    """Whether a deployment may make a change of a table."""
+
+    SAFE = "safe"
+    NOT_GUARDED = "not guarded"
+    ALLOWED = "allowed"
+    REFUSED = "refused"
+
+
 @dataclass(frozen=True)
 class TableChange:
     """A difference between a live table and its declaration, with the statement that makes the change safely."""
@@ -49,6 +58,11 @@ class TableChange:
     declared: str
     kind: ChangeClass
     statement: str
+
+    @property
+    def name(self) -> str:
+        """How an entry of the environment file names it."""
+        return f"{self.table}: {self.what}"
 
 
 def table_changes(subject: Subject) -> Iterator[TableChange]:
@@ -72,11 +86,18 @@ def drop_of(path: str) -> TableChange:
     )
 
 
-def allowing(environment: Environment, change: TableChange) -> AllowedChange | None:
-    """The entry of the environment file that allows a change by name; of several, the one that ends last."""
-    name = f"{change.table}: {change.what}"
-    entries = [entry for entry in environment.allowed_changes if entry.change == name]
-    return max(entries, key=lambda entry: entry.until, default=None)
+def judged(environment: Environment, change: TableChange) -> tuple[Verdict, AllowedChange | None]:
+    """Whether a deployment may make a change, and the entry of the environment file that names it, ended or not.
+
+    Of several entries it is the one that ends last.
+    """
+    if change.kind is ChangeClass.IN_PLACE:
+        return Verdict.SAFE, None
+    if not environment.guards.on:
+        return Verdict.NOT_GUARDED, None
+    entries = [entry for entry in environment.allowed_changes if entry.change == change.name]
+    entry = max(entries, key=lambda entry: entry.until, default=None)
+    return Verdict.REFUSED if entry is None or entry.has_ended else Verdict.ALLOWED, entry
 
 
 @dataclass(frozen=True)

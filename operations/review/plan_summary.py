@@ -6,19 +6,19 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from catalog import Table
 from catalog.model import EVERY_HOUR
 from catalog.zone import LOS_ANGELES
+from declared.environment import AllowedChange
 from declared.schedules import all_schedules, next_due
 from google.client import GoogleApi, LiveSystemError
 from operations.deploy.steps import StepFailedError
 from operations.review.cost import CostChange, base_catalog, compare, dependent_objects, estimate
 from operations.review.cost_report import entries_of
 from operations.review.planned import Action
-from verification.table_changes import ChangeClass, TableChange, allowing, changes_of, drop_of
+from verification.table_changes import ChangeClass, TableChange, Verdict, changes_of, drop_of, judged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,15 +43,6 @@ GUARDS = {
 }
 EVERYBODY = {"allUsers": "everyone on the internet", "allAuthenticatedUsers": "everyone with a Google account"}
 ADMINISTRATION = ("owner", "editor", "admin", "Admin", "Owner", "TokenCreator", "TokenMinter")
-
-
-class Verdict(StrEnum):
-    """Whether a deployment may make a change of a table."""
-
-    SAFE = "safe"
-    NOT_GUARDED = "not guarded"
-    ALLOWED = "allowed"
-    REFUSED = "refused"
 
 
 @dataclass(frozen=True)
@@ -315,16 +306,19 @@ def _table_rows(environment: Environment, catalog: Catalog, changes: Iterable[Pl
 
 
 def _judged(environment: Environment, change: TableChange) -> TableRow:
-    if change.kind is ChangeClass.IN_PLACE:
-        return TableRow(change, Verdict.SAFE)
-    if not environment.guards.on:
-        return TableRow(change, Verdict.NOT_GUARDED, "data is not guarded here")
-    entry = allowing(environment, change)
-    if entry is None:
-        return TableRow(change, Verdict.REFUSED, "refused")
-    if entry.has_ended:
-        return TableRow(change, Verdict.REFUSED, f"refused: what allowed it ended on {entry.until:%F}")
-    return TableRow(change, Verdict.ALLOWED, f"allowed until {entry.until:%F}: {entry.why}")
+    verdict, entry = judged(environment, change)
+    match verdict, entry:
+        case Verdict.SAFE, _:
+            remark = ""
+        case Verdict.NOT_GUARDED, _:
+            remark = "data is not guarded here"
+        case Verdict.ALLOWED, AllowedChange(until=until, why=why):
+            remark = f"allowed until {until:%F}: {why}"
+        case _, AllowedChange(until=until):
+            remark = f"refused: what allowed it ended on {until:%F}"
+        case _:
+            remark = "refused"
+    return TableRow(change, verdict, remark)
 
 
 def resource_of_state(values: Mapping[str, Any]) -> dict[str, Any]:

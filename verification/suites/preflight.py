@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from declared.budgets import ObjectKind, budget_of
+from declared.environment import AllowedChange
 from declared.roles import DEPLOY_PERMISSIONS, SERVICES
 from declared.schedules import all_schedules
 from declared.sizes import MEGABYTE
 from google.resources import column_types
 from verification.results import Check, Outcome, Subject, compared, failed, passed, passed_unless, warned
-from verification.table_changes import ChangeClass, TableChange, allowing, table_changes
+from verification.table_changes import Verdict, judged, table_changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -144,28 +145,23 @@ def destructive_changes(subject: Subject) -> Iterator[Outcome]:
     for change in table_changes(subject):
         changed.add(change.table)
         found, expected = f"{change.what}: {change.live}", f"{change.what}: {change.declared} ({change.kind})"
-        if change.kind is ChangeClass.IN_PLACE:
-            yield passed(change.table, expected)
-        elif subject.environment.guards.on:
-            yield _guarded(subject, change, expected, found)
-        else:
-            yield warned(change.table, expected, found, f"Data is not guarded here. The safe way:\n{change.statement}")
+        file, safe_way = subject.environment.file, f"The safe way:\n{change.statement}"
+        allow = f"{safe_way}\nOr allow it in {file}: change: {change.name!r}, until, why."
+        match judged(subject.environment, change):
+            case Verdict.SAFE, _:
+                yield passed(change.table, expected)
+            case Verdict.NOT_GUARDED, _:
+                yield warned(change.table, expected, found, f"Data is not guarded here. {safe_way}")
+            case Verdict.ALLOWED, AllowedChange(until=until, why=why):
+                yield warned(change.table, expected, found, f"Allowed until {until:%F} by {file}: {why}")
+            case _, AllowedChange(until=until):
+                action = f"Refused here. The entry in {file} ended on {until:%F}. {allow}"
+                yield failed(change.table, expected, found, action)
+            case _:
+                yield failed(change.table, expected, found, f"Refused here. {allow}")
     for name in subject.catalog.tables:
         if name in subject.live.tables and name not in changed:
             yield passed(name, "no change of columns, partitions or clustering")
-
-
-def _guarded(subject: Subject, change: TableChange, expected: str, found: str) -> Outcome:
-    """Refused, unless an entry of the environment file allows this change by name and has not ended."""
-    name, file = f"{change.table}: {change.what}", subject.environment.file
-    entry = allowing(subject.environment, change)
-    if entry and not entry.has_ended:
-        return warned(change.table, expected, found, f"Allowed until {entry.until:%F} by {file}: {entry.why}")
-    ended = f" The entry in {file} ended on {entry.until:%F}." if entry else ""
-    action = (
-        f"Refused here.{ended} The safe way:\n{change.statement}\nOr allow it in {file}: change: {name!r}, until, why."
-    )
-    return failed(change.table, expected, found, action)
 
 
 DEPENDENCIES = Check("0.1", "external objects have the columns in use", dependencies)
