@@ -11,13 +11,24 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from declared.names import SYSTEM
-from google.resources import column_types, expiry_days, partition_of
+from google.resources import column_types, expiry_days
+from verification.drift.core import differences
+from verification.drift.tables import (
+    CLUSTER,
+    PARTITION,
+    PARTITION_EXPIRY,
+    columns_of,
+    layout_of,
+    live_columns,
+    live_layout,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from catalog import Column, Table
+    from catalog import Table
     from declared.environment import AllowedChange, Environment
+    from verification.drift.tables import ColumnText
     from verification.results import Subject
 
 #: Types that BigQuery changes in place without a loss, by ALTER COLUMN SET DATA TYPE.
@@ -149,102 +160,94 @@ def changes_of(path: str, table: Table, resource: Mapping[str, Any]) -> Iterator
     """
     safely = _Safely(path, table)
     yield from _column_changes(safely, table, resource)
-    yield from _partition_changes(safely, table, resource)
-    live, declared = tuple(resource.get("clustering", {}).get("fields", ())), table.clustering
-    if live != declared:
-        yield TableChange(
-            table.name,
-            "clustering",
-            ", ".join(live) or "none",
-            ", ".join(declared) or "none",
-            ChangeClass.NEEDS_COPY,
-            f"bq update --clustering_fields={','.join(declared)} "
-            f"{safely.path.replace('.', ':', 1)}   # recluster the existing rows by:\n"
-            f"UPDATE `{safely.path}` SET {table.columns[0].name} = {table.columns[0].name} WHERE TRUE;",
-        )
+    yield from _layout_changes(safely, table, resource)
 
 
 def _column_changes(safely: _Safely, table: Table, resource: Mapping[str, Any]) -> Iterator[TableChange]:
-    types, declared = column_types(resource), {column.name: column for column in table.columns}
-    required = {field["name"] for field in resource["schema"]["fields"] if field.get("mode") == "REQUIRED"}
-    gone = [name for name in types if name not in declared]
-    new = [name for name in declared if name not in types]
-    renamed: dict[str, str] = {}
+    live = {column.name: column for column in live_columns(resource)}
+    declared = {column.name: column for column in columns_of(table)}
+    gone = [column for name, column in live.items() if name not in declared]
+    new = [column for name, column in declared.items() if name not in live]
+    if len(gone) == len(new) == 1 and gone[0].type == new[0].type:
+        old, renamed = gone.pop(), new.pop()
+        yield TableChange(
+            table.name,
+            f"rename of column {old.name}",
+            old.type,
+            f"{renamed.name} {old.type}",
+            ChangeClass.LOSES_DATA,
+            safely.alter(f"RENAME COLUMN {old.name} TO {renamed.name}"),
+        )
     for old in gone:
-        same = [name for name in new if declared[name].type.sql == types[old] and name not in renamed.values()]
-        if len(gone) == len(new) == 1 and same:
-            renamed[old] = same[0]
-    for old in gone:
-        if old in renamed:
-            statement = safely.alter(f"RENAME COLUMN {old} TO {renamed[old]}")
-            what, becomes = f"rename of column {old}", f"{renamed[old]} {types[old]}"
-        else:
-            statement = safely.snapshot_then(safely.alter(f"DROP COLUMN {old}"))
-            what, becomes = f"drop of column {old}", "no such column"
-        yield TableChange(table.name, what, types[old], becomes, ChangeClass.LOSES_DATA, statement)
-    for name in new:
-        if name not in renamed.values():
-            yield _new_column(safely, table, declared[name])
+        yield TableChange(
+            table.name,
+            f"drop of column {old.name}",
+            old.type,
+            "no such column",
+            ChangeClass.LOSES_DATA,
+            safely.snapshot_then(safely.alter(f"DROP COLUMN {old.name}")),
+        )
+    for column in new:
+        yield _new_column(safely, column)
     for name, column in declared.items():
-        if name in types:
-            yield from _changed_column(safely, table, resource, column, types[name], name in required)
-    kept = [name for name in types if name in declared]
-    if kept != [name for name in declared if name in types]:
+        if name in live:
+            yield from _changed_column(safely, resource, column, live[name])
+    if [name for name in live if name in declared] != [name for name in declared if name in live]:
         yield TableChange(
             table.name,
             "order of columns",
-            ", ".join(types),
+            ", ".join(live),
             ", ".join(declared),
             ChangeClass.NEEDS_COPY,
             safely.copy_and_swap(resource, f"-- or write the columns of {table.path} in the live order\n"),
         )
 
 
-def _new_column(safely: _Safely, table: Table, column: Column) -> TableChange:
-    add = safely.alter(f"ADD COLUMN {column.name} {column.type.sql}")
+def _new_column(safely: _Safely, column: ColumnText) -> TableChange:
+    add = safely.alter(f"ADD COLUMN {column.name} {column.type}")
     if not column.required:
         return TableChange(
-            table.name, f"new column {column.name}", "no such column", column.type.sql, ChangeClass.IN_PLACE, add
+            safely.table.name, f"new column {column.name}", "no such column", column.type, ChangeClass.IN_PLACE, add
         )
     return TableChange(
-        table.name,
+        safely.table.name,
         f"new required column {column.name}",
         "no such column",
-        f"{column.type.sql} NOT NULL",
+        f"{column.type} NOT NULL",
         ChangeClass.REPLACES_TABLE,
         f"{add}   -- declare it without NOT NULL, and fill it:\n"
         f"UPDATE `{safely.path}` SET {column.name} = … WHERE {column.name} IS NULL;",
     )
 
 
-def _changed_column(  # noqa: PLR0917 - the declared and the live column
-    safely: _Safely, table: Table, resource: Mapping[str, Any], column: Column, live: str, required: bool
+def _changed_column(
+    safely: _Safely, resource: Mapping[str, Any], column: ColumnText, live: ColumnText
 ) -> Iterator[TableChange]:
-    if live != column.type.sql:
-        widens = column.type.sql in WIDENINGS.get(live, ())
+    if live.type != column.type:
+        widens = column.type in WIDENINGS.get(live.type, ())
         yield TableChange(
-            table.name,
+            safely.table.name,
             f"type of column {column.name}",
-            live,
-            column.type.sql,
+            live.type,
+            column.type,
             ChangeClass.REPLACES_TABLE,
-            safely.alter(f"ALTER COLUMN {column.name} SET DATA TYPE {column.type.sql}")
+            safely.alter(f"ALTER COLUMN {column.name} SET DATA TYPE {column.type}")
             if widens
             else safely.copy_and_swap(resource),
         )
-    if column.required and not required:
+    if column.required and not live.required:
         note = f"-- first: UPDATE `{safely.path}` SET {column.name} = … WHERE {column.name} IS NULL;\n"
         yield TableChange(
-            table.name,
+            safely.table.name,
             f"column {column.name} becomes required",
             "NULLABLE",
             "REQUIRED",
             ChangeClass.REPLACES_TABLE,
             safely.copy_and_swap(resource, note),
         )
-    elif required and not column.required:
+    elif live.required and not column.required:
         yield TableChange(
-            table.name,
+            safely.table.name,
             f"column {column.name} becomes nullable",
             "REQUIRED",
             "NULLABLE",
@@ -253,23 +256,41 @@ def _changed_column(  # noqa: PLR0917 - the declared and the live column
         )
 
 
-def _partition_changes(safely: _Safely, table: Table, resource: Mapping[str, Any]) -> Iterator[TableChange]:
-    found, declared = partition_of(resource), table.partitioning
-    wanted = f"{declared.granularity} of {declared.column}" if declared else "none"
-    if found != wanted:
+def _layout_changes(safely: _Safely, table: Table, resource: Mapping[str, Any]) -> Iterator[TableChange]:
+    declared, live = (
+        {part.name: part.value for part in parts} for parts in (layout_of(table, None), live_layout(resource))
+    )
+    different = {difference.name for difference in differences(declared, live)}
+    if PARTITION in different:
         yield TableChange(
-            table.name, "partitioning", found, wanted, ChangeClass.REPLACES_TABLE, safely.copy_and_swap(resource)
+            table.name,
+            "partitioning",
+            live[PARTITION],
+            declared[PARTITION],
+            ChangeClass.REPLACES_TABLE,
+            safely.copy_and_swap(resource),
         )
-        return
-    days, kept = expiry_days(resource) or 0, (declared.expiration_days if declared else None) or 0
-    if days != kept:
+    elif PARTITION_EXPIRY in different:
+        days, kept = expiry_days(resource) or 0, (table.partitioning and table.partitioning.expiration_days) or 0
         shorter = bool(kept) and (not days or kept < days)
         alter = safely.alter(f"SET OPTIONS (partition_expiration_days = {kept:g})") if kept else ""
         yield TableChange(
             table.name,
             "partition expiry",
-            f"{days:g} days" if days else "never",
-            f"{kept:g} days" if kept else "never",
+            live[PARTITION_EXPIRY],
+            declared[PARTITION_EXPIRY],
             ChangeClass.LOSES_DATA if shorter else ChangeClass.IN_PLACE,
             safely.snapshot_then(alter) if shorter else alter,
+        )
+    if CLUSTER in different:
+        first = table.columns[0].name
+        yield TableChange(
+            table.name,
+            "clustering",
+            live[CLUSTER],
+            declared[CLUSTER],
+            ChangeClass.NEEDS_COPY,
+            f"bq update --clustering_fields={','.join(table.clustering)} "
+            f"{safely.path.replace('.', ':', 1)}   # recluster the existing rows by:\n"
+            f"UPDATE `{safely.path}` SET {first} = {first} WHERE TRUE;",
         )

@@ -95,35 +95,42 @@ def _columns(subject: Subject, items: Mapping[str, Table] | Mapping[str, View]) 
     for item in items.values():
         if resource := subject.live.tables.get(item.name):
             described = isinstance(item, Table)  # nothing declares the descriptions of a view's columns
-            declared = (
-                ColumnText(c.name, c.type.sql, c.required, c.default, (c.description or "") if described else None)
-                for c in item.columns
-            )
-            fields = resource.get("schema", {}).get("fields", [])
-            live = (_live_column(field, described) for field in fields)
-            yield aspect_of(subject, item, "columns", declared, live)
+            yield aspect_of(subject, item, "columns", columns_of(item, described), live_columns(resource, described))
 
 
-def _live_column(field: Mapping[str, Any], described: bool) -> ColumnText:
-    return ColumnText(
-        field["name"],
-        field_type(field),
-        field.get("mode") == "REQUIRED",
-        field.get("defaultValueExpression"),
-        field.get("description", "") if described else None,
-        str(field.get("policyTags") or ""),
-    )
+def columns_of(item: Table | View, described: bool = True) -> list[ColumnText]:
+    """The declared columns in their order, with or without descriptions."""
+    return [
+        ColumnText(c.name, c.type.sql, c.required, c.default, (c.description or "") if described else None)
+        for c in item.columns
+    ]
+
+
+def live_columns(resource: Mapping[str, Any], described: bool = True) -> list[ColumnText]:
+    """The columns of a table or view of the API in their order, with or without descriptions."""
+    return [
+        ColumnText(
+            field["name"],
+            field_type(field),
+            field.get("mode") == "REQUIRED",
+            field.get("defaultValueExpression"),
+            field.get("description", "") if described else None,
+            str(field.get("policyTags") or ""),
+        )
+        for field in resource.get("schema", {}).get("fields", [])
+    ]
 
 
 def layouts(subject: Subject) -> Iterator[Aspect[Property]]:
     """Partitioning, expiry and clustering of tables."""
     for name, table in subject.catalog.tables.items():
         if resource := subject.live.tables.get(name):
-            declared = _layout(table, subject.environment.tables_expire_after_days)
-            yield aspect_of(subject, table, "layout", declared, _live_layout(resource))
+            declared = layout_of(table, subject.environment.tables_expire_after_days)
+            yield aspect_of(subject, table, "layout", declared, live_layout(resource))
 
 
-def _layout(table: Table, expires_after_days: int | None) -> list[Property]:
+def layout_of(table: Table, expires_after_days: int | None) -> list[Property]:
+    """The declared partitioning, expiry and clustering, in an environment whose tables expire or do not."""
     partitioning = table.partitioning
     return [
         Property(PARTITION, f"{partitioning.granularity} of {partitioning.column}" if partitioning else "none"),
@@ -133,7 +140,8 @@ def _layout(table: Table, expires_after_days: int | None) -> list[Property]:
     ]
 
 
-def _live_layout(resource: Mapping[str, Any]) -> Iterator[Property]:
+def live_layout(resource: Mapping[str, Any]) -> Iterator[Property]:
+    """Partitioning, expiry and clustering of a table of the API."""
     yield Property(PARTITION, partition_of(resource))
     yield Property(PARTITION_EXPIRY, _days(expiry_days(resource)))
     yield Property(CLUSTER, ", ".join(resource.get("clustering", {}).get("fields", [])) or "none")

@@ -10,6 +10,7 @@ from declared.roles import DEPLOY_PERMISSIONS, SERVICES
 from declared.schedules import all_schedules
 from declared.sizes import MEGABYTE
 from google.resources import column_types
+from verification.drift.core import differences
 from verification.results import Check, Outcome, Subject, compared, failed, passed, passed_unless, warned
 from verification.table_changes import Verdict, judged, table_changes
 
@@ -68,15 +69,17 @@ def _problems(
     if resource is None:
         yield failed(name, _summary(declared), "missing", f"{_create(subject)} Its columns: {declared.path}.")
         return
-    found = {column.lower(): kind for column, kind in column_types(resource).items()}
-    for column in declared.columns:
-        kind = found.get(column.name.lower())
-        place, expected = f"{name}.{column.name}", column.type.sql
-        if kind is None:
+    spelling = {column.name.lower(): column.name for column in declared.columns}
+    live = {spelling.get(column.lower(), column): kind for column, kind in column_types(resource).items()}
+    for difference in differences({column.name: column.type.sql for column in declared.columns}, live):
+        place, expected, found = f"{name}.{difference.name}", difference.declared, difference.live
+        if expected is None:
+            continue
+        if found is None:
             yield failed(place, expected, "missing", f"Ask the owners of {name} to add the column.")
-        elif kind != expected:
-            action = f"Ask the owners of {name}: reading {kind} as {expected} would be wrong."
-            yield failed(place, expected, kind, action)
+        else:
+            action = f"Ask the owners of {name}: reading {found} as {expected} would be wrong."
+            yield failed(place, expected, found, action)
 
 
 def permissions(subject: Subject) -> Iterator[Outcome]:
