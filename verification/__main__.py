@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from catalog import CatalogError
@@ -18,7 +17,7 @@ from google.client import LiveSystemError
 from verification import doctor as diagnosis
 from verification.drift import read_drift
 from verification.drift import report as drift_reports
-from verification.report import FILE_WIDTH, WRITERS, as_table, json_schema
+from verification.report import FILE_WIDTH, WRITERS, as_table, console_of, json_schema
 from verification.results import Status
 from verification.running import (
     DEADLINE_SECONDS,
@@ -98,19 +97,13 @@ def _write(report: Report, destination: Destination) -> None:
     if destination.file is not None:
         destination.file.write_text(WRITERS[destination.format](report), encoding="utf-8")
     elif destination.format == "table":
-        _screen().print(as_table(report))
+        console_of(FILE_WIDTH).print(as_table(report))
     else:
         print(WRITERS[destination.format](report), end="")  # noqa: T201 - for a pipe: no wrapping, no colour
 
 
-def _screen(stderr: bool = False) -> Console:
-    """The terminal; without one, a console of a file's width."""
-    console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=FILE_WIDTH)
-
-
 def _complain(message: str) -> None:
-    _screen(stderr=True).print(message, markup=False, soft_wrap=True)
+    console_of(FILE_WIDTH, stderr=True).print(message, markup=False, soft_wrap=True)
 
 
 def _explained[Answer](deadline: float, work: Callable[[], Answer]) -> Answer:
@@ -152,7 +145,7 @@ def main(  # noqa: PLR0917 - typer takes its options as arguments
     if context.invoked_subcommand is not None:
         return
     if list_tests:
-        _screen().print(_listing())
+        console_of(FILE_WIDTH).print(_listing())
         return
     if print_schema:
         print(json_schema(), end="")  # noqa: T201 - for a file
@@ -236,7 +229,7 @@ def doctor(
     """
     write = _writer(diagnosis.WRITERS, output)
     examination = _explained(deadline, lambda: diagnosis.examine(load_environment(env), case or []))
-    write(examination, _screen())
+    write(examination, console_of(diagnosis.LOG_WIDTH))
     if examination.unknown:
         _complain(f"could not check: {', '.join(case.title for case in examination.unknown)}")
     raise typer.Exit(examination.exit_code)

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -29,12 +28,14 @@ from verification.suites import access, existence, freshness, preflight, schedul
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from rich.console import Console
+
     from declared.environment import Environment
 
 SHOWN_ROWS = 10
 #: Statuses of a check that says nothing about the system.
 COULD_NOT_RUN = {Status.DENIED, Status.ERROR}
-#: A log file has no width.
+#: Columns where there is no terminal.
 LOG_WIDTH = 140
 
 
@@ -201,8 +202,6 @@ def _los_angeles(moment: datetime) -> str:
 
 def print_examination(examination: Examination, console: Console) -> None:
     """Print the problems, then the schedules, then one line of counts."""
-    if not console.is_terminal:
-        console = Console(file=console.file, width=LOG_WIDTH, highlight=False)
     for diagnosis in examination.problems:
         console.print(f"\n[red]✗[/] [bold]{escape(diagnosis.title)}[/]  [dim]{diagnosis.name}[/]")
         console.print(_table(diagnosis.rows))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from verification.markdown_text import cell
 from verification.results import Report, Result, Status
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ COLOURS = {
     Status.ERROR: "red",
 }
 FILE_WIDTH = 100
+
+
+def console_of(width: int, stderr: bool = False) -> Console:
+    """The terminal; where there is none, a console of so many columns: a file has no width of its own."""
+    console = Console(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=width)
 
 
 @dataclass(frozen=True)
@@ -118,9 +124,8 @@ def as_markdown(report: Report) -> str:
 
 
 def _cell(text: str) -> str:
-    """A text as one line without Markdown or HTML, for a cell of a table."""
-    escaped = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
-    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", "<br>")
+    """A text of several lines for a cell of a table."""
+    return "<br>".join(cell(line) for line in text.splitlines())
 
 
 def as_junit(report: Report) -> str:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from declared.budgets import ObjectKind
 from declared.sizes import MEGABYTE
-from operations.review.markdown_text import cell, code
+from verification.markdown_text import cell, code
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from declared.names import hidden_tag
 from google.resources import field_type
 from operations.review import cost_report
-from operations.review.markdown_text import cell, code
 from operations.review.plan_summary import READ_BY_OTHERS, Costs, lost_guards, takes_data
 from operations.review.planned import UNKNOWN, Action, same
 from operations.review.sections import Fold, Form, Section, counted, fitted
+from verification.markdown_text import cell, code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

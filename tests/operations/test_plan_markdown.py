@@ -13,11 +13,11 @@ from declared.budgets import ObjectKind
 from declared.schedules import Schedule
 from operations.review.cost import CostChange, Estimate
 from operations.review.github import LONGEST_TEXT, length
-from operations.review.markdown_text import cell, code
 from operations.review.plan_markdown import markdown
 from operations.review.plan_summary import Costs
 from operations.review.sections import Fold, Section, fitted
 from tests.operations.plans import change, dropped_column, summary_of, table_state, update
+from verification.markdown_text import cell, code
 
 if TYPE_CHECKING:
     from catalog import Catalog

@@ -29,7 +29,7 @@ def report() -> Report:
         Result("1.2", "existence", "tables exist", "etl_job_runs", Status.FAIL, "table", "missing", LONG, 0.01),
         Result("6.1", "integrity", "holidays", "holiday_calendar", Status.ERROR, "a < b & c", "\x00[bold]x", "", 0.2),
         Result("6.2", "integrity", "statistics", "caption_bandit_stats", Status.SKIP, "rows", "no table", "", 0.1),
-        Result("drift.5", "drift", "labels", "leases", Status.DRIFT, "labels: a=b", "labels: a=c|d", "Deploy.", 0.1),
+        Result("drift.5", "drift", "labels", "leases", Status.DRIFT, "labels: a=b", "labels: a=c|d", "Ask @ops.", 0.1),
         Result("0.6", "preflight", "changes", "leases", Status.WARN, "none", "clustering", "ALTER …\nthen", 0.1),
         Result("access.3", "access", "roles", "eros-local", Status.DENIED, "can be made", "403 no", "Ask.", 0.1),
     )
@@ -107,6 +107,7 @@ def test_markdown_starts_with_the_failures_and_breaks_no_table(report: Report) -
     rows = [line for line in text.splitlines() if line.startswith("| ") and "expected" not in line]
     assert all(len(re.split(r"(?<!\\)\|", row)) - 2 == 5 for row in rows)
     assert "a=c\\|d" in text
+    assert "Ask \\@ops." in text
     assert "ALTER …<br>then" in text
     assert "a &lt; b &amp; c" in text
 
