@@ -96,21 +96,22 @@ UNSEEDED_YEARS = Condition(
     "20 or more holidays in this and in the next year",
     seed_call("{dataset}"),
 )
+_RESEED = (
+    "DELETE FROM `{dataset}.holiday_calendar` WHERE holiday_date = DATE '{holiday_date}'; then "
+    "CALL `{dataset}.seed_holiday_calendar`(EXTRACT(YEAR FROM DATE '{holiday_date}'), "
+    "EXTRACT(YEAR FROM DATE '{holiday_date}'));"
+)
 REPEATED_HOLIDAYS = Condition(
     "repeated_holidays",
     "holiday_calendar",
     "each (holiday_date, holiday_name) once",
-    "DELETE FROM `{dataset}.holiday_calendar` WHERE holiday_date = DATE '{holiday_date}'; then "
-    "CALL `{dataset}.seed_holiday_calendar`(EXTRACT(YEAR FROM DATE '{holiday_date}'), "
-    "EXTRACT(YEAR FROM DATE '{holiday_date}')); check first which saturation_impact_factor is correct.",
+    f"{_RESEED} check first which saturation_impact_factor is correct.",
 )
 HOLIDAYS_OUT_OF_BOUNDS = Condition(
     "holidays_out_of_bounds",
     "holiday_calendar",
     "known types, factors within 0 and 1",
-    "DELETE FROM `{dataset}.holiday_calendar` WHERE holiday_date = DATE '{holiday_date}'; then "
-    "CALL `{dataset}.seed_holiday_calendar`(EXTRACT(YEAR FROM DATE '{holiday_date}'), "
-    "EXTRACT(YEAR FROM DATE '{holiday_date}'));",
+    _RESEED,
 )
 STATISTICS_OUT_OF_BOUNDS = Condition(
     "statistics_out_of_bounds",

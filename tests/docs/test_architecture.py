@@ -27,6 +27,7 @@ NETWORK = {
 #: Modules outside google/ and local/ that import one of them all the same, and why.
 NETWORK_EXCEPTIONS = {
     ("operations.review.github", "requests"): "GitHub's API, not Google's",
+    ("verification.suites.analyzer", "google.cloud"): "query parameters; the client sends them",
     ("verification.suites.functions", "google.cloud"): "query parameters; the client sends them",
     ("verification.suites.time_zone", "google.cloud"): "query parameters; the client sends them",
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from google.cloud import bigquery
+
 from verification.results import Check, Outcome, Subject, failed, passed_unless, skipped
 
 if TYPE_CHECKING:
@@ -77,13 +79,12 @@ def answers(subject: Subject) -> Iterator[Outcome]:
 
 def _answer(subject: Subject, name: str, page: str, arguments: str, rules: dict[str, str]) -> Iterator[Outcome]:
     function = subject.catalog.table_functions[name]
-    quoted = page.replace("\\", "\\\\").replace("'", "\\'")
     counts = ", ".join(f"COUNTIF(NOT ({rule})) AS rule_{n}" for n, rule in enumerate(rules.values()))
     columns = ", ".join(column.name for column in function.returns_table)
     (row,) = subject.api.query(
         name,
-        f"SELECT COUNT(*) AS answers, {counts} FROM "
-        f"(SELECT {columns} FROM {subject.path(name)}('{quoted}', {arguments}))",
+        f"SELECT COUNT(*) AS answers, {counts} FROM (SELECT {columns} FROM {subject.path(name)}(@page, {arguments}))",
+        [bigquery.ScalarQueryParameter("page", "STRING", page)],
     )
     action = f"Run `python -m verification drift --env {subject.environment.name}`; check the messages of {page}."
     problems = [

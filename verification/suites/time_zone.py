@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from google.cloud import bigquery
 
-from catalog.zone import LOS_ANGELES
+from catalog.zone import LOS_ANGELES, ZONE
 from verification.results import Check, Outcome, Subject, compared
 from verification.stored_sql import TIME_ZONE, stored_texts_keep
 
@@ -28,8 +28,8 @@ def clock_changes(subject: Subject) -> Iterator[Outcome]:
         expected = [local.hour for local in (i.astimezone(LOS_ANGELES) for i in instants) if local.date() == day]
         rows = subject.api.query(
             "the time zone",
-            "SELECT EXTRACT(HOUR FROM instant AT TIME ZONE 'America/Los_Angeles') AS hour "
-            "FROM UNNEST(@instants) AS instant WHERE DATE(instant, 'America/Los_Angeles') = @day ORDER BY instant",
+            f"SELECT EXTRACT(HOUR FROM instant AT TIME ZONE '{ZONE}') AS hour "
+            f"FROM UNNEST(@instants) AS instant WHERE DATE(instant, '{ZONE}') = @day ORDER BY instant",
             [
                 bigquery.ArrayQueryParameter("instants", "TIMESTAMP", instants),
                 bigquery.ScalarQueryParameter("day", "DATE", day),
