@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from catalog import Catalog, CatalogError, Routine, RoutineKind, ScheduledQuery, SqlObject, View, load_catalog, retarget
+from catalog import Catalog, CatalogError, Routine, ScheduledQuery, SqlObject, View, load_catalog, retarget
 from catalog.statements import runs_of
 from catalog.zone import LOS_ANGELES, ZONE
 from declared.budgets import Budget, ObjectKind, budget_of
@@ -22,8 +22,7 @@ from google.client import LiveSystemError, NotPermittedError, RequestRefusedErro
 from google.resources import WORKERS, read_live_system
 from operations.deploy.cdktf import REPOSITORY
 from operations.deploy.steps import StepFailedError
-from verification.drift import function_bodies, signatures, view_queries
-from verification.results import Subject
+from verification.drift import differing_definitions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -32,11 +31,6 @@ if TYPE_CHECKING:
     from declared.environment import Environment
     from google.client import GoogleApi
 
-ROUTINE_KINDS = {
-    RoutineKind.FUNCTION: ObjectKind.FUNCTION,
-    RoutineKind.TABLE_FUNCTION: ObjectKind.TABLE_FUNCTION,
-    RoutineKind.PROCEDURE: ObjectKind.PROCEDURE,
-}
 NOW, TODAY = "CURRENT_TIMESTAMP()", f"CURRENT_DATE('{ZONE}')"
 #: Arguments whose values decide which partitions are read, as an operator would give them today, with the windows of
 #: the contract. No value is assumed for any other argument (a page, counts, a segment), so that nothing is left out.
@@ -227,7 +221,7 @@ def _text(item: SqlObject) -> str:
 
 def _kind(item: SqlObject) -> ObjectKind:
     if isinstance(item, Routine):
-        return ROUTINE_KINDS[item.kind]
+        return ObjectKind(item.kind.lower())
     return ObjectKind.VIEW if isinstance(item, View) else ObjectKind.SCHEDULED_QUERY
 
 
@@ -312,10 +306,7 @@ def _written_out(api: GoogleApi, catalog: Catalog) -> set[str]:
         place, name = f"{api.environment.project}.{api.environment.dataset}", api.environment.name
         raise LiveSystemError(f"{place} is not there: deploy it first (`make deploy ENV={name}`)")
     queries = {**catalog.views, **catalog.table_functions}
-    subject = Subject(api.environment, catalog, live, api)
     missing = (catalog.functions.keys() | queries) - (live.routines.keys() | live.tables)
-    changed = {aspect.object for aspect in (*function_bodies(subject), *view_queries(subject)) if not aspect.same}
-    changed &= queries.keys()
-    changed |= {aspect.object for aspect in signatures(subject) if not aspect.same}
-    changed |= missing
+    texts, signatures = differing_definitions(api, catalog, live)
+    changed = missing | signatures | texts & queries.keys()
     return changed | dependent_objects(catalog, changed) & queries.keys()

@@ -11,13 +11,16 @@ from verification.drift.monitoring import alert_policies
 from verification.drift.routines import function_bodies, procedure_bodies, signatures, view_queries
 from verification.drift.schedules import schedule_counts, schedules
 from verification.drift.tables import columns, dataset, descriptions, labels, layouts
+from verification.results import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from verification.results import Subject
+    from catalog import Catalog
+    from google.client import GoogleApi
+    from google.resources import LiveSystem
 
-__all__ = ["READERS", "Aspect", "Reader", "function_bodies", "read_drift", "signatures", "view_queries"]
+__all__ = ["READERS", "Aspect", "Reader", "differing_definitions", "read_drift"]
 
 
 @dataclass(frozen=True)
@@ -73,3 +76,16 @@ def read_drift(subject: Subject) -> list[Aspect[Any]]:
     """
     readers = (missing, *(reader.read for reader in READERS))
     return [aspect for read in readers for aspect in read(subject)]
+
+
+def differing_definitions(api: GoogleApi, catalog: Catalog, live: LiveSystem) -> tuple[set[str], set[str]]:
+    """The functions and views whose text is not as declared, and the routines whose signature is not; missing ones not.
+
+    Args:
+        api: the environment's Google API.
+        catalog: what is declared, retargeted to the environment.
+        live: what is deployed.
+    """
+    subject = Subject(api.environment, catalog, live, api)
+    texts = {aspect.object for aspect in (*function_bodies(subject), *view_queries(subject)) if not aspect.same}
+    return texts, {aspect.object for aspect in signatures(subject) if not aspect.same}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from catalog import RoutineKind
 from google.resources import ROUTINE_KINDS, standard_type
 from verification.drift.core import Aspect, aspect_of
 
@@ -61,11 +62,10 @@ def _signature(routine: Routine) -> Iterator[ArgumentText | str]:
 
 
 def _live_signature(resource: Mapping[str, Any]) -> Iterator[ArgumentText | str]:
-    kind = ROUTINE_KINDS.get(resource["routineType"], "other")
-    yield f"language {resource.get('language', 'SQL')}, {kind.lower()}"
-    procedure = resource["routineType"] == "PROCEDURE"
+    kind = ROUTINE_KINDS.get(resource["routineType"])
+    yield f"language {resource.get('language', 'SQL')}, {kind.lower() if kind else 'other'}"
     for argument in resource.get("arguments", []):
-        mode = (argument.get("mode") or "IN") if procedure else None
+        mode = (argument.get("mode") or "IN") if kind is RoutineKind.PROCEDURE else None
         yield ArgumentText(argument.get("name", "unnamed"), mode, standard_type(argument.get("dataType", {})))
     for column in resource.get("returnTableType", {}).get("columns", []):
         yield f"column {column['name']} {standard_type(column['type'])}"

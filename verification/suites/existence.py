@@ -8,39 +8,44 @@ from google.resources import ROUTINE_KINDS
 from verification.results import Check, Outcome, Subject, compared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
+
+    from catalog import Routine
 
 
 def functions(subject: Subject) -> Iterator[Outcome]:
     """Functions and table functions."""
-    yield from _exist(subject, subject.catalog.functions, "function", subject.live.routines)
-    yield from _exist(subject, subject.catalog.table_functions, "table function", subject.live.routines)
+    yield from _exist(_kinds({**subject.catalog.functions, **subject.catalog.table_functions}), subject)
 
 
 def tables(subject: Subject) -> Iterator[Outcome]:
     """The tables of this system."""
-    yield from _exist(subject, subject.catalog.tables, "table", subject.live.tables)
+    yield from _exist(dict.fromkeys(subject.catalog.tables, "table"), subject)
 
 
 def view(subject: Subject) -> Iterator[Outcome]:
     """The views."""
-    yield from _exist(subject, subject.catalog.views, "view", subject.live.tables)
+    yield from _exist(dict.fromkeys(subject.catalog.views, "view"), subject)
 
 
 def procedures(subject: Subject) -> Iterator[Outcome]:
     """The procedures."""
-    yield from _exist(subject, subject.catalog.procedures, "procedure", subject.live.routines)
+    yield from _exist(_kinds(subject.catalog.procedures), subject)
 
 
-def _exist(
-    subject: Subject, names: Iterable[str], kind: str, resources: Mapping[str, dict[str, Any]]
-) -> Iterator[Outcome]:
-    for name in names:
-        yield compared(name, kind, _kind(resources.get(name)), f"Run `{subject.deploy}`.")
+def _kinds(routines: Mapping[str, Routine]) -> dict[str, str]:
+    return {name: routine.kind.lower() for name, routine in routines.items()}
 
 
-def _kind(resource: Mapping[str, Any] | None) -> str:
+def _exist(kinds: Mapping[str, str], subject: Subject) -> Iterator[Outcome]:
+    """One outcome for each name with its kind."""
+    live = {**subject.live.tables, **subject.live.routines}
+    for name, kind in kinds.items():
+        yield compared(name, kind, _live_kind(live.get(name)), f"Run `{subject.deploy}`.")
+
+
+def _live_kind(resource: Mapping[str, Any] | None) -> str:
     if resource is None:
         return "missing"
     if "routineType" in resource:
