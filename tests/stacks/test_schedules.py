@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from catalog import CatalogError, load_catalog
 from catalog.declarations import declare
+from catalog.guards import GUARD
 from catalog.model import EVERY_HOUR, ScheduledQuery
 from catalog.source import SourceFile
 from catalog.zone import LOS_ANGELES, ZONE
@@ -90,7 +91,9 @@ def scheduled_query(text: str) -> ScheduledQuery:
 def test_the_hours_are_those_of_the_guard_in_the_sql() -> None:
     guard = f"-- Test.\nIF EXTRACT(HOUR FROM @run_time AT TIME ZONE '{ZONE}')\n  IN (12, 4) THEN SELECT 1; END IF;"
     assert scheduled_query(guard).hours_la == (4, 12)
-    assert scheduled_query("-- Test.\nSELECT 1;").hours_la == EVERY_HOUR
+    assert scheduled_query(f"-- Test.\nIF {GUARD} IN (3, 0x10, 3) THEN SELECT 1; END IF;").hours_la == (3, 16)
+    for unguarded in ("SELECT 1;", "SELECT EXTRACT(YEAR FROM @run_time);", "BEGIN IF TRUE THEN SELECT 1; END IF; END;"):
+        assert scheduled_query(f"-- Test.\n{unguarded}").hours_la == EVERY_HOUR
     for schedule in all_schedules():
         query = load_catalog().schedules[schedule.name]
         assert schedule.hours_la == query.hours_la
@@ -104,7 +107,15 @@ def test_the_hours_are_those_of_the_guard_in_the_sql() -> None:
         f"IF EXTRACT(HOUR FROM @run_time AT TIME ZONE '{ZONE}') NOT IN (3) THEN SELECT 1; END IF;",
         f"IF EXTRACT(HOUR FROM @run_time AT TIME ZONE '{ZONE}') = 3 THEN SELECT 1; END IF;",
         f"IF EXTRACT(HOUR FROM @run_time AT TIME ZONE '{ZONE}') IN (24) THEN SELECT 1; END IF;",
-        f"IF EXTRACT(HOUR FROM @run_time AT TIME ZONE '{ZONE}') IN (3) THEN SELECT 1; END IF; SELECT 2;",
+        f"IF {GUARD} IN (3) THEN SELECT 1; END IF; SELECT 2;",
+        f"IF {GUARD} IN (3) THEN SELECT 1; ELSE SELECT 2; END IF;",
+        f"IF {GUARD} IN (3) THEN SELECT 1; ELSEIF TRUE THEN SELECT 2; END IF;",
+        f"IF {GUARD} IN (3, 4) THEN IF {GUARD} IN (4) THEN SELECT 1; END IF; END IF;",
+        f"IF {GUARD} IN (3, 4) THEN SELECT 1 FROM UNNEST([4]) AS hour WHERE {GUARD} = hour; END IF;",
+        f"BEGIN IF {GUARD} IN (3) THEN SELECT 1; END IF; END;",
+        f"CASE {GUARD} WHEN 3 THEN SELECT 1; ELSE SELECT 2; END CASE;",
+        f"DECLARE hour INT64 DEFAULT {GUARD}; SELECT 1;",
+        "SELECT 1 FROM UNNEST([3]) AS one WHERE EXTRACT(hour FROM DATETIME(@Run_Time)) = one;",
     ],
 )
 def test_a_guard_that_hides_its_hours_is_a_finding(text: str) -> None:
