@@ -8,12 +8,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from catalog import cache
 from catalog.files import SQL, read_files
 from catalog.findings import CatalogError, Finding
-from catalog.model import Script, Signature, SqlObject, View, signature_of
+from catalog.model import (
+    Column,
+    MonitoringQuery,
+    Routine,
+    ScheduledQuery,
+    Script,
+    Signature,
+    SqlObject,
+    Table,
+    View,
+    signature_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -25,6 +36,26 @@ if TYPE_CHECKING:
 WORTH_PROCESSES = 8
 #: Batches per process, so that a process that finishes early takes another batch.
 BATCHES = 4
+
+
+#: How the cache holds the object that a file declares, and every identifier in the file.
+FORMS: dict[type[SqlObject], Any] = {
+    Table: tuple[Table, frozenset[str]],
+    View: tuple[View, frozenset[str]],
+    Routine: tuple[Routine, frozenset[str]],
+    ScheduledQuery: tuple[ScheduledQuery, frozenset[str]],
+    MonitoringQuery: tuple[MonitoringQuery, frozenset[str]],
+}
+
+
+class Meaning(NamedTuple):
+    """What the analyzer adds to a file without errors: lineage, a view's columns, and the rules that it breaks."""
+
+    reads: frozenset[str]
+    writes: frozenset[str]
+    calls: frozenset[str]
+    columns: tuple[Column, ...]
+    broken: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)
@@ -45,13 +76,13 @@ class Declared:
 class FileResult:
     """What is known of a file: its object with lineage and a view's columns, and what is wrong.
 
-    ``errors`` are what the analyzer says. A file with errors has no ``broken`` rules: its meaning is unknown.
+    ``errors`` are what the analyzer says. A file with errors breaks no rules: its meaning is unknown.
     """
 
     path: Path
     item: SqlObject
+    meaning: Meaning
     errors: tuple[Finding, ...] = ()
-    broken: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +104,7 @@ def check(sql: Path = SQL, processes: int = 1) -> CheckResult:
         results = results_of(read_files(sql), processes)
     except CatalogError as error:
         return CheckResult(len(list(sql.glob("**/*.sql"))), tuple(error.findings))
-    findings = {finding for result in results for finding in (*result.errors, *result.broken)}
+    findings = {finding for result in results for finding in (*result.errors, *result.meaning.broken)}
     return CheckResult(len(results), tuple(sorted(findings)))
 
 
@@ -113,15 +144,15 @@ def _declared(files: Sequence[tuple[Path, str]]) -> list[Declared]:
     findings: list[Finding] = []
     declared = []
     for path, text in files:
-        key = cache.key("declared", path, text)
-        known = cache.read(key)
+        names = {kind: f"{cache.key('declared', path, text)}-{kind.__name__}" for kind in FORMS}
+        known = next(filter(None, (cache.read(name, FORMS[kind]) for kind, name in names.items())), None)
         if known is None:
             try:
                 known = _declare(path, text)
             except CatalogError as error:
                 findings += error.findings
                 continue
-            cache.write(key, known)
+            cache.write(names[type(known[0])], known)
         declared.append(Declared(path, text, *known))
     if findings:
         raise CatalogError(findings)
@@ -164,11 +195,15 @@ def _results(
 ) -> dict[Path, FileResult]:
     """The results of some files; those with errors are not cached, so an error is never an old one."""
     keys = {file.path: cache.key("result", file.path, file.text, file.uses(signatures)) for file in files}
-    results = {path: result for path, key in keys.items() if (result := cache.read(key)) is not None}
+    results = {
+        file.path: FileResult(file.path, _completed(file.item, meaning), meaning)
+        for file in files
+        if (meaning := cache.read(keys[file.path], Meaning)) is not None
+    }
     for result in _examined([file for file in files if file.path not in results], signatures, processes):
         results[result.path] = result
         if not result.errors:
-            cache.write(keys[result.path], result)
+            cache.write(keys[result.path], result.meaning)
     return results
 
 
@@ -187,12 +222,8 @@ def _examined(files: Sequence[Declared], signatures: tuple[Signature, ...], proc
 
 
 def _examine(signatures: tuple[Signature, ...], files: Sequence[Declared]) -> list[FileResult]:
-    from catalog.rules import broken_rules  # noqa: PLC0415 - ZetaSQL is loaded only where the cache has no answer
-
     return [
-        FileResult(
-            file.source.path, _completed(file), tuple(file.findings), () if file.findings else broken_rules(file)
-        )
+        FileResult(file.source.path, _completed(file.object, meaning := _meaning(file)), meaning, tuple(file.findings))
         for file in _analyzed(files, signatures)
     ]
 
@@ -206,9 +237,20 @@ def _analyzed(files: Sequence[Declared], signatures: tuple[Signature, ...]) -> l
     return [analyze(SourceFile(file.path, file.text), file.path.parent.name, file.item, namespace) for file in files]
 
 
-def _completed(file: AnalyzedFile) -> SqlObject:
-    """The file's object with its lineage, and with the columns of a view."""
+def _meaning(file: AnalyzedFile) -> Meaning:
+    from catalog.rules import broken_rules  # noqa: PLC0415 - ZetaSQL is loaded only where the cache has no answer
+
     item = file.object
-    calls = file.calls if isinstance(item, Script) else file.calls - {item.name}
-    item = replace(item, reads=frozenset(file.reads), writes=frozenset(file.writes), calls=frozenset(calls))
-    return replace(item, columns=file.columns) if isinstance(item, View) else item
+    return Meaning(
+        reads=frozenset(file.reads),
+        writes=frozenset(file.writes),
+        calls=frozenset(file.calls if isinstance(item, Script) else file.calls - {item.name}),
+        columns=file.columns if isinstance(item, View) else (),
+        broken=() if file.findings else broken_rules(file),
+    )
+
+
+def _completed(item: SqlObject, meaning: Meaning) -> SqlObject:
+    """A declared object with its lineage, and with the columns of a view."""
+    item = replace(item, reads=meaning.reads, writes=meaning.writes, calls=meaning.calls)
+    return replace(item, columns=meaning.columns) if isinstance(item, View) else item

@@ -88,7 +88,7 @@ def _collect(sql: Path, target: tuple[str, str], objects: Mapping[Path, SqlObjec
 def _retargeted(original: SqlObject, text: str, target: tuple[str, str]) -> SqlObject:
     """An object as its file declares it for another project and dataset, with the lineage of the original."""
     key = kept.key("retargeted", original.path, text, target)
-    found: SqlObject | None = kept.read(key)
+    found = kept.read(key, type(original))
     if found is None:
         found = _declare_for(target, original.path, text)
         kept.write(key, found)

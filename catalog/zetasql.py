@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import hashlib
+import functools
 import re
 from collections import defaultdict
-from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,7 +25,7 @@ from zetasql.wasi._pb2.zetasql.public import options_pb2 as language_pb2
 from zetasql.wasi._pb2.zetasql.public import type_pb2
 from zetasql.wasi._pb2.zetasql.resolved_ast import resolved_node_kind_pb2
 
-from catalog.cache import CACHE, write_whole
+from catalog import cache
 from catalog.model import SqlType
 
 if TYPE_CHECKING:
@@ -129,16 +129,17 @@ class _Wasm:
 def _compiled(engine: Engine) -> Module:
     """The module, compiled once per machine (12 s and 1 GB) and read from the cache folder afterwards (0.1 s)."""
     wasm = get_wasm_path()
-    key = hashlib.sha256(f"{wasm.stat().st_size} {wasm.stat().st_mtime_ns} {Module.__module__}".encode()).hexdigest()
-    cached = CACHE / f"zetasql-{key[:16]}.cwasm"
-    with contextlib.suppress(WasmtimeError, OSError):
-        return Module.deserialize_file(engine, str(cached))
+    digest = cache.digest_of(wasm.stat().st_size, wasm.stat().st_mtime_ns, version("wasmtime"))
+    name = f"zetasql-{digest}.cwasm"
+    if cached := cache.find(name):  # native code: it runs, so a file that others could have written is none
+        with contextlib.suppress(WasmtimeError):
+            return Module.deserialize_file(engine, str(cached))
     module = Module.from_file(engine, str(wasm))
-    write_whole(cached, bytes(module.serialize()))
+    cache.write_whole(name, bytes(module.serialize()))
     return module
 
 
-@cache
+@functools.cache
 def _wasm() -> _Wasm:
     return _Wasm()
 
@@ -151,7 +152,7 @@ def _call(method: str, request: Any, answer: Any) -> Any:
         raise ZetaSqlError(f"the analyzer crashed on this statement ({str(trap).splitlines()[0]})") from None
 
 
-@cache
+@functools.cache
 def language() -> Any:
     """The language options that are closest to BigQuery."""
     options = _call("GetLanguageOptions", service.LanguageOptionsRequest(maximum_features=True), _LanguageOptions)

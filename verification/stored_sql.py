@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from catalog import CatalogError, Routine, load_catalog
-from catalog.cache import CACHE
+from catalog import CatalogError, Routine, cache, load_catalog
 from verification.results import Outcome, Subject, failed, passed_unless
 
 if TYPE_CHECKING:
@@ -76,15 +72,11 @@ def _text(item: Routine | View) -> str:
 
 def _findings(texts: Mapping[str, str]) -> Findings:
     """The findings, cached by content: texts seldom change and the analyzer is slow."""
-    code = [path.read_bytes() for path in sorted((Path(__file__).parents[1] / "catalog").rglob("*.py"))]
-    digest = hashlib.sha256(b"\0".join([*code, json.dumps(texts, sort_keys=True).encode()])).hexdigest()[:24]
-    kept = CACHE / f"stored-sql-{digest}.json"
-    try:
-        found: Findings = json.loads(kept.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    key = cache.key("stored", sorted(texts.items()))
+    found = cache.read(key, Findings)
+    if found is None:
         found = _analyzed(texts)
-        CACHE.mkdir(exist_ok=True)
-        kept.write_text(json.dumps(found), encoding="utf-8")
+        cache.write(key, found)
     return found
 
 

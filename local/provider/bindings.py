@@ -7,23 +7,20 @@ those facts are declared with each resource in `resources/` and are added by `re
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import json
 import re
 import tarfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local.provider.schema import Attribute, Block, CtyType, NestedBlock, Schema, block_from_json
+from catalog import cache
+from local.provider.schema import Attribute, Block, CtyType, NestedBlock, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 #: The bindings of cdktf, and those of its successor (docs/successor.md).
 _PACKAGES = ("cdktf_cdktf_provider_google", "cdktn_provider_google")
-_CACHE = Path(__file__).resolve().parents[2] / ".cache"
 _PRIMITIVE = {"string": "string", "number": "number", "boolean": "bool"}
 _GETTER: dict[str, CtyType] = {
     "String": "string",
@@ -59,23 +56,17 @@ def tarball() -> Path:
     return found
 
 
-def binding_schemas(types: Iterable[str], cache: Path = _CACHE) -> dict[str, Schema]:
+def binding_schemas(types: Iterable[str]) -> dict[str, Schema]:
     """Return the schema of each resource type, and of the provider under the name "provider".
 
-    Reading the tarball takes seconds, so the result is kept on disk, by the tarball's name and size and this code.
+    Reading the tarball takes seconds, so the result is cached, by the tarball's name and size and this code.
     """
     names, source = sorted(types), tarball()
-    code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    key = hashlib.sha256(f"{source.name} {source.stat().st_size} {names} {code}".encode()).hexdigest()[:16]
-    kept = cache / f"provider-schema-{key}.json"
-    try:
-        return {name: Schema(block_from_json(block)) for name, block in json.loads(kept.read_text()).items()}
-    except (OSError, ValueError, KeyError, TypeError):  # missing or truncated: created again
+    key = f"provider-schema-{cache.digest_of(source.name, source.stat().st_size, names, Path(__file__).read_bytes())}"
+    schemas = cache.read(key, dict[str, Schema])
+    if schemas is None:
         schemas = _read_tarball(source, names)
-    cache.mkdir(parents=True, exist_ok=True)
-    part = kept.with_suffix(f".{id(schemas)}.part")
-    part.write_text(json.dumps({name: asdict(schema.block) for name, schema in schemas.items()}))
-    part.replace(kept)  # atomic, so another process never reads half a file
+        cache.write(key, schemas)
     return schemas
 
 

@@ -60,17 +60,6 @@ class Schema:
         return block.attributes[name]
 
 
-def block_from_json(data: dict[str, Any]) -> Block:
-    """A block from the result of dataclasses.asdict."""
-    return Block(
-        {name: Attribute(**attribute) for name, attribute in data["attributes"].items()},
-        {
-            name: NestedBlock(**{**nested, "block": block_from_json(nested["block"])})
-            for name, nested in data["blocks"].items()
-        },
-    )
-
-
 def schema_message(schema: Schema) -> Any:
     """Turn a schema into the protocol's message."""
     return MESSAGES["Schema"](version=schema.version, block=_block_message(schema.block))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -87,7 +86,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
         return examine(signatures, files)
 
     monkeypatch.setattr(checking, "_examine", recorded)
-    monkeypatch.setattr(cache, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(cache, "cache_folder", lambda: tmp_path)
     for name, text in FILES.items():
         folder.write(name, text)
     assert folder.check() == []
@@ -178,17 +177,6 @@ def test_the_catalog_is_loaded_from_the_results_of_the_check(folder: Folder) -> 
     assert folder.analyzed == []
 
 
-def test_damaged_cache_files_are_ignored(folder: Folder) -> None:
-    files = [path for path in cache.CACHE.rglob("*") if path.is_file()]
-    assert len(files) == 2 * len(FILES)  # the declaration and the result of each file
-    for number, path in enumerate(files):
-        path.write_bytes((b"not a pickle", b"", path.read_bytes()[:-9])[number % 3])
-    assert folder.check() == []
-    assert len(folder.analyzed) == len(FILES)
-    folder.check()
-    assert folder.analyzed == []
-
-
 def test_several_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Folder(tmp_path / "sql")
     for number in range(3 * checking.WORTH_PROCESSES):
@@ -196,7 +184,8 @@ def test_several_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pyte
         folder.write(f"functions/f{number}", text if number % 3 else text.replace("7", "'seven'"))
     found = {}
     for processes in (1, 2):
-        monkeypatch.setattr(cache, "CACHE", tmp_path / f"cache-{processes}")
+        (tmp_path / f"cache-{processes}").mkdir()
+        monkeypatch.setattr(cache, "cache_folder", lambda name=f"cache-{processes}": tmp_path / name)
         found[processes] = check(folder.sql, processes).findings
     assert {finding.rule for finding in found[1]} == {"safe-divide", "semantic"}
     assert found[1] == found[2]
@@ -219,10 +208,6 @@ def run_check(*arguments: str, checkout: Path = REPOSITORY) -> subprocess.Comple
 
 def test_a_changed_rule_is_applied_to_files_in_the_cache(tmp_path: Path) -> None:
     shutil.copytree(REPOSITORY / "catalog", tmp_path / "catalog", ignore=shutil.ignore_patterns("__pycache__"))
-    load_catalog()  # compiles the analyzer's module where nobody has
-    (tmp_path / ".cache").mkdir()
-    for module in (REPOSITORY / ".cache").glob("zetasql-*.cwasm"):
-        (tmp_path / ".cache" / module.name).symlink_to(module)
     folder = Folder(tmp_path / "sql")
     for name, text in FILES.items():
         folder.write(name, text)
@@ -237,17 +222,6 @@ def test_a_changed_rule_is_applied_to_files_in_the_cache(tmp_path: Path) -> None
         "sql/functions/alone.sql",
         "sql/functions/twice.sql",
     ]
-
-
-def test_results_of_other_code_are_deleted_after_a_week(folder: Folder) -> None:
-    (results,) = (cache.CACHE / "catalog").iterdir()
-    for name, age in (("old", 2 * cache.KEPT_SECONDS), ("recent", 60)):
-        (results.parent / name).mkdir()
-        moment = results.stat().st_mtime - age
-        os.utime(results.parent / name, (moment, moment))
-    shutil.rmtree(results)
-    folder.check()
-    assert {path.name for path in results.parent.iterdir()} == {"recent", results.name}
 
 
 def test_the_repositorys_own_files_are_clean_and_the_second_check_needs_no_analyzer() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from catalog import cache
 from local.provider.bindings import binding_schemas
 from tests.data.recording import SCHEMA, recorded
 from tests.harness.provider_workspace import PROVIDER, RESOURCES
@@ -62,9 +63,8 @@ def test_provider_schema_is_the_original_one(original: dict[str, Any]) -> None:
     assert rows(PROVIDER.block) == original_rows(original["provider"]["block"])
 
 
-def test_a_truncated_cache_file_is_recreated(tmp_path: Path) -> None:
-    made = binding_schemas(["google_service_account"], tmp_path)
-    (kept,) = tmp_path.iterdir()
-    kept.write_text(kept.read_text()[:100])
-    assert binding_schemas(["google_service_account"], tmp_path) == made
-    assert binding_schemas(["google_service_account"], tmp_path) == made  # and from the disk
+def test_the_schemas_survive_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "cache_folder", lambda: tmp_path)
+    made = binding_schemas(["google_service_account"])
+    assert len(list(tmp_path.iterdir())) == 1
+    assert binding_schemas(["google_service_account"]) == made

@@ -269,7 +269,6 @@ def test_a_broken_sql_file_fails_synthesis_with_the_checks_message(tmp_path: Pat
         source = REPOSITORY / name
         copy = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, tmp_path / name)
-    (tmp_path / ".cache").symlink_to(REPOSITORY / ".cache")
     broken = tmp_path / "sql" / "functions" / "caption_key.sql"
     broken.write_text(broken.read_text().replace("caption_key_v2`(message)", "caption_key_v2`(massage)"))
     done = run_main(tmp_path, "local", checkout=tmp_path)
