@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 from pydantic import ValidationError
+from yaml.composer import ComposerError
+from yaml.constructor import ConstructorError
 
 from declared.environment import Environment, EnvironmentFileError, Guards, Members, Preview, PreviewFile
 from declared.names import NUMBERED, preview_dataset
@@ -18,7 +20,36 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+#: Bytes and levels of an environment's file, far more than one needs.
+LARGEST, DEEPEST = 65_536, 20
 ENVIRONMENTS = Path(__file__).resolve().parent.parent / "environments"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader, which also refuses what takes endless time or room, and names each value it cannot read."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """The node that is read next: not an alias, because a few of them multiply to gigabytes, and not too deep."""
+        place = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # the stubs have no types for it
+        if self.check_event(yaml.AliasEvent):
+            raise ComposerError(None, None, "an alias (*name): write the value itself", place)
+        if self._depth == DEEPEST:
+            raise ComposerError(None, None, f"more than {DEEPEST} levels", place)
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
+        """The value of a node; a date that does not exist and a number of 5,000 digits are none."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError):
+            problem = f"{str(node.value)[:40]!r} is not of the type {node.tag.rpartition(':')[2]}"
+            raise ConstructorError(None, None, problem, node.start_mark) from None
 
 
 def load_environment(name: str | None = None, folder: Path = ENVIRONMENTS) -> Environment:
@@ -96,8 +127,14 @@ def _unknown(name: str, folder: Path) -> str:
 
 def _content(path: Path) -> dict[str, object]:
     """The keys and values of a file."""
+    if not path.is_file():
+        raise EnvironmentFileError(f"{path.name}: not readable: not a file")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise EnvironmentFileError(f"{path.name}: larger than {LARGEST} bytes, which no environment needs")
+        content = _Loader(data.decode()).get_single_data()
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise EnvironmentFileError(f"{path.name}: not readable as YAML: {' '.join(str(error).split())}") from None
     except OSError as error:

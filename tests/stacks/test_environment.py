@@ -61,6 +61,53 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, old: str, new: str, said: str)
     assert all(line.startswith("test.yaml: ") for line in problems)
 
 
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60)) + "project: *a59\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (BOMB, "an alias"),
+        ("project: &a [*a]", "an alias"),
+        ("x: &x {project: p}\n<<: *x", "an alias"),
+        ("a: " + "[" * 3_000 + "]" * 3_000, "more than 20 levels"),
+        ("a: " + "[" * 60_000, "more than 20 levels"),
+        ("".join(" " * level + "a:\n" for level in range(300)), "more than 20 levels"),
+        (f"{GOOD}# {'x' * 70_000}", "larger than 65536 bytes"),
+        ("project: " + "9" * 5_000, "9999.* is not of the type int .* line 1, column 10"),
+        ("project: 2026-99-99", "'2026-99-99' is not of the type timestamp"),
+        ("project: 0x_", "is not of the type"),
+        ("project: !!bool maybe", "is not of the type"),
+        ("project: !!timestamp never", "is not of the type"),
+        ("project: !!int ''", "is not of the type"),
+        ("project: !!python/object/apply:os.system ['touch ran']", "could not determine a constructor"),
+        ("project: !!python/name:os.system", "could not determine a constructor"),
+    ],
+)
+def test_a_file_that_would_run_code_or_never_end_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "test.yaml").write_text(content, encoding="utf-8")
+    with pytest.raises(EnvironmentFileError, match=rf"^test\.yaml: .*{said}"):
+        load_environment("test", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["test.yaml"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link to nothing"])
+def test_what_is_not_a_file_is_said(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "test.yaml"
+    match kind:
+        case "pipe":
+            os.mkfifo(place)
+        case "folder":
+            place.mkdir()
+        case _:
+            place.symlink_to("nothing")
+    with pytest.raises(EnvironmentFileError, match=r"^test\.yaml: not readable: not a file"):
+        load_environment("another", tmp_path)
+
+
 def test_several_problems_are_shown_together(tmp_path: Path) -> None:
     assert len(problem_of(tmp_path, GOOD.replace("location: US\n", "region: US\n")).splitlines()) == 2
 
