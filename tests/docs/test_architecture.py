@@ -24,6 +24,11 @@ NETWORK = {
     "socket",
     "urllib.request",
 }
+#: What runs code that is in the data it reads.
+LOADERS = {"cloudpickle", "code", "copyreg", "dill", "jsonpickle", "marshal", "pickle", "runpy", "shelve"}
+#: Calls that do the same: of built-in functions, and of YAML's loaders that build any object.
+RUNNING = {"eval", "exec", "compile", "__import__", "yaml.load", "yaml.load_all"}
+UNSAFE_YAML = re.compile(r"yaml\.(?:full_load|unsafe_load|FullLoader|UnsafeLoader|Loader)\w*")
 #: Modules outside google/ and local/ that import one of them all the same, and why.
 NETWORK_EXCEPTIONS = {
     ("operations.review.github", "requests"): "GitHub's API, not Google's",
@@ -125,6 +130,32 @@ def test_production_imports_no_tests_and_no_benchmarks() -> None:
 
 def test_only_tests_and_benchmarks_import_local() -> None:
     assert [e.place for e in OURS if room(e.imported) == "local" and room(e.importer) in PRODUCTION - {"local"}] == []
+
+
+def names_of_code(text: str) -> set[str]:
+    """The built-in functions that a module calls, and the dotted names that it uses."""
+    nodes = list(ast.walk(ast.parse(text)))
+    called = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    return called | {ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)}
+
+
+def test_production_runs_nothing_that_it_reads() -> None:
+    assert [e.place for e in IMPORTS if room(e.importer) in PRODUCTION and room(e.imported) in LOADERS] == []
+    for name, file in MODULES.items():
+        if room(name) in PRODUCTION:
+            used = names_of_code(file.read_text(encoding="utf-8"))
+            assert used & RUNNING | {each for each in used if UNSAFE_YAML.fullmatch(each)} == set(), file
+
+
+def test_what_runs_text_is_recognised() -> None:
+    assert names_of_code("import yaml\nexec(a)\nyaml.load(b)\nyaml.FullLoader\nc.exec(d)") & {
+        *RUNNING,
+        "yaml.FullLoader",
+    } == {
+        "exec",
+        "yaml.load",
+        "yaml.FullLoader",
+    }
 
 
 def test_declared_imports_neither_cdktf_nor_a_network_library() -> None:
