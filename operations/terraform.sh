@@ -19,11 +19,14 @@ if [ "$subcommand" != init ] || [ -n "${TF_REATTACH_PROVIDERS:-}" ]; then
     exec "$@"
 fi
 
-settings=${TF_CLI_CONFIG_FILE:-$HOME/.terraformrc}
-if [ -z "${TF_PLUGIN_CACHE_DIR+set}" ] && ! grep -q '^[[:space:]]*plugin_cache_dir' "$settings" 2>/dev/null; then
+# A cache that the caller names must exist; ours is optional.
+settings=${TF_CLI_CONFIG_FILE:-${HOME:-}/.terraformrc}
+if [ -n "${TF_PLUGIN_CACHE_DIR:-}" ]; then
+    mkdir -p "$TF_PLUGIN_CACHE_DIR"
+elif [ -z "${TF_PLUGIN_CACHE_DIR+set}" ] && ! grep -q '^[[:space:]]*plugin_cache_dir' "$settings" 2>/dev/null &&
+    mkdir -p "$home/.cache/terraform-plugins" 2>/dev/null; then
     export TF_PLUGIN_CACHE_DIR="$home/.cache/terraform-plugins"
 fi
-[ -z "${TF_PLUGIN_CACHE_DIR:-}" ] || mkdir -p "$TF_PLUGIN_CACHE_DIR"
 
 # Each synthesis rewrites the stacks' folders, so one lock for all of them is kept in the repository. Terraform refuses
 # another archive of a version that is in it.

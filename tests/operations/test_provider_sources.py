@@ -178,6 +178,14 @@ def test_the_caller_s_plugin_cache_is_used(checkout: Checkout) -> None:
     assert not checkout.cache.exists()
 
 
+@pytest.mark.parametrize("kind", ["file", "link to nothing"])
+def test_the_checkouts_plugin_cache_is_optional(checkout: Checkout, kind: str) -> None:
+    place = checkout.folder / ".cache"
+    place.symlink_to("nothing") if kind == "link to nothing" else place.write_text("")
+    done = checkout.init("warehouse")
+    assert done.returncode == 0, done.stdout
+
+
 def test_a_running_provider_is_neither_locked_nor_installed(checkout: Checkout) -> None:
     done = checkout.init("warehouse", TF_REATTACH_PROVIDERS="{}", EROS_TERRAFORM="env")
     assert "TF_PLUGIN_CACHE_DIR" not in done.stdout
