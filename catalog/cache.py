@@ -28,7 +28,6 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 NAME = "eros-infrastructure"
 #: Days after which what nobody has used is deleted.
 KEPT_DAYS = 7

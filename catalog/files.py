@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from catalog.cache import REPOSITORY
 from catalog.findings import CatalogError, Finding
 
+#: The folder of this checkout.
+REPOSITORY = Path(__file__).resolve().parent.parent
 SQL = REPOSITORY / "sql"
 FOLDERS = ("dependencies", "tables", "functions", "table_functions", "views", "procedures", "schedules", "monitoring")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
@@ -11,18 +10,20 @@ from pydantic import ValidationError
 from yaml.composer import ComposerError
 from yaml.constructor import ConstructorError
 
+from catalog.files import REPOSITORY
 from declared.environment import Environment, EnvironmentFileError, Guards, Members, Preview, PreviewFile
 from declared.names import NUMBERED, preview_dataset
 from declared.roles import PROJECT_ROLES, members_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
 #: Bytes and levels of an environment's file, far more than one needs.
 LARGEST, DEEPEST = 65_536, 20
-ENVIRONMENTS = Path(__file__).resolve().parent.parent / "environments"
+ENVIRONMENTS = REPOSITORY / "environments"
 
 
 class _Loader(yaml.SafeLoader):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from catalog.files import REPOSITORY
 from declared.environment import EnvironmentFileError
 from declared.loading import load_environment
 from local import LocalError, process
@@ -19,7 +20,6 @@ from local.terraform_variables import DATA, NOT_UP, print_variables
 if TYPE_CHECKING:
     from declared.environment import Environment
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 console = Console(highlight=False)

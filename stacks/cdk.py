@@ -13,9 +13,9 @@ import os
 import sys
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from catalog.files import REPOSITORY
 from declared.environment import EnvironmentFileError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LIBRARY, BINDINGS = "cdktf", "cdktf_cdktf_provider_google"
 SUCCESSOR, SUCCESSOR_BINDINGS = "cdktn", "cdktn_provider_google"
 #: Where operations/successor.sh installs the successor's packages.
-SUCCESSOR_FOLDER = Path(__file__).resolve().parent.parent / ".cache" / SUCCESSOR / "python"
+SUCCESSOR_FOLDER = REPOSITORY / ".cache" / SUCCESSOR / "python"
 
 
 def _without_submodules(package: str, install: str) -> ModuleType:

@@ -13,11 +13,12 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from catalog.files import REPOSITORY
 from declared.imports import read_import_ids, write_imports
 from declared.names import BOOTSTRAP, PREVIEWS, stack_name, state_prefix
 from google.client import GoogleApi
 from operations.deploy.adoption import adoptable
-from operations.deploy.cdktf import REPOSITORY, StackOutcome, cdktf_variables, read_line, stack_folder
+from operations.deploy.cdktf import StackOutcome, cdktf_variables, read_line, stack_folder
 from operations.deploy.steps import StepFailedError, printed, run_module, step
 
 if TYPE_CHECKING:

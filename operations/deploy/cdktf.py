@@ -9,17 +9,17 @@ import subprocess
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from catalog.files import REPOSITORY
 from declared.names import SYSTEM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from declared.environment import Environment
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 OUTPUT = REPOSITORY / "cdktf.out"
 COMMAND = REPOSITORY / "operations" / "cdktf.sh"
 STACK_COMMAND = REPOSITORY / "operations" / "stack.sh"

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from catalog.files import REPOSITORY
 from declared.alerts import user_labels
 from declared.environment import EnvironmentFileError
 from declared.loading import load_environment, previews
 from declared.names import OF_A_PREVIEW, is_schedule_of, stack_names
 from google.client import GoogleApi, RequestRefusedError
-from operations.deploy.cdktf import REPOSITORY
 from operations.deploy.rollback import destroy
 from operations.deploy.steps import StepFailedError, bring_up, step
 

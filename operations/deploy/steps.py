@@ -9,7 +9,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from operations.deploy.cdktf import LOG, REPOSITORY, CdktfRun, run_cdktf
+from catalog.files import REPOSITORY
+from operations.deploy.cdktf import LOG, CdktfRun, run_cdktf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from catalog import Catalog, CatalogError, Routine, ScheduledQuery, SqlObject, View, load_catalog, retarget
+from catalog.files import REPOSITORY
 from catalog.statements import runs_of
 from catalog.zone import LOS_ANGELES, ZONE
 from declared.budgets import Budget, ObjectKind, budget_of
@@ -20,7 +21,6 @@ from declared.schedules import all_schedules, last_run_time, runs_a_month
 from google.billing import DryRun, dollars
 from google.client import LiveSystemError, NotPermittedError, RequestRefusedError
 from google.resources import WORKERS, read_live_system
-from operations.deploy.cdktf import REPOSITORY
 from operations.deploy.steps import StepFailedError
 from verification.drift import differing_definitions
 
