@@ -7,18 +7,17 @@ import logging
 import os
 import re
 import signal
-import socket
 from contextlib import ExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import uvicorn
+from starlette.responses import JSONResponse
 
-from local import LocalError
 from local.bigquery import create_bigquery_app
 from local.control_plane import Projects, Store, create_control_plane
 from local.control_plane.answers import ApiError
-from local.process import READY_LINE, Server, lock, recorded
+from local.listening import endpoint_of, listen, run
+from local.process import Server, lock, recorded
 from local.provider import serve_provider
 from local.scheduled_query import run_as_job
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     from declared.environment import Environment
 
-HOST = "127.0.0.1"
 READY_PATH = "/ready"
 CLOCK_PATH = "/clock"
 #: All other paths are the control plane's: an object of Cloud Storage may be read at any path.
@@ -38,8 +36,6 @@ BIGQUERY = ("/bigquery/", "/upload/bigquery/", "/discovery/", "/$discovery/")
 YEARS = range(1000, 9900)
 #: The real provider strips the version from https:// addresses only, so calls to http:// ones have two.
 DOUBLE_VERSION = re.compile(r"/(v\d)/\1/")
-#: How long a stopping server waits for requests in progress.
-GRACE_SECONDS = 3
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +55,8 @@ def serve(environment: Environment, port: int, folder: Path, run_schedules: bool
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     lock(folder)
     with ExitStack() as stack:
-        listener = stack.enter_context(_listen(port))
-        endpoint = f"http://{HOST}:{listener.getsockname()[1]}"
+        listener = stack.enter_context(listen(port))
+        endpoint = endpoint_of(listener)
         bigquery = create_bigquery_app(folder / "data", environment.project)
         store = Store(folder / "control_plane.sqlite")
         stack.callback(store.close)
@@ -79,42 +75,28 @@ def serve(environment: Environment, port: int, folder: Path, run_schedules: bool
             data=str(folder),
         )
 
-        class AnnouncingServer(uvicorn.Server):
-            """Prints that it is up once it answers."""
-
-            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-                await super().startup(sockets)
-                stack.enter_context(recorded(server, folder))
-                if run_schedules:
-                    control_plane.state.plane.clock.start()
-                print(f"{READY_LINE}{endpoint}", flush=True)  # noqa: T201 - the caller waits for this line
+        def ready() -> None:
+            stack.enter_context(recorded(server, folder))
+            if run_schedules:
+                control_plane.state.plane.clock.start()
 
         for ending in (signal.SIGTERM, signal.SIGINT):
             # uvicorn raises the signal again when it ends, before everything here is closed
             signal.signal(ending, lambda *_: None)
-        config = uvicorn.Config(
-            application(bigquery, control_plane),
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-        AnnouncingServer(config).run(sockets=[listener])
+        run(application(bigquery, control_plane), listener, ready)
 
 
 def application(bigquery: ASGIApp, control_plane: ASGIApp) -> ASGIApp:
     """One application: BigQuery's paths go there, all others to the control plane; a failure becomes an answer."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
         path = DOUBLE_VERSION.sub(r"/\1/", scope["path"])
         raw_path = DOUBLE_VERSION.sub(r"/\1/", scope["raw_path"].decode()).encode()
         if path == READY_PATH:
-            await _answer(send, 200, {"ready": True})
+            await JSONResponse({"ready": True})(scope, receive, send)
             return
         if path == CLOCK_PATH and scope["method"] == "PUT":
-            await _set_clock(receive, send)
+            await (await _set_clock(receive))(scope, receive, send)
             return
         answered = False
 
@@ -133,12 +115,12 @@ def application(bigquery: ASGIApp, control_plane: ASGIApp) -> ASGIApp:
             log.exception("%s %s", scope["method"], path)
             if not answered:
                 failure = ApiError("INTERNAL", f"The embedded server failed: {error!r}. Its log says more.")
-                await _answer(send, failure.code, failure.body)
+                await JSONResponse(failure.body, failure.code)(scope, receive, send)
 
     return app
 
 
-async def _set_clock(receive: Receive, send: Send) -> None:
+async def _set_clock(receive: Receive) -> JSONResponse:
     """``{"now": "2026-03-08T03:05:00-07:00"}`` stops BigQuery's clock there, ``{"now": null}`` releases it."""
     from local.engine.clock import set_clock  # noqa: PLC0415 - needs the open data folder
 
@@ -151,10 +133,9 @@ async def _set_clock(receive: Receive, send: Send) -> None:
         text = json.loads(body)["now"]
         now = None if text is None else _instant(text)
     except (ValueError, TypeError, KeyError) as error:
-        await _answer(send, 400, {"error": f'the clock takes {{"now": an instant with its zone, or null}}: {error}'})
-        return
+        return JSONResponse({"error": f'the clock takes {{"now": an instant with its zone, or null}}: {error}'}, 400)
     set_clock(now)
-    await _answer(send, 200, {"now": text})
+    return JSONResponse({"now": text})
 
 
 def _instant(text: str) -> datetime:
@@ -164,26 +145,3 @@ def _instant(text: str) -> datetime:
     if instant.year not in YEARS:
         raise ValueError(f"{text} is not within the years {YEARS[0]} to {YEARS[-1]}")
     return instant
-
-
-async def _answer(send: Send, status: int, body: object) -> None:
-    content = json.dumps(body).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
-
-
-def _listen(port: int) -> socket.socket:
-    # asyncio disables Nagle's algorithm only on sockets that name their protocol: 40 ms per answer
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just released is free
-    try:
-        listener.bind((HOST, port))
-        listener.listen(128)
-    except OSError as error:
-        listener.close()
-        raise LocalError(
-            f"port {port} of {HOST} cannot be used: {error.strerror}. Stop what uses it, or write another port into "
-            "the environment file's `endpoint`."
-        ) from None
-    return listener

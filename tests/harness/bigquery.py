@@ -8,15 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import uvicorn
-
 from local.bigquery import DataFolderError, create_bigquery_app
-from local.process import READY_LINE
+from local.listening import listen, run
 from tests.harness.embedded import connect
 from tests.harness.launcher import launch
 
@@ -70,11 +67,8 @@ def main(data: Path) -> None:
     except DataFolderError as error:
         sys.exit(str(error))
     exec(os.environ.get(PREPARE, ""))  # noqa: S102 - what a test prepares in the server's process
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(128)
-        print(f"{READY_LINE}http://127.0.0.1:{listener.getsockname()[1]}", flush=True)  # noqa: T201 - for the launcher
-        uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning")).run(sockets=[listener])
+    with listen(0) as listener:
+        run(app, listener)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,73 @@
+"""HTTP on 127.0.0.1: the socket, and the server that answers on it."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from local import LocalError
+from local.process import READY_LINE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp
+
+HOST = "127.0.0.1"
+#: How long a stopping server waits for requests in progress.
+GRACE_SECONDS = 3
+
+
+def listen(port: int) -> socket.socket:
+    """A socket that listens on a TCP port of this machine only; 0 takes any free one.
+
+    Raises:
+        LocalError: the port cannot be used.
+    """
+    # asyncio disables Nagle's algorithm only on sockets that name their protocol: 40 ms per answer
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just released is free
+    try:
+        listener.bind((HOST, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise LocalError(
+            f"port {port} of {HOST} cannot be used: {error.strerror}. Stop what uses it, or write another port into "
+            "the environment file's `endpoint`."
+        ) from None
+    return listener
+
+
+def endpoint_of(listener: socket.socket) -> str:
+    """The base address of what is served on a socket."""
+    return f"http://{HOST}:{listener.getsockname()[1]}"
+
+
+def run(app: ASGIApp, listener: socket.socket, ready: Callable[[], None] = lambda: None) -> None:
+    """Serve an application until SIGTERM or SIGINT; print a line when it answers.
+
+    Args:
+        app: the application.
+        listener: the socket.
+        ready: called once the server answers, before the line is printed.
+    """
+
+    class AnnouncingServer(uvicorn.Server):
+        """Prints that it is up once it answers."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready()
+            print(f"{READY_LINE}{endpoint_of(listener)}", flush=True)  # noqa: T201 - the caller waits for this line
+
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    AnnouncingServer(config).run(sockets=[listener])
