@@ -9,6 +9,7 @@ import uvicorn
 
 from local import LocalError
 from local.process import READY_LINE
+from local.web_pages import served_hosts, without_web_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +51,7 @@ def run(app: ASGIApp, listener: socket.socket, ready: Callable[[], None] = lambd
     """Serve an application until SIGTERM or SIGINT; print a line when it answers.
 
     Args:
-        app: the application.
+        app: answers the requests that client libraries send; those of web pages are refused before it.
         listener: the socket.
         ready: called once the server answers, before the line is printed.
     """
@@ -64,8 +65,9 @@ def run(app: ASGIApp, listener: socket.socket, ready: Callable[[], None] = lambd
             print(f"{READY_LINE}{endpoint_of(listener)}", flush=True)  # noqa: T201 - the caller waits for this line
 
     config = uvicorn.Config(
-        app,
+        without_web_pages(app, served_hosts(listener.getsockname()[1])),
         lifespan="off",
+        ws="none",
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=GRACE_SECONDS,

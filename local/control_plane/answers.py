@@ -10,11 +10,13 @@ from typing import Any
 CODES = {
     "INVALID_ARGUMENT": (400, "badRequest"),
     "INTERNAL": (400, "dontRetry"),  # not 500: Google's clients would retry for minutes
+    "PERMISSION_DENIED": (403, "forbidden"),
     "NOT_FOUND": (404, "notFound"),
     "ABORTED": (409, "aborted"),
     "ALREADY_EXISTS": (409, "alreadyExists"),
-    "CONFLICT": (409, "conflict"),  # these two are Cloud Storage's
+    "CONFLICT": (409, "conflict"),  # these three are Cloud Storage's
     "CONDITION_NOT_MET": (412, "conditionNotMet"),
+    "UNSUPPORTED_MEDIA_TYPE": (415, "unsupportedMediaType"),
 }
 
 

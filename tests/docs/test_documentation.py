@@ -31,7 +31,12 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCS = REPOSITORY / "docs"
-PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [
+    REPOSITORY / "README.md",
+    REPOSITORY / "CONTRIBUTING.md",
+    REPOSITORY / "SECURITY.md",
+    *sorted(DOCS.rglob("*.md")),
+]
 #: It describes the past: its links must work, its names need not exist any more.
 CHANGELOG = REPOSITORY / "CHANGELOG.md"
 #: A command or a group: classes of the copy of click that typer holds and does not export.

@@ -36,6 +36,6 @@ def test_stored_functions_see_it(embedded: Sandbox) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"now": "soon"}', b'{"now": "2026-01-01T00:00:00"}', b'{"now": 5}'])
 def test_what_is_not_an_instant_is_refused(embedded: Sandbox, body: bytes) -> None:
-    answer = httpx.put(f"{embedded.endpoint}/clock", content=body)
+    answer = httpx.put(f"{embedded.endpoint}/clock", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400
     assert "an instant with its zone" in answer.text
