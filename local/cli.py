@@ -15,11 +15,13 @@ from catalog.files import REPOSITORY
 from declared.environment import EnvironmentFileError
 from declared.loading import load_environment
 from local import LocalError, process
+from local.readiness import answers
 from local.terraform_variables import DATA, NOT_UP, print_variables
 
 if TYPE_CHECKING:
     from declared.environment import Environment
 
+LAST_PORT = 65535
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 console = Console(highlight=False)
@@ -37,6 +39,8 @@ def up() -> None:
     """Start the embedded environment and wait until it answers."""
     endpoint = str(_host().endpoint)
     already = process.running(DATA)
+    if already and not answers(already) and (problem := _does_not_answer()):
+        raise LocalError(problem)
     server = already or process.start(DATA, int(endpoint.rpartition(":")[2]), REPOSITORY, _say_that_it_waits)
     if server.endpoint != endpoint:
         raise LocalError(
@@ -49,6 +53,14 @@ def _say_that_it_waits() -> None:
     typer.echo("another start is under way: waiting for it", err=True)
 
 
+def _does_not_answer() -> str | None:
+    """A sentence about the process that has the data folder open, which does not answer; None if there is none."""
+    holder = process.holder(DATA)
+    if holder is None:
+        return None
+    return f"The server with process id {holder} is up, but does not answer. Stop it: `python -m local down`."
+
+
 @app.command()
 def down() -> None:
     """Stop the embedded environment and wait for its end; data and state stay."""
@@ -59,10 +71,12 @@ def down() -> None:
 def status(
     output: Annotated[StatusFormat, typer.Option("--format", help="table or json")] = StatusFormat.table,
 ) -> None:
-    """Show whether it is up, and where; exit code 1 if it is not."""
+    """Show whether it is up, and where; exit code 1 if it is not, or does not answer."""
     server = process.running(DATA)
-    if server is None:
-        console.print("{}" if output is StatusFormat.json else NOT_UP)
+    if server is None or not answers(server):
+        if output is StatusFormat.json:
+            typer.echo("{}")
+        typer.echo(_does_not_answer() or NOT_UP, err=output is StatusFormat.json)
         raise typer.Exit(1)
     found = {
         "bigquery": server.endpoint,
@@ -100,7 +114,7 @@ def seed() -> None:
 
 @app.command()
 def serve(
-    port: Annotated[int, typer.Option(help="TCP port on 127.0.0.1; 0 takes any free one.")],
+    port: Annotated[int, typer.Option(min=0, max=LAST_PORT, help="TCP port on 127.0.0.1; 0 takes any free one.")],
     data: Annotated[Path, typer.Option(help="Folder for data and state.")] = DATA,
     clock: Annotated[bool, typer.Option("--clock", help="Run scheduled queries when they are due.")] = False,
 ) -> None:

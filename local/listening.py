@@ -33,10 +33,11 @@ def listen(port: int) -> socket.socket:
     try:
         listener.bind((HOST, port))
         listener.listen(128)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listener.close()
+        reason = error.strerror if isinstance(error, OSError) else str(error)
         raise LocalError(
-            f"port {port} of {HOST} cannot be used: {error.strerror}. Stop what uses it, or write another port into "
+            f"port {port} of {HOST} cannot be used: {reason}. Stop what uses it, or write another port into "
             "the environment file's `endpoint`."
         ) from None
     return listener

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from local import LocalError
+from local.private import FILE_MODE, FOLDER_MODE, close_all_to_others, close_to_others, is_shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,9 +76,15 @@ def lock(folder: Path) -> None:
             f"{folder}: the server with process id {os.read(file, 20).decode().strip()} has this data folder open. "
             "Stop it, or name another folder."
         )
-    (folder / RECORD_FILE).unlink(missing_ok=True)
-    os.truncate(file, 0)
-    os.write(file, f"{os.getpid()}\n".encode())
+    known = os.fstat(file).st_size > 0
+    try:
+        (folder / RECORD_FILE).unlink(missing_ok=True)
+        os.truncate(file, 0)
+        os.write(file, f"{os.getpid()}\n".encode())
+    except OSError as error:
+        raise _not_usable(folder, error) from None
+    if known:  # else nothing in it is an earlier server's
+        close_all_to_others(folder)
 
 
 def _lock_file(folder: Path, name: str) -> int:
@@ -87,10 +94,17 @@ def _lock_file(folder: Path, name: str) -> int:
         LocalError: the folder cannot be written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o644)
+        folder.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+        if is_shared(folder):
+            raise LocalError(f"{folder}: not usable as a data folder: it is shared by all users. Name a folder in it.")
+        close_to_others(folder)
+        return os.open(folder / name, os.O_RDWR | os.O_CREAT, FILE_MODE)
     except OSError as error:
-        raise LocalError(f"{folder}: not usable as a data folder: {error.strerror}") from None
+        raise _not_usable(folder, error) from None
+
+
+def _not_usable(folder: Path, error: OSError) -> LocalError:
+    return LocalError(f"{folder}: not usable as a data folder: {error.strerror}")
 
 
 def _lock(file: int, mode: int, seconds: float) -> bool:
@@ -194,6 +208,7 @@ def _answering(folder: Path) -> Server | None:
 
 def _started(folder: Path, port: int, repository: Path) -> Server:
     log = folder / LOG_FILE
+    log.touch(FILE_MODE)
     with log.open("ab") as errors:
         begin = errors.tell()
         process = subprocess.Popen(

@@ -17,8 +17,10 @@ from local.bigquery import create_bigquery_app
 from local.control_plane import Projects, Store, create_control_plane
 from local.control_plane.answers import ApiError
 from local.listening import endpoint_of, listen, run
+from local.private import keep_private
 from local.process import Server, lock, recorded
 from local.provider import serve_provider
+from local.readiness import READY_PATH
 from local.scheduled_query import run_as_job
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
     from declared.environment import Environment
 
-READY_PATH = "/ready"
 CLOCK_PATH = "/clock"
 #: All other paths are the control plane's: an object of Cloud Storage may be read at any path.
 BIGQUERY = ("/bigquery/", "/upload/bigquery/", "/discovery/", "/$discovery/")
@@ -54,6 +55,7 @@ def serve(environment: Environment, port: int, folder: Path, run_schedules: bool
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     lock(folder)
+    keep_private()
     with ExitStack() as stack:
         listener = stack.enter_context(listen(port))
         endpoint = endpoint_of(listener)

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import duckdb
 import httpx
 import pytest
 
+from local import readiness
 from local.process import Server, running
 from tests.harness.checkout import REPOSITORY, free_port
 from tests.local.local_command import Done, LocalCommand
@@ -66,6 +68,84 @@ def test_status_tells_where_everything_is(shared: LocalCommand) -> None:
     assert "pid" in shared("status").stdout
 
 
+def test_status_and_up_say_that_a_server_does_not_answer(
+    shared: LocalCommand, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is stopped is alive and holds its folder."""
+    monkeypatch.setattr(readiness, "ANSWER_SECONDS", 0.1)
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        said = f"The server with process id {server.pid} is up, but does not answer."
+        table, as_json, up = shared("status"), shared("status", "--format", "json"), shared("up")
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    assert (table.returncode, as_json.returncode, as_json.stdout) == (1, 1, "{}\n")
+    assert said in table.stdout
+    assert said in as_json.stderr
+    assert_refused(up, said)
+    monkeypatch.undo()
+    assert shared("status").returncode == 0
+
+
+def test_the_data_folder_is_its_user_s_alone(local: LocalCommand) -> None:
+    """What the server creates, and what an earlier one left to others; a program stays a program."""
+    local.data.mkdir()
+    local.up()
+    leave_traces(local)
+    assert open_to_others(local.data) == []
+    assert "stopped" in local("down").stdout
+    (elsewhere := local.data.parent / "elsewhere").mkdir(mode=0o755)
+    (local.data / "link").symlink_to(elsewhere)
+    (program := local.data / "program").touch()
+    for place in (
+        local.data,
+        program,
+        *local.data.rglob("*.ducklake"),
+        *local.data.glob("*.sqlite"),
+        local.data / "data",
+    ):
+        place.chmod(0o755)
+    local.up()
+    assert_traces(local)
+    assert open_to_others(local.data) == []
+    assert stat.S_IMODE(program.stat().st_mode) == 0o700
+    assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o755
+
+
+def open_to_others(folder: Path) -> list[str]:
+    """The files and folders that other users may use in some way."""
+    places = (folder, *folder.rglob("*"))
+    return [str(place) for place in places if not place.is_symlink() and place.stat().st_mode & 0o077]
+
+
+def test_a_folder_for_all_users_is_refused(tmp_path: Path) -> None:
+    local = LocalCommand(tmp_path / "shared", free_port())
+    local.data.mkdir()
+    local.data.chmod(0o1777)
+    assert_refused(local("up"), "it is shared by all users")
+    assert stat.S_IMODE(local.data.stat().st_mode) == 0o1777
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("serve", "--port", "99999"), "65535"),
+        (("serve", "--port", "-1"), "--port"),
+        (("serve", "--port", "http"), "--port"),
+        (("serve",), "--port"),
+        (("serve", "--port", "0", "--data", "/proc/none"), "not usable as a data folder"),
+        (("serve", "--port", "0", "--data", "x" * 300), "not usable as a data folder"),
+        (("serve", "--port", "0", "--data", "/dev/null"), "not usable as a data folder"),
+        (("status", "--format", "xml"), "--format"),
+        (("up", "--again"), "--again"),
+        (("env", "more"), "more"),
+        (("nothing",), "nothing"),
+    ],
+)
+def test_a_bad_option_is_a_sentence(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    assert_refused(LocalCommand(tmp_path / "data", free_port())(*arguments), said)
+
+
 def test_a_new_environment_is_empty(shared: LocalCommand) -> None:
     assert shared.call("GET", "bigquery/v2/projects/eros-local/datasets")["datasets"] == []
     assert shared.call("GET", ACCOUNTS) == {"accounts": []}
@@ -76,8 +156,9 @@ def test_a_killed_server_is_not_taken_for_a_running_one_and_lost_nothing(local: 
     leave_traces(local)
     os.kill(process, signal.SIGKILL)
     assert (local.data / "server.json").exists()
-    while local("status").returncode == 0:  # the kernel may need a moment to release the lock
+    while running(local.data):  # the kernel may need a moment to release the lock
         time.sleep(0.01)
+    assert local("status").returncode == 1
     assert local("env").returncode == 1
     assert local.up().pid != process
     assert_traces(local)
