@@ -118,3 +118,5 @@ SERVICES = (
     "monitoring.googleapis.com",
     "serviceusage.googleapis.com",
 )
+#: The quota metric of the bytes that queries read per day.
+QUERY_USAGE = "bigquery.googleapis.com/quota/query/usage"

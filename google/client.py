@@ -15,6 +15,7 @@ from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import bigquery
 
+from declared.roles import QUERY_USAGE
 from google.billing import DryRun, Usage, bytes_billed
 
 if TYPE_CHECKING:
@@ -246,7 +247,7 @@ class GoogleApi:
 
     def query_quota_mebibytes(self) -> int | None:
         """The MiB that the project's queries may read per day; None where there is no limit."""
-        metric = "bigquery.googleapis.com%2Fquota%2Fquery%2Fusage"
+        metric = quote(QUERY_USAGE, safe="")
         path = f"projects/{self.environment.project_number}/services/bigquery.googleapis.com/consumerQuotaMetrics"
         with _always_present():
             answer = self._call("serviceusage", "GET", f"{path}/{metric}", None, version="v1beta1")

@@ -6,6 +6,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+#: Whoever sends a request: the owner of what it makes without a service account.
+CALLER = "local@example.com"
 #: HTTP status and the ``reason`` of the error list, by canonical status.
 CODES = {
     "INVALID_ARGUMENT": (400, "badRequest"),

@@ -47,24 +47,35 @@ def create_control_plane(store: Store, projects: Projects, run_query: RunQuery) 
     """
     runs = Runs(store, projects.own, run_query)
     runs.end_interrupted()
-    app = FastAPI(title="Google control plane, as far as this project uses it", openapi_url=None)
+    app = FastAPI(
+        title="Google control plane, as far as this project uses it",
+        openapi_url=None,
+        exception_handlers={
+            ApiError: answer_error,
+            RequestValidationError: answer_invalid,
+            HTTPException: answer_unknown,
+        },
+    )
     app.state.plane = ControlPlane(store, projects, runs, Clock(lambda: store.list(CONFIG), runs.run_due))
     for router in ROUTERS:
         app.include_router(router)
 
-    @app.exception_handler(ApiError)
-    def answer_error(_request: Request, error: ApiError) -> JSONResponse:
-        return JSONResponse(error.body, error.code)
-
-    @app.exception_handler(RequestValidationError)
-    def answer_invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        problem = error.errors()[0]
-        refused = invalid(f"Invalid request: {'.'.join(map(str, problem['loc']))}: {problem['msg']}")
-        return JSONResponse(refused.body, refused.code)
-
-    @app.exception_handler(HTTPException)
-    def answer_unknown(request: Request, _error: HTTPException) -> JSONResponse:
-        unknown = ApiError("NOT_FOUND", f"The embedded control plane has no {request.method} {request.url.path}.")
-        return JSONResponse(unknown.body, unknown.code)
-
     return app
+
+
+async def answer_error(_request: Request, error: ApiError) -> JSONResponse:
+    """Answer with an error in Google's form."""
+    return JSONResponse(error.body, error.code)
+
+
+async def answer_invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+    """Answer that a request does not fit its route; with the first reason."""
+    problem = error.errors()[0]
+    refused = invalid(f"Invalid request: {'.'.join(map(str, problem['loc']))}: {problem['msg']}")
+    return JSONResponse(refused.body, refused.code)
+
+
+async def answer_unknown(request: Request, _error: HTTPException) -> JSONResponse:
+    """Answer that there is no such route."""
+    unknown = ApiError("NOT_FOUND", f"The embedded control plane has no {request.method} {request.url.path}.")
+    return JSONResponse(unknown.body, unknown.code)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query
 
-from local.control_plane.answers import fields_of, invalid, not_found, timestamp, update_fields
+from local.control_plane.answers import CALLER, fields_of, invalid, not_found, timestamp, update_fields
 from local.control_plane.due_times import next_due_time
 from local.control_plane.iam import check_account
 from local.control_plane.plane import ControlPlane, Plane
@@ -15,8 +15,6 @@ from local.control_plane.store import Resource
 from local.control_plane.transfer_runs import CONFIG, RUN, SCHEDULED_QUERY, due
 
 THREAD_NAME = "scheduled query"
-#: The owner of a config without a service account.
-CALLER = "local@example.com"
 CONFIG_FIELDS = frozenset(
     {
         "disabled",

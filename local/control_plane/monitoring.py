@@ -4,13 +4,26 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query
 
-from local.control_plane.answers import ApiError, invalid, timestamp
-from local.control_plane.data_transfer import CALLER
+from local.control_plane.answers import CALLER, fields_of, invalid, timestamp, update_fields
 from local.control_plane.plane import Plane
 from local.control_plane.store import Resource, Store
 
 POLICY, CHANNEL = "alert_policy", "notification_channel"
 CONDITIONS = ("conditionThreshold", "conditionAbsent", "conditionMatchedLog", "conditionMonitoringQueryLanguage")
+POLICY_FIELDS = frozenset(
+    {
+        "alertStrategy",
+        "combiner",
+        "conditions",
+        "displayName",
+        "documentation",
+        "enabled",
+        "notificationChannels",
+        "severity",
+        "userLabels",
+        "validity",
+    }
+)
 
 router = APIRouter(prefix="/monitoring/v3/projects/{project}")
 
@@ -56,10 +69,8 @@ def update_policy(
 ) -> Resource:
     """Update the fields of the mask; without a mask, the fields of the body."""
     with plane.store.transaction():
-        current = plane.find(POLICY, name)
-        fields = {field.split(".")[0] for field in mask.split(",") if field} or set(body)
-        changed = {key: value for key, value in current.items() if key not in fields}
-        changed |= {key: value for key, value in body.items() if key in fields}
+        fields = fields_of(mask) or sorted(POLICY_FIELDS & set(body))
+        changed = update_fields(plane.find(POLICY, name), body, fields, POLICY_FIELDS)
         changed["mutationRecord"] = {"mutateTime": timestamp(), "mutatedBy": CALLER}
         return plane.store.put(POLICY, name, _with_condition_names(plane.store, _checked(changed)))
 
@@ -67,8 +78,9 @@ def update_policy(
 @router.delete("/alertPolicies/{policy}")
 def delete_policy(plane: Plane, name: PolicyName) -> Resource:
     """Delete an alert policy."""
-    plane.find(POLICY, name)
-    plane.store.delete(POLICY, name)
+    with plane.store.transaction():
+        plane.find(POLICY, name)
+        plane.store.delete(POLICY, name)
     return {}
 
 
@@ -107,12 +119,12 @@ def update_channel(plane: Plane, name: ChannelName, body: Resource) -> Resource:
 @router.delete("/notificationChannels/{channel}")
 def delete_channel(plane: Plane, project: str, name: ChannelName) -> Resource:
     """Delete a notification channel that no alert policy uses."""
-    plane.find(CHANNEL, name)
-    for policy in plane.store.list(POLICY, f"projects/{project}/"):
-        if name in policy.get("notificationChannels", []):
-            message = f"The notification channel is used by alert policy {policy['name']}."
-            raise ApiError("INVALID_ARGUMENT", message)
-    plane.store.delete(CHANNEL, name)
+    with plane.store.transaction():
+        plane.find(CHANNEL, name)
+        for policy in plane.store.list(POLICY, f"projects/{project}/"):
+            if name in policy.get("notificationChannels", []):
+                raise invalid(f"The notification channel is used by alert policy {policy['name']}.")
+        plane.store.delete(CHANNEL, name)
     return {}
 
 

@@ -4,30 +4,26 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends
 
+from declared.roles import QUERY_USAGE, SERVICES
 from local.control_plane.answers import invalid
-from local.control_plane.plane import Plane
+from local.control_plane.plane import ControlPlane, Plane
 from local.control_plane.store import Resource
 
-#: Every API served here is enabled until someone disables it.
-SERVED = (
-    "bigquery.googleapis.com",
-    "bigquerydatatransfer.googleapis.com",
-    "cloudresourcemanager.googleapis.com",
-    "iam.googleapis.com",
-    "monitoring.googleapis.com",
-    "serviceusage.googleapis.com",
-)
 DISABLED, OVERRIDE = "disabled_service", "quota_override"
-METRIC = "bigquery.googleapis.com/quota/query/usage"
 UNIT = "1/d/{project}"
 UNLIMITED = "-1"
 
 router = APIRouter(prefix="/serviceusage")
 
 
-async def service_name(plane: Plane, project: str, service: str) -> str:
+def name_of(plane: ControlPlane, project: str, service: str) -> str:
     """The name of an API of a project."""
     return f"projects/{plane.projects.number(project)}/services/{service}"
+
+
+async def service_name(plane: Plane, project: str, service: str) -> str:
+    """The name of the API that a request names."""
+    return name_of(plane, project, service)
 
 
 async def metric_name(service: Annotated[str, Depends(service_name)], metric: str) -> str:
@@ -41,8 +37,8 @@ MetricName = Annotated[str, Depends(metric_name)]
 
 @router.get("/v1/projects/{project}/services")
 def list_services(plane: Plane, project: str) -> Resource:
-    """The enabled APIs of a project."""
-    names = {service: f"projects/{plane.projects.number(project)}/services/{service}" for service in SERVED}
+    """The enabled APIs of a project: every API served here, until someone disables it."""
+    names = {service: name_of(plane, project, service) for service in SERVICES}
     return {
         "services": [
             {"name": name, "config": {"name": service}, "state": "ENABLED"}
@@ -73,9 +69,9 @@ def get_quota(plane: Plane, name: MetricName) -> Resource:
     bucket = {"effectiveLimit": override["overrideValue"], "defaultLimit": UNLIMITED}
     return {
         "name": name,
-        "metric": METRIC,
+        "metric": QUERY_USAGE,
         "unit": "MiBy",
-        "consumerQuotaLimits": [{"metric": METRIC, "unit": UNIT, "quotaBuckets": [bucket]}],
+        "consumerQuotaLimits": [{"metric": QUERY_USAGE, "unit": UNIT, "quotaBuckets": [bucket]}],
     }
 
 

@@ -52,6 +52,19 @@ def test_an_update_changes_what_its_mask_names_and_keeps_the_conditions_names(cl
     assert made["conditions"][0]["name"].startswith(f"{made['name']}/conditions/")
 
 
+def test_a_mask_is_read_as_everywhere_else(client: TestClient) -> None:
+    """Whichever form it has; what is not a policy's is refused; without one, the body's fields change."""
+    made = client.post(f"{PROJECT}/alertPolicies", json=ON_LOGS).json()
+    place = f"{BASE}/{made['name']}"
+    change = {**made, "severity": "ERROR", "displayName": "other"}
+    masked = client.patch(place, params={"updateMask": "display_name, severity"}, json=change).json()
+    assert (masked["severity"], masked["displayName"]) == ("ERROR", "other")
+    assert client.patch(place, params={"updateMask": "name"}, json=change).status_code == 400
+    whole = client.patch(place, json={"displayName": "third", "name": "another", "creationRecord": {}}).json()
+    assert whole["displayName"] == "third"
+    assert (whole["name"], whole["creationRecord"]) == (made["name"], made["creationRecord"])
+
+
 def test_a_channel_that_is_used_is_not_deleted(client: TestClient) -> None:
     channel = client.post(f"{PROJECT}/notificationChannels", json={"type": "email"}).json()
     policy = client.post(f"{PROJECT}/alertPolicies", json={**ON_LOGS, "notificationChannels": [channel["name"]]}).json()

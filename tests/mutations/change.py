@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 from urllib.parse import quote
 
 from declared.alerts import channel_name
+from declared.roles import QUERY_USAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -363,7 +364,7 @@ def service_disabled(system: Deployed, service: str) -> Iterator[None]:
 @changes("quota", "")
 def quota_set(system: Deployed, mebibytes: int) -> Iterator[None]:
     """Limit the MiB that queries may read per day."""
-    metric = quote("bigquery.googleapis.com/quota/query/usage", safe="")
+    metric = quote(QUERY_USAGE, safe="")
     path = (
         f"projects/{system.environment.project_number}/services/bigquery.googleapis.com/consumerQuotaMetrics/{metric}"
     )
