@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catalog import cache
+from local.provider.rules import camel
 from local.provider.schema import Attribute, Block, CtyType, NestedBlock, Schema
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class _Module:
     def _block(self, interface: str, conversion: str, body: str) -> Block:
         block = Block()
         for name, value, is_block, kind, storage in self._entries(conversion):
-            optional = _camel(name) in self._optional[interface]
+            optional = camel(name) in self._optional[interface]
             if is_block == "true":
                 block.blocks[name] = self._nested(value, kind, optional=optional)
             else:
@@ -153,7 +154,3 @@ def _type(kind: str, storage: str) -> CtyType:
     if match is None:
         raise ValueError(f"the bindings hold an attribute of kind {kind} {storage}, which is not known here")
     return [kind if kind in ("list", "set", "map") else match[2].lower(), _PRIMITIVE[match[1]]]
-
-
-def _camel(name: str) -> str:
-    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), name)
