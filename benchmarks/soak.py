@@ -20,7 +20,7 @@ from declared.schedules import all_schedules
 from local.control_plane.transfer_runs import ScheduledQuery
 from local.scheduled_query import run_as_job
 from tests.harness.checkout import REPOSITORY
-from tests.harness.embedded import Embedded, embedded
+from tests.harness.embedded import Embedded, Started, embedded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -156,7 +156,7 @@ def run_schedules(server: Embedded, hour: datetime) -> None:
             run_as_job(server.endpoint, ScheduledQuery(server.catalog.project, str(uuid.uuid4()), query, run_time))
 
 
-def day_figures(server: Embedded, connection: HTTPConnection, day: int, calls: int) -> DayFigures:
+def day_figures(server: Started, connection: HTTPConnection, day: int, calls: int) -> DayFigures:
     """Measure a server at the end of a day.
 
     Raises:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from declared.environment import Environment
 
-__all__ = ["Embedded", "NotStartedError", "connect", "embedded"]
+__all__ = ["Embedded", "NotStartedError", "Started", "connect", "embedded"]
 
 
 def connect(endpoint: str, project: str) -> bigquery.Client:
@@ -35,10 +35,6 @@ def connect(endpoint: str, project: str) -> bigquery.Client:
 
 class Embedded:
     """A running server; in SQL text ``{d}`` is the environment's dataset."""
-
-    #: Process id and data folder, of a server that ``embedded`` started.
-    pid: int
-    folder: Path
 
     def __init__(self, environment: Environment) -> None:
         """``environment`` has the server's endpoint."""
@@ -71,8 +67,16 @@ class Embedded:
             self.job(item.ddl)
 
 
+class Started(Embedded):
+    """A server that ``embedded`` started, with its process id and its data folder."""
+
+    def __init__(self, environment: Environment, pid: int, folder: Path) -> None:
+        super().__init__(environment)
+        self.pid, self.folder = pid, folder
+
+
 @contextmanager
-def embedded(checkout: Path = REPOSITORY) -> Iterator[Embedded]:
+def embedded(checkout: Path = REPOSITORY) -> Iterator[Started]:
     """A server with every object in place, which ends with the block.
 
     Args:
@@ -82,7 +86,6 @@ def embedded(checkout: Path = REPOSITORY) -> Iterator[Embedded]:
         NotStartedError: the server ended before it answered.
     """
     with tempfile.TemporaryDirectory() as folder, launched(Path(folder), checkout=checkout) as server:
-        one = Embedded(server.environment)
-        one.pid, one.folder = server.process.pid, Path(folder)
+        one = Started(server.environment, server.process.pid, Path(folder))
         one.create()
         yield one
