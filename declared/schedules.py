@@ -10,14 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from catalog.findings import CatalogError, Finding
 from catalog.loading import load_catalog
 from catalog.model import EVERY_HOUR
 from catalog.zone import LOS_ANGELES
 from declared.names import SYSTEM, schedule_display_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from catalog.model import Catalog, ScheduledQuery
     from declared.environment import Environment
 
 #: The minute at which each query of sql/schedules/ is due.
@@ -67,21 +72,54 @@ class Schedule:
         return f"{due.day} of {due:%B %H:%M}".lower()
 
 
-@cache
-def all_schedules() -> tuple[Schedule, ...]:
-    """The schedule of every query of sql/schedules/, in the order of :data:`MINUTES`.
+def schedule_of(query: ScheduledQuery, system: str = SYSTEM) -> Schedule:
+    """The schedule of a query, which may be of another revision: without a declared minute it is due at minute 0."""
+    return Schedule(query.name, MINUTES.get(query.name, 0), query.hours_la, DAYS_OF_YEAR.get(query.name), system)
+
+
+def schedules_in(catalog: Catalog, system: str = SYSTEM) -> tuple[Schedule, ...]:
+    """The schedule of every scheduled query of a catalog, in the order of :data:`MINUTES`.
+
+    Args:
+        catalog: the SQL files that hold the hours.
+        system: the prefix of the transfer configs' names.
 
     Raises:
-        CatalogError: SQL files that do not parse or compile.
+        CatalogError: the catalog's queries are not those that are declared here.
     """
-    queries = load_catalog().schedules
-    return tuple(
-        Schedule(name, minute, queries[name].hours_la, DAYS_OF_YEAR.get(name)) for name, minute in MINUTES.items()
-    )
+    if findings := list(_disagreements(catalog)):
+        raise CatalogError(findings)
+    return tuple(schedule_of(catalog.schedules[name], system) for name in MINUTES)
+
+
+def _disagreements(catalog: Catalog) -> Iterator[Finding]:
+    here = Path("declared/schedules.py")
+    for query in catalog.schedules.values():
+        if query.name not in MINUTES:
+            yield Finding(
+                query.path, 1, 1, "schedule", f"no minute is declared: add {query.name!r} to MINUTES in {here}"
+            )
+        elif query.name in DAYS_OF_YEAR and len(query.hours_la) != 1:
+            message = "a query that is due once a year needs a guard with exactly one hour, IN (hour)"
+            yield Finding(query.path, 1, 1, "schedule", message)
+    for name in sorted({*MINUTES, *DAYS_OF_YEAR} - set(catalog.schedules)):
+        yield Finding(
+            here, 1, 1, "schedule", f"{name!r} has no file in sql/schedules/: add the file, or remove the entry"
+        )
+
+
+@cache
+def all_schedules() -> tuple[Schedule, ...]:
+    """The schedule of every query of sql/schedules/.
+
+    Raises:
+        CatalogError: SQL files that do not parse or compile; or as :func:`schedules_in`.
+    """
+    return schedules_in(load_catalog())
 
 
 def schedules_of(environment: Environment) -> tuple[Schedule, ...]:
-    """The schedules under an environment's own names.
+    """The schedules of sql/schedules/ under an environment's own names.
 
     Raises:
         CatalogError: as :func:`all_schedules`.
@@ -136,7 +174,4 @@ def last_run_time(schedule: Schedule, now: datetime) -> datetime:
     Returns:
         The instant in UTC, on the schedule's minute.
     """
-    moment = _newest_start(schedule, now)
-    while not works_at(schedule, moment):
-        moment -= timedelta(hours=1)
-    return moment
+    return last_due(replace(schedule, day_of_year=None), now)

@@ -9,7 +9,7 @@ from catalog import Routine, RoutineKind, deployment_order
 from declared import seed
 from declared.imports import named, of_the_seed_job
 from declared.names import Part
-from declared.schedules import schedules_of
+from declared.schedules import schedules_in
 from stacks.base import Deployment, Stack, literal, new_stack
 from stacks.cdk import (
     BigqueryDataTransferConfig,
@@ -40,7 +40,7 @@ def automation(app: App, deployment: Deployment) -> Stack:
 
 def _scheduled_queries(stack: Stack, deployment: Deployment, procedures: dict[str, ITerraformDependable]) -> None:
     """One transfer config per schedule. A script needs no destination dataset; failure mail would reach nobody."""
-    for schedule in schedules_of(deployment.environment):
+    for schedule in schedules_in(deployment.catalog, deployment.environment.system):
         query = deployment.catalog.schedules[schedule.name]
         config = BigqueryDataTransferConfig(
             stack,

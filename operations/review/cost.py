@@ -17,7 +17,7 @@ from catalog.files import REPOSITORY
 from catalog.statements import runs_of
 from catalog.zone import LOS_ANGELES, ZONE
 from declared.budgets import Budget, ObjectKind, budget_of
-from declared.schedules import all_schedules, last_run_time, runs_a_month
+from declared.schedules import last_run_time, runs_a_month, schedule_of
 from google.billing import DryRun, dollars
 from google.client import LiveSystemError, NotPermittedError, RequestRefusedError
 from google.resources import WORKERS, read_live_system
@@ -231,10 +231,10 @@ def _estimates(
     """Estimate objects; ``known`` contains dry runs by statement, and new ones are added to it."""
     chosen = [item for item in _measured(catalog) if names is None or item.name in names]
     items = [*chosen, *(item for item in catalog.schedules.values() if item not in chosen)]
-    found = runs_of(items, catalog, SAMPLE_ARGUMENTS, _run_times(), _written_out(api, catalog))
+    found = runs_of(items, catalog, SAMPLE_ARGUMENTS, _run_times(catalog), _written_out(api, catalog))
     runs = {item.path: run for item, run in zip(items, found, strict=True)}
-    monthly = {schedule.name: runs_a_month(schedule) for schedule in all_schedules()}
-    calls = _calls_a_month([(runs[item.path], monthly.get(item.name, 0.0)) for item in catalog.schedules.values()])
+    monthly = {query.name: runs_a_month(schedule_of(query)) for query in catalog.schedules.values()}
+    calls = _calls_a_month([(runs[item.path], monthly[item.name]) for item in catalog.schedules.values()])
     wanted = {sql: item.name for item in chosen for sql in runs[item.path].statements if sql not in known}
     with ThreadPoolExecutor(WORKERS) as pool:
         known.update(zip(wanted, pool.map(lambda sql: _dry_run(api, wanted[sql], sql), wanted), strict=True))
@@ -283,10 +283,10 @@ def _calls_a_month(scheduled: Iterable[tuple[Run, float]]) -> dict[str, float]:
     return calls
 
 
-def _run_times() -> dict[str, dict[str, str]]:
+def _run_times(catalog: Catalog) -> dict[str, dict[str, str]]:
     """What the transfer service binds in each scheduled query, for the last run that passed its guard."""
     now = datetime.now(UTC)
-    times = {schedule.name: last_run_time(schedule, now) for schedule in all_schedules()}
+    times = {query.name: last_run_time(schedule_of(query), now) for query in catalog.schedules.values()}
     return {
         name: {
             "run_time": f"TIMESTAMP '{time:%Y-%m-%d %H:%M:%S}+00'",

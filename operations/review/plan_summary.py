@@ -12,7 +12,7 @@ from catalog import Table
 from catalog.model import EVERY_HOUR
 from catalog.zone import LOS_ANGELES
 from declared.environment import AllowedChange
-from declared.schedules import all_schedules, next_due
+from declared.schedules import next_due, schedules_in
 from google.client import GoogleApi, LiveSystemError
 from operations.deploy.steps import StepFailedError
 from operations.review.cost import CostChange, base_catalog, compare, dependent_objects, estimate
@@ -227,7 +227,7 @@ def summarize(
         tuple(_table_rows(environment, catalog, changes)),
         tuple(sorted(after - before, key=str)),
         tuple(sorted(before - after, key=str)),
-        tuple(_schedule_rows(changes, now or datetime.now(UTC))),
+        tuple(_schedule_rows(catalog, changes, now or datetime.now(UTC))),
         _affected(catalog, changes),
         {plan.stack: plan.failure for plan in plans if plan.failure},
     )
@@ -335,8 +335,8 @@ def resource_of_state(values: Mapping[str, Any]) -> dict[str, Any]:
     return resource
 
 
-def _schedule_rows(changes: Sequence[PlannedChange], now: datetime) -> Iterator[ScheduleRow]:
-    known = {schedule.name: schedule for schedule in all_schedules()}
+def _schedule_rows(catalog: Catalog, changes: Sequence[PlannedChange], now: datetime) -> Iterator[ScheduleRow]:
+    known = {schedule.name: schedule for schedule in schedules_in(catalog)}
     for change in changes:
         if change.kind != "google_bigquery_data_transfer_config":
             continue

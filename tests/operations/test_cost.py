@@ -158,6 +158,33 @@ def test_a_view_is_measured_by_its_proposed_text(deployed: Deployed) -> None:
     assert change.bytes_difference == bytes_of(deployed, "SUM(2 + LENGTH(caption_key))", "caption_bank")
 
 
+def test_the_base_is_estimated_at_the_hours_of_its_own_guard(deployed: Deployed) -> None:
+    name = "update_caption_performance"
+    query = deployed.catalog.schedules[name]
+    ours = f"IN ({', '.join(map(str, query.hours_la))})"
+    assert ours in query.query
+    hours = tuple(hour + 1 for hour in query.hours_la[:-1])
+    text = query.query.replace(ours, f"IN ({', '.join(map(str, hours))})")
+    schedules = {**deployed.catalog.schedules, name: replace(query, query=text, hours_la=hours)}
+    base = replace(deployed.catalog, schedules=schedules)
+    changes = {(each.kind, each.name): each for each in cost.compare(deployed.api, base, deployed.catalog)}
+    change = changes[ObjectKind.SCHEDULED_QUERY, name]
+    assert change.base is not None
+    assert change.proposed is not None
+    assert change.base.calls_a_month / len(hours) == change.proposed.calls_a_month / len(query.hours_la)
+    assert change.base.bytes_read == change.proposed.bytes_read > 0
+
+
+def test_a_scheduled_query_that_a_change_removes_has_its_estimate_on_the_base(deployed: Deployed) -> None:
+    query = deployed.catalog.schedules["sweep_expired_caption_locks"]
+    removed = replace(query, name="was_removed", path=query.path.with_stem("was_removed"))
+    base = replace(deployed.catalog, schedules={**deployed.catalog.schedules, removed.name: removed})
+    (change,) = cost.compare(deployed.api, base, deployed.catalog)
+    assert (change.name, change.proposed) == ("was_removed", None)
+    assert change.base is not None
+    assert change.base.calls_a_month > 0
+
+
 def test_what_is_not_deployed_yet_is_written_out(deployed: Deployed) -> None:
     """A new function, and one of another signature, are measured in what calls them."""
     catalog = deployed.catalog

@@ -76,7 +76,7 @@ def test_schedules_are_shown_with_their_next_runs_in_both_zones(
 ) -> None:
     """On 8 March 2026 the clocks go from 02:00 to 03:00 in Los Angeles."""
     schedule = Schedule("run_daily_automation", minute=7, hours_la=(3,))
-    monkeypatch.setattr("operations.review.plan_summary.all_schedules", lambda: (schedule,))
+    monkeypatch.setattr("operations.review.plan_summary.schedules_in", lambda _: (schedule,))
     config = {"schedule": schedule.schedule}
     address = "google_bigquery_data_transfer_config.run_daily_automation"
     text = markdown(summary_of(prod, catalog, change(address, "no-op", config, config)))

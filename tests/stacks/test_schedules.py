@@ -7,8 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +22,23 @@ from catalog.guards import GUARD
 from catalog.model import EVERY_HOUR, ScheduledQuery
 from catalog.source import SourceFile
 from catalog.zone import LOS_ANGELES, ZONE
-from declared.schedules import Schedule, all_schedules, last_due, last_run_time, next_due, runs_a_month, works_at
+from declared.loading import load_environment
+from declared.schedules import (
+    Schedule,
+    all_schedules,
+    last_due,
+    last_run_time,
+    next_due,
+    runs_a_month,
+    schedules_in,
+    works_at,
+)
+from stacks.automation import automation
+from stacks.base import Deployment
+from stacks.cdk import App
+
+if TYPE_CHECKING:
+    from catalog import Catalog
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SIX_HOURLY = Schedule("six_hourly", minute=0, hours_la=(0, 6, 12, 18))
@@ -68,6 +86,41 @@ def test_the_runs_of_a_month_are_those_that_the_guard_lets_pass() -> None:
 
 def test_every_scheduled_query_has_a_schedule_and_the_reverse() -> None:
     assert {schedule.name for schedule in all_schedules()} == set(load_catalog().schedules)
+
+
+def catalog_with(**schedules: ScheduledQuery | None) -> Catalog:
+    """The repository's catalog with other scheduled queries, or without those that are None."""
+    catalog = load_catalog()
+    found = {**catalog.schedules, **schedules}
+    return replace(catalog, schedules={name: query for name, query in found.items() if query is not None})
+
+
+def test_a_query_and_its_minute_are_declared_together() -> None:
+    new = replace(scheduled_query("-- Test.\nSELECT 1;"), name="new")
+    with pytest.raises(CatalogError) as caught:
+        schedules_in(catalog_with(new=new, run_daily_automation=None))
+    entry, file = str(caught.value).splitlines()
+    assert entry.startswith("declared/schedules.py:1:1 schedule 'run_daily_automation' has no file in sql/schedules/")
+    assert file == (
+        "sql/schedules/test.sql:1:1 schedule no minute is declared: add 'new' to MINUTES in declared/schedules.py"
+    )
+
+
+def test_a_yearly_query_without_one_hour_is_a_finding() -> None:
+    seed = load_catalog().schedules["seed_holiday_calendar"]
+    for hours in (EVERY_HOUR, (4, 5)):
+        with pytest.raises(CatalogError, match="exactly one hour"):
+            schedules_in(catalog_with(seed_holiday_calendar=replace(seed, hours_la=hours)))
+
+
+def test_a_deployment_has_the_schedules_of_its_own_catalog(tmp_path: Path) -> None:
+    """Another folder of SQL files, or another revision, has other hours."""
+    seed = load_catalog().schedules["seed_holiday_calendar"]
+    catalog = catalog_with(seed_holiday_calendar=replace(seed, hours_la=(20,)))
+    stack = automation(App(outdir=str(tmp_path)), Deployment(load_environment("preview-local-7"), catalog))
+    configs = stack.to_terraform()["resource"]["google_bigquery_data_transfer_config"]
+    assert configs["seed_holiday_calendar"]["schedule"] == "2 of january 04:00"
+    assert configs["seed_holiday_calendar"]["display_name"] == "eros-pr7 seed_holiday_calendar"
 
 
 def test_the_cadence_of_each_query_is_that_of_the_contract() -> None:
