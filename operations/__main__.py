@@ -66,8 +66,8 @@ def deploy(env: Env = None, adopt: Adopt = False, auto_approve: Approve = False)
     """Deploy every stack, verify the live system, run each scheduled query once."""
     environment = load_environment(env)
     outcome = deployment.deploy(environment, console, adopt, auto_approve)
-    day.print_day(GoogleApi(environment), console)
     deployment.print_summary(environment, outcome, console)
+    day.print_day(GoogleApi(environment), console)
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from google.cloud import bigquery
 from rich.console import Console
 from rich.table import Table
 
@@ -19,31 +20,31 @@ SHOWN = 6
 #: A log file has no width.
 LOG_WIDTH = 132
 CAPTION_WIDTH = 48
-#: A creator's share of a day: captions of each tier, budget, mid, premium and bump.
-REQUEST = (3, 3, 2, 2)
 
 
 def print_day(api: GoogleApi, console: Console) -> None:
     """Print the day's runs, its queue, its reports, and the captions of one creator with the reasons."""
     if not console.is_terminal:
         console = Console(file=console.file, width=LOG_WIDTH)
-    dataset = f"`{api.environment.project}.{api.environment.dataset}"
-    runs = api.query("etl_job_runs", _RUNS.replace("`{d}", dataset))
+    names = {"d": f"{api.environment.project}.{api.environment.dataset}", "shown": SHOWN}
+    runs = api.query("etl_job_runs", _RUNS.format(**names))
     if not runs:
         console.print("No day has run yet.")
         return
     console.print(_runs(runs))
-    queue = api.query("schedule_generation_queue", _QUEUE.replace("`{d}", dataset))
-    reports = api.query("creator_performance_reports", _REPORTS.replace("`{d}", dataset))
+    queue = api.query("schedule_generation_queue", _QUEUE.format(**names))
+    reports = api.query("creator_performance_reports", _REPORTS.format(**names))
     console.print(_table(f"Queue: {queue[0].creators if queue else 0} creators", _QUEUE_COLUMNS, queue))
     console.print(_table(f"Reports: {reports[0].creators if reports else 0} creators", _REPORT_COLUMNS, reports))
     if queue:
         page = queue[0].page_name
-        counts = ", ".join(map(str, REQUEST))
-        call = f"CALL {dataset}.select_captions_for_creator`('{page}', 'Budget-Conscious', {counts})"
-        console.print(_selection(page, api.query("select_captions_for_creator", call)))
+        parameters = [bigquery.ScalarQueryParameter("page", "STRING", page)]
+        captions = api.query("select_captions_for_creator", _SELECTION.format(**names), parameters)
+        console.print(_selection(page, captions))
 
 
+#: A creator's share of a day: captions of each tier, budget, mid, premium and bump.
+_SELECTION = "CALL `{d}.select_captions_for_creator`(@page, 'Budget-Conscious', 3, 3, 2, 2)"
 _RUNS = """
 SELECT run.job_name, run.execution_date, run.job_start_time, run.job_status, run.creators_processed,
   run.creators_failed, run.job_duration_seconds, run.error_message
@@ -56,7 +57,7 @@ SELECT queue.page_name, queue.saturation_pct, queue.status, COUNT(*) OVER () AS 
 FROM `{d}.schedule_generation_queue` AS queue
 WHERE queue.execution_date = (SELECT MAX(newest.execution_date) FROM `{d}.schedule_generation_queue` AS newest)
 ORDER BY queue.saturation_pct DESC, queue.page_name
-LIMIT 6
+LIMIT {shown}
 """
 _QUEUE_COLUMNS = (("creator", "page_name"), ("captions locked, %", "saturation_pct"), ("status", "status"))
 _REPORTS = """
@@ -73,7 +74,7 @@ SELECT
 FROM `{d}.creator_performance_reports` AS report
 WHERE report.execution_date = (SELECT MAX(newest.execution_date) FROM `{d}.creator_performance_reports` AS newest)
 ORDER BY revenue DESC, report.page_name
-LIMIT 6
+LIMIT {shown}
 """
 _REPORT_COLUMNS = (
     ("creator", "page_name"),

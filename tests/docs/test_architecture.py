@@ -31,6 +31,7 @@ RUNNING = {"eval", "exec", "compile", "__import__", "yaml.load", "yaml.load_all"
 UNSAFE_YAML = re.compile(r"yaml\.(?:full_load|unsafe_load|FullLoader|UnsafeLoader|Loader)\w*")
 #: Modules outside google/ and local/ that import one of them all the same, and why.
 NETWORK_EXCEPTIONS = {
+    ("operations.day", "google.cloud"): "query parameters; the client sends them",
     ("operations.review.github", "requests"): "GitHub's API, not Google's",
     ("verification.suites.analyzer", "google.cloud"): "query parameters; the client sends them",
     ("verification.suites.functions", "google.cloud"): "query parameters; the client sends them",
