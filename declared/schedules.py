@@ -34,6 +34,8 @@ MINUTES = {
 }
 #: Month and day of the queries that are due once a year; all others are due every day.
 DAYS_OF_YEAR = {"seed_holiday_calendar": (1, 1)}
+#: How long a run may take: an older one counts as stuck, and nobody waits longer for one.
+LONGEST_RUN = timedelta(minutes=30)
 DAYS_A_MONTH = 365.25 / 12
 #: Any year: a yearly query's day must be one that is in standard time every year, or its UTC hour would move.
 SOME_YEAR = 2026

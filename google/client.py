@@ -54,6 +54,18 @@ class NotPermittedError(LiveSystemError):
     """The caller has no permission; the message names what was asked, and the answer."""
 
 
+class UnreadableAnswerError(LiveSystemError):
+    """An answer does not have the form that the service documents.
+
+    Args:
+        what: what was asked.
+        error: what reading the answer raised.
+    """
+
+    def __init__(self, what: str, error: Exception) -> None:
+        super().__init__(f"{what}: the answer is not readable: {type(error).__name__}: {error}")
+
+
 class GoogleApi:
     """An environment's Google APIs: the embedded ones where it names an endpoint, Google's own otherwise.
 
@@ -342,7 +354,7 @@ class GoogleApi:
         except (requests.RequestException, RetryError, TimeoutError, OSError) as error:
             raise LiveSystemError(self._unreachable(error)) from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise LiveSystemError(f"{what}: the answer is not readable: {type(error).__name__}: {error}") from None
+            raise UnreadableAnswerError(what, error) from None
 
     def _unreachable(self, error: Exception) -> str:
         timed_out = isinstance(error, requests.Timeout | TimeoutError)

@@ -7,14 +7,16 @@ send whole resources back.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from catalog.model import FIELD_TYPES, ROUTINE_TYPES
+from google.client import UnreadableAnswerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from google.client import GoogleApi
 
@@ -22,6 +24,15 @@ WORKERS = 8
 MILLISECONDS_A_DAY = 24 * 60 * 60 * 1000
 #: Kinds of routines, by the API's names.
 ROUTINE_KINDS = {name: kind for kind, name in ROUTINE_TYPES.items()}
+
+
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
+    """Turn what reading a resource raises into an error that names it."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableAnswerError(what, error) from None
 
 
 @dataclass(frozen=True)
@@ -82,7 +93,8 @@ def transfer_configs(api: GoogleApi) -> list[TransferConfig]:
     Raises:
         LiveSystemError: the API does not answer, or the caller may not read it.
     """
-    return [_transfer_config(resource) for resource in api.transfer_configs()]
+    with _readable("the scheduled queries"):
+        return [_transfer_config(resource) for resource in api.transfer_configs()]
 
 
 def transfer_config(api: GoogleApi, name: str) -> TransferConfig:
@@ -91,7 +103,8 @@ def transfer_config(api: GoogleApi, name: str) -> TransferConfig:
     Raises:
         LiveSystemError: the API does not answer, or the caller may not read it.
     """
-    return _transfer_config(api.data_transfer("GET", name))
+    with _readable(name):
+        return _transfer_config(api.data_transfer("GET", name))
 
 
 def _transfer_config(resource: Mapping[str, Any]) -> TransferConfig:
@@ -111,6 +124,7 @@ def _transfer_config(resource: Mapping[str, Any]) -> TransferConfig:
 class TransferRun:
     """A run of a scheduled query; ``run_time`` is the instant bound to ``@run_time``, ``message`` the run's error."""
 
+    name: str
     state: str
     run_time: datetime
     message: str
@@ -132,10 +146,43 @@ def transfer_runs(api: GoogleApi, config: TransferConfig) -> list[TransferRun]:
     Raises:
         LiveSystemError: the API does not answer, or the caller may not read it.
     """
-    return [
-        TransferRun(run["state"], datetime.fromisoformat(run["runTime"]), run.get("errorStatus", {}).get("message", ""))
-        for run in api.transfer_runs(config.name)
-    ]
+    with _readable(f"the runs of {config.display_name}"):
+        return [_transfer_run(resource) for resource in api.transfer_runs(config.name)]
+
+
+def transfer_run(api: GoogleApi, name: str) -> TransferRun:
+    """One run by its resource name, as it is now.
+
+    Raises:
+        LiveSystemError: the API does not answer, or the caller may not read it.
+    """
+    with _readable(name):
+        return _transfer_run(api.data_transfer("GET", name))
+
+
+def start_run(api: GoogleApi, config: TransferConfig, run_time: datetime) -> TransferRun:
+    """Start a run of a scheduled query now.
+
+    Args:
+        api: the environment's Google API.
+        config: the scheduled query.
+        run_time: the instant to bind to ``@run_time``.
+
+    Raises:
+        LiveSystemError: the API does not answer, or the caller may not start it.
+    """
+    with _readable(f"a run of {config.display_name}"):
+        body = {"requestedRunTime": run_time.isoformat()}
+        return _transfer_run(api.data_transfer("POST", f"{config.name}:startManualRuns", body)["runs"][0])
+
+
+def _transfer_run(resource: Mapping[str, Any]) -> TransferRun:
+    return TransferRun(
+        name=resource["name"],
+        state=resource["state"],
+        run_time=datetime.fromisoformat(resource["runTime"]),
+        message=resource.get("errorStatus", {}).get("message", ""),
+    )
 
 
 @dataclass(frozen=True)
@@ -164,7 +211,8 @@ def alert_policies(api: GoogleApi) -> list[AlertPolicy]:
     Raises:
         LiveSystemError: the API does not answer, or the caller may not read it.
     """
-    return [_alert_policy(resource) for resource in api.alert_policies()]
+    with _readable("the alert policies"):
+        return [_alert_policy(resource) for resource in api.alert_policies()]
 
 
 def _alert_policy(resource: Mapping[str, Any]) -> AlertPolicy:
@@ -186,9 +234,14 @@ def _alert_policy(resource: Mapping[str, Any]) -> AlertPolicy:
 
 @dataclass(frozen=True)
 class NotificationChannel:
-    """Where alerts go: ``kind`` is ``email`` or another type of channel, ``addresses`` its labels' values."""
+    """Where alerts go: ``kind`` is ``email`` or another type of channel, ``addresses`` are its values.
+
+    ``labels`` are those of its users, by which the channels of an environment are found.
+    """
 
     name: str
+    display_name: str
+    labels: Mapping[str, str]
     kind: str
     enabled: bool
     addresses: tuple[str, ...]
@@ -200,15 +253,19 @@ def notification_channels(api: GoogleApi) -> list[NotificationChannel]:
     Raises:
         LiveSystemError: the API does not answer, or the caller may not read it.
     """
-    return [
-        NotificationChannel(
-            resource["name"],
-            resource.get("type", ""),
-            resource.get("enabled") is not False,
-            tuple(resource.get("labels", {}).values()),
-        )
-        for resource in api.notification_channels()
-    ]
+    with _readable("the notification channels"):
+        return [_notification_channel(resource) for resource in api.notification_channels()]
+
+
+def _notification_channel(resource: Mapping[str, Any]) -> NotificationChannel:
+    return NotificationChannel(
+        name=resource["name"],
+        display_name=resource.get("displayName", ""),
+        labels=resource.get("userLabels", {}),
+        kind=resource.get("type", ""),
+        enabled=resource.get("enabled") is not False,
+        addresses=tuple(resource.get("labels", {}).values()),
+    )
 
 
 @dataclass(frozen=True)

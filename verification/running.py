@@ -10,7 +10,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from catalog import load_catalog, retarget
-from google.client import GoogleApi, LiveSystemError, NotPermittedError, RequestRefusedError
+from google.client import GoogleApi, LiveSystemError, NotPermittedError, RequestRefusedError, UnreadableAnswerError
 from google.resources import WORKERS, read_live_system
 from verification.results import NOT_WELL, Check, Outcome, Report, Result, Status, Subject
 from verification.suites import SUITES
@@ -165,7 +165,7 @@ def outcomes_of(check: Check, subject: Subject) -> list[Outcome]:
     outcomes: list[Outcome] = []
     try:
         outcomes.extend(check.run(subject))
-    except RequestRefusedError as error:
+    except (RequestRefusedError, UnreadableAnswerError) as error:
         outcomes.append(_refused(subject, str(error), error.about))
     except NotPermittedError as error:
         action = "Ask for the permission that the message names, or select other suites with --suite."

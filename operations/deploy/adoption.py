@@ -13,11 +13,13 @@ from declared import seed
 from declared.imports import FoundBy, ImportId
 from google.client import RequestRefusedError
 from google.grants import dataset_grants, policy_grants
+from google.resources import alert_policies, notification_channels, transfer_configs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from google.client import GoogleApi
+    from google.resources import AlertPolicy, NotificationChannel, TransferConfig
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class _Live:
             "the jobs that filled the holiday calendar",
             f"SELECT job.job_id FROM {jobs} AS job "  # noqa: S608 - names of the environment and this module's own text
             f"WHERE STARTS_WITH(job.job_id, '{seed.JOB}') AND job.state = 'DONE' AND job.error_result.reason IS NULL "
-            f"AND job.creation_time > TIMESTAMP_MILLIS({int(calendar['creationTime'])}) "
+            f"AND job.creation_time > TIMESTAMP_MILLIS({int(calendar.get('creationTime', 0))}) "
             f"AND STRPOS(job.query, '.{environment.dataset}.') > 0 "
             "ORDER BY job.creation_time DESC LIMIT 1",
         )
@@ -108,15 +110,15 @@ class _Live:
 
     @cached_property
     def transfer_configs(self) -> dict[str, str]:
-        return _by_display_name(self.api.transfer_configs())
+        return _by_display_name(transfer_configs(self.api))
 
     @cached_property
     def alert_policies(self) -> dict[str, str]:
-        return _by_display_name(self.api.alert_policies())
+        return _by_display_name(alert_policies(self.api))
 
     @cached_property
     def notification_channels(self) -> dict[str, str]:
-        return _by_display_name(self.api.notification_channels())
+        return _by_display_name(notification_channels(self.api))
 
     def resource(self, method: str, path: str) -> Mapping[str, Any] | None:
         """What the IAM API answers; None for what does not exist."""
@@ -136,8 +138,8 @@ class _Live:
         return grant in set(map(str, policy_grants(self.resource("POST", f"{account}:getIamPolicy") or {})))
 
 
-def _by_display_name(resources: list[dict[str, Any]]) -> dict[str, str]:
-    return {str(resource.get("displayName")): str(resource["name"]) for resource in resources}
+def _by_display_name(resources: Iterable[TransferConfig | AlertPolicy | NotificationChannel]) -> dict[str, str]:
+    return {resource.display_name: resource.name for resource in resources}
 
 
 #: Whether the object of a fixed import id exists, by Terraform's type.

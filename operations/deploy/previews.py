@@ -13,6 +13,7 @@ from declared.environment import EnvironmentFileError
 from declared.loading import load_environment, previews
 from declared.names import OF_A_PREVIEW, is_schedule_of, stack_names
 from google.client import GoogleApi, RequestRefusedError
+from google.resources import alert_policies, notification_channels, transfer_configs
 from operations.deploy.rollback import destroy
 from operations.deploy.steps import StepFailedError, bring_up, step
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from declared.environment import Environment
+    from google.resources import AlertPolicy, NotificationChannel
 
 STATE = REPOSITORY / ".local" / "state"
 #: Others change the project's policy too: a change that conflicts with another one is tried this often.
@@ -102,15 +104,16 @@ def remove_what_is_left(environment: Environment, api: GoogleApi) -> Iterator[st
     """
     if environment.preview is None:
         raise StepFailedError(f"{environment.name} is not a preview: it is not deleted by name", 2)
-    for config in api.transfer_configs():
-        if is_schedule_of(environment.system, config["displayName"]):
-            api.data_transfer("DELETE", config["name"])
-            yield config["displayName"]
+    for config in transfer_configs(api):
+        if is_schedule_of(environment.system, config.display_name):
+            api.data_transfer("DELETE", config.name)
+            yield config.display_name
     labels = user_labels(environment).items()
-    for resource in (*api.alert_policies(), *api.notification_channels()):  # a channel in use is not deleted
-        if labels <= resource.get("userLabels", {}).items():
-            api.monitoring("DELETE", resource["name"])
-            yield resource["displayName"]
+    alerting: list[AlertPolicy | NotificationChannel] = [*alert_policies(api), *notification_channels(api)]
+    for resource in alerting:  # the policies first: a channel in use is not deleted
+        if labels <= resource.labels.items():
+            api.monitoring("DELETE", resource.name)
+            yield resource.display_name
     yield from _revoke(environment, api)  # before the account is deleted: Google keeps the grants of deleted ones
     if account := api.service_accounts().get(environment.service_account):
         api.iam("DELETE", account)
@@ -126,7 +129,7 @@ def _revoke(environment: Environment, api: GoogleApi) -> Iterator[str]:
     for attempt in range(1, ATTEMPTS + 1):
         policy = api.project_policy()
         bindings = [
-            {**binding, "members": [name for name in binding["members"] if not member.fullmatch(name)]}
+            {**binding, "members": [name for name in binding.get("members", []) if not member.fullmatch(name)]}
             for binding in policy.get("bindings", [])
         ]
         if bindings == policy.get("bindings", []):

@@ -5,35 +5,51 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from declared.schedules import Schedule, last_run_time, schedules_of
+from declared.schedules import LONGEST_RUN, Schedule, last_run_time, schedules_of
+from google.resources import start_run, transfer_configs, transfer_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from google.client import GoogleApi
+    from google.resources import TransferConfig, TransferRun
 
-ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}
-DEADLINE_SECONDS = 1800
 POLL_SECONDS = 0.2
 LONGEST_POLL_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class ScheduledRun:
-    """How a manual run of a scheduled query ended; ``run_time`` is the instant bound to ``@run_time``."""
+    """How a manual run of a scheduled query ended; ``run_time`` is the instant bound to ``@run_time``.
+
+    ``run`` is None where there is no transfer config to run.
+    """
 
     schedule: Schedule
     run_time: datetime
-    state: str
-    seconds: float
-    message: str = ""
+    run: TransferRun | None
+    seconds: float = 0.0
+
+    @property
+    def state(self) -> str:
+        """The transfer service's name of the state, or MISSING."""
+        return self.run.state if self.run else "MISSING"
 
     @property
     def succeeded(self) -> bool:
         """Whether the query ran to its end."""
-        return self.state == "SUCCEEDED"
+        return self.run is not None and self.run.succeeded
+
+    @property
+    def message(self) -> str:
+        """Why it did not succeed, as far as it is known."""
+        if self.run is None:
+            return f"no transfer config is named {self.schedule.display_name!r}: deploy the automation stack"
+        if not self.run.ended:
+            return f"it has not ended after {self.seconds:.0f} s: {self.run.name}"
+        return self.run.message
 
 
 def run_each_schedule(api: GoogleApi, now: datetime | None = None) -> Iterator[ScheduledRun]:
@@ -44,32 +60,29 @@ def run_each_schedule(api: GoogleApi, now: datetime | None = None) -> Iterator[S
         now: the current instant; by default the clock's.
 
     Yields:
-        One outcome per schedule; that of a missing config has the state MISSING.
+        One outcome per schedule.
+
+    Raises:
+        LiveSystemError: the API does not answer, or the caller may not start a run.
     """
-    configs = {config["displayName"]: config["name"] for config in api.transfer_configs()}
+    configs = {config.display_name: config for config in transfer_configs(api)}
     for schedule in schedules_of(api.environment):
         run_time = last_run_time(schedule, now or datetime.now(UTC))
-        name = configs.get(schedule.display_name)
-        if name is None:
-            message = f"no transfer config is named {schedule.display_name!r}: deploy the automation stack"
-            yield ScheduledRun(schedule, run_time, "MISSING", 0.0, message)
+        config = configs.get(schedule.display_name)
+        if config is None:
+            yield ScheduledRun(schedule, run_time, None)
         else:
-            yield _run(api, schedule, name, run_time)
+            started = time.monotonic()
+            run = _ended(api, config, run_time)
+            yield ScheduledRun(schedule, run_time, run, time.monotonic() - started)
 
 
-def _run(api: GoogleApi, schedule: Schedule, config: str, run_time: datetime) -> ScheduledRun:
-    started = time.monotonic()
-    answer = api.data_transfer("POST", f"{config}:startManualRuns", {"requestedRunTime": run_time.isoformat()})
-    run = _ended(api, answer["runs"][0], started + DEADLINE_SECONDS)
-    message = run.get("errorStatus", {}).get("message", "")
-    return ScheduledRun(schedule, run_time, run["state"], time.monotonic() - started, message)
-
-
-def _ended(api: GoogleApi, run: dict[str, Any], deadline: float) -> dict[str, Any]:
-    """Poll a run until it has ended, with growing pauses: the transfer service has nothing to wait on."""
-    pause = POLL_SECONDS
-    while run["state"] not in ENDED and time.monotonic() < deadline:
+def _ended(api: GoogleApi, config: TransferConfig, run_time: datetime) -> TransferRun:
+    """Start a run and poll until it has ended, with growing pauses: the transfer service has nothing to wait on."""
+    deadline, pause = time.monotonic() + LONGEST_RUN.total_seconds(), POLL_SECONDS
+    run = start_run(api, config, run_time)
+    while not run.ended and time.monotonic() < deadline:
         time.sleep(pause)
         pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
-        run = api.data_transfer("GET", run["name"])
+        run = transfer_run(api, run.name)
     return run

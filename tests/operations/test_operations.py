@@ -7,10 +7,10 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pytest
 from rich.console import Console
@@ -21,7 +21,8 @@ from declared.loading import load_environment
 from declared.names import PARTS, stack_names
 from declared.schedules import all_schedules
 from google.billing import Usage
-from google.client import RequestRefusedError
+from google.client import RequestRefusedError, UnreadableAnswerError
+from google.resources import TransferRun
 from operations.deploy import planning, rollback
 from operations.deploy.adoption import EXISTS, NAMED, adoptable
 from operations.deploy.cdktf import CdktfRun, StackOutcome, read_line, run_cdktf
@@ -125,10 +126,16 @@ def test_a_failing_module_raises_its_output_and_exit_code() -> None:
     assert caught.value.exit_code == 2
 
 
+def transfer_config(display_name: str, name: str) -> dict[str, Any]:
+    """A transfer config as the service lists it."""
+    return {"displayName": display_name, "name": name, "updateTime": "2026-11-24T12:00:00Z"}
+
+
 class LiveSystem:
     """A stand-in of the live system's reading side, with what a test says that exists."""
 
     environment = load_environment("local")
+    run: ClassVar[dict[str, str]] = {"name": "run", "runTime": "2026-11-24T19:20:00Z"}
 
     def __init__(
         self,
@@ -189,8 +196,8 @@ class LiveSystem:
         """A run that was started fails."""
         if method == "POST":
             self.started.append((path, body))
-            return {"runs": [{"name": "run", "state": "PENDING"}]}
-        return {"name": "run", "state": "FAILED", "errorStatus": {"message": "no table"}}
+            return {"runs": [{**self.run, "state": "PENDING"}]}
+        return {**self.run, "state": "FAILED", "errorStatus": {"message": "no table"}}
 
 
 @pytest.fixture
@@ -217,7 +224,7 @@ def declared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Im
 
 
 def test_everything_that_exists_and_is_declared_can_be_adopted(declared: dict[str, dict[str, ImportId]]) -> None:
-    config = {"displayName": "eros sweep_expired_caption_locks", "name": "projects/1/locations/us/transferConfigs/7"}
+    config = transfer_config("eros sweep_expired_caption_locks", "projects/1/locations/us/transferConfigs/7")
     live = LiveSystem({"leases", "mass_messages"}, {"caption_key", "sweep_expired_caption_locks"}, [config])
     dataset = "projects/eros-local/datasets/eros_scheduling_brain"
     adoption = adoptable(declared, cast("GoogleApi", live))
@@ -305,8 +312,7 @@ def test_of_a_dataset_that_does_not_exist_nothing_is_adopted(declared: dict[str,
 
 
 def test_a_run_that_fails_says_why_and_a_missing_config_is_an_outcome() -> None:
-    configs = [{"displayName": all_schedules()[0].display_name, "name": "config"}]
-    live = LiveSystem(set(), set(), configs)
+    live = LiveSystem(set(), set(), [transfer_config(all_schedules()[0].display_name, "config")])
     failed, missing, *_ = run_each_schedule(cast("GoogleApi", live), NOON)
     assert (failed.state, failed.message, failed.succeeded) == ("FAILED", "no table", False)
     assert live.started == [("config:startManualRuns", {"requestedRunTime": "2026-11-24T19:20:00+00:00"})]
@@ -314,8 +320,29 @@ def test_a_run_that_fails_says_why_and_a_missing_config_is_an_outcome() -> None:
     assert "deploy the automation stack" in missing.message
 
 
+@pytest.mark.parametrize("answer", [{}, {"runs": []}, {"runs": [{"name": "run"}]}, {"runs": None}])
+def test_an_answer_of_another_form_is_an_error(answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    live = LiveSystem(set(), set(), [transfer_config(all_schedules()[0].display_name, "config")])
+    monkeypatch.setattr(live, "data_transfer", lambda *_: answer)
+    with pytest.raises(UnreadableAnswerError, match=r"a run of eros .*: the answer is not readable"):
+        next(run_each_schedule(cast("GoogleApi", live), NOON))
+
+
+def test_a_transfer_config_without_a_name_is_an_error_in_words(declared: dict[str, dict[str, ImportId]]) -> None:
+    live = LiveSystem(set(), set(), [{"displayName": "somebody's"}])
+    with pytest.raises(UnreadableAnswerError, match="the scheduled queries: the answer is not readable: KeyError"):
+        adoptable(declared, cast("GoogleApi", live))
+
+
+def test_a_run_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    live = LiveSystem(set(), set(), [transfer_config(all_schedules()[0].display_name, "config")])
+    monkeypatch.setattr("operations.deploy.scheduled_runs.LONGEST_RUN", timedelta(0))
+    run = next(run_each_schedule(cast("GoogleApi", live), NOON))
+    assert (run.state, run.succeeded, run.message) == ("PENDING", False, "it has not ended after 0 s: run")
+
+
 def test_the_summary_says_that_nothing_changed_only_when_nothing_did(local: Environment) -> None:
-    run = ScheduledRun(all_schedules()[0], NOON, "SUCCEEDED", 1.0)
+    run = ScheduledRun(all_schedules()[0], NOON, TransferRun("run", "SUCCEEDED", NOON, ""), 1.0)
     for stacks, expected in (({"a": StackOutcome("a")}, True), ({"a": StackOutcome("a", changed=["x"])}, False)):
         console = Console(file=io.StringIO(), width=120)
         report = Report(local, "2026-11-24T12:00:00+00:00", 0.2, (), Usage())

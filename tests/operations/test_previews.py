@@ -51,7 +51,10 @@ class Project:
             "creationTime": str(int(made.timestamp() * 1000)),
         }
         self.held |= {
-            f"configs/{key}": {"displayName": f"{system} run_daily_automation"},
+            f"configs/{key}": {
+                "displayName": f"{system} run_daily_automation",
+                "updateTime": "2026-11-24T12:00:00Z",
+            },
             f"policies/{key}": {"displayName": f"{system}: failed", "userLabels": {"system": system}},
             f"channels/{key}": {"displayName": f"{system} operators", "userLabels": {"system": system}},
             f"accounts/{key}": {"email": environment.service_account},

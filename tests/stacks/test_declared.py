@@ -7,7 +7,7 @@ import re
 from benchmarks.simulation import WEEKLY_OF_A_CATEGORY, WEEKLY_URGENT
 from catalog import load_catalog
 from declared import seed
-from declared.schedules import all_schedules
+from declared.schedules import LONGEST_RUN, all_schedules
 
 CATALOG = load_catalog()
 
@@ -39,6 +39,7 @@ def test_a_run_counts_as_stuck_after_the_minutes_that_its_job_may_take() -> None
     assert found
     assert limits == {name: int(found[2] if name == found[1] else found[3]) for name in limits}
     assert set(limits) < {schedule.name for schedule in all_schedules()}
+    assert max(limits.values()) * 60 == LONGEST_RUN.total_seconds()
 
 
 def test_the_weekly_budgets_are_the_same_wherever_they_are_written() -> None:

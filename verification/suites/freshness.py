@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from catalog.zone import LOS_ANGELES
-from declared.schedules import last_due, schedules_of, works_at
+from declared.schedules import LONGEST_RUN, last_due, schedules_of, works_at
 from google.resources import transfer_configs, transfer_runs
 from verification.results import Check, Outcome, Subject, failed, passed, skipped
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from google.resources import TransferConfig, TransferRun
 
 #: The longest run, with the minutes that the transfer service needs to start it.
-GRACE = timedelta(minutes=45)
+GRACE = LONGEST_RUN + timedelta(minutes=15)
 
 
 def last_successes(subject: Subject) -> Iterator[Outcome]:
