@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from catalog import Catalog
     from declared.environment import Environment
+    from declared.schedules import Schedule
     from operations.review.planned import OutsideChange, PlannedChange, StackPlan
 
 #: Types of resources whose destruction or replacement destroys data.
@@ -342,7 +343,6 @@ def _schedule_rows(catalog: Catalog, changes: Sequence[PlannedChange], now: date
             continue
         schedule = known.get(change.name) if _stays(change) else None
         run = next_due(schedule, now) if schedule else None
-        hours = schedule.hours_la if schedule else ()
         yield ScheduleRow(
             change.name,
             str(change.before.get("schedule") or ""),
@@ -350,10 +350,16 @@ def _schedule_rows(catalog: Catalog, changes: Sequence[PlannedChange], now: date
             change.action,
             tuple(name for name in change.attributes if name in {"schedule", "params", "disabled"}),
             bool(change.after.get("disabled")),
-            "every hour" if hours == EVERY_HOUR else ", ".join(f"{hour:02}" for hour in hours) + " o'clock",
+            _hours(schedule) if schedule else "",
             f"{run.astimezone(LOS_ANGELES):%a %F %H:%M %Z}" if run else "",
             f"{run:%a %F %H:%M} UTC" if run else "",
         )
+
+
+def _hours(schedule: Schedule) -> str:
+    if schedule.hours_la == EVERY_HOUR:
+        return "every hour"
+    return ", ".join(f"{hour:02}" for hour in schedule.hours_la) + " o'clock"
 
 
 def _affected(catalog: Catalog, changes: Iterable[PlannedChange]) -> dict[str, tuple[str, ...]]:

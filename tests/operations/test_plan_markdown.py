@@ -91,6 +91,8 @@ def test_schedules_are_shown_with_their_next_runs_in_both_zones(
     gone = markdown(summary_of(prod, catalog, change(address, "delete", config)))
     assert "### Schedules" in gone
     assert "(destroy)" in gone
+    (removed,) = summary_of(prod, catalog, change(address, "delete", config)).schedules
+    assert (removed.hours_la, removed.next_la, removed.next_utc) == ("", "", "")
 
 
 def test_costs_are_shown_with_the_difference_and_a_failure_in_one_line(prod: Environment, catalog: Catalog) -> None:
