@@ -15,7 +15,7 @@ from rich.console import Console
 from catalog import CatalogError, load_catalog, retarget
 from declared.environment import Environment, EnvironmentFileError, json_schema
 from declared.loading import load_environment
-from declared.names import stack_names
+from declared.names import Part, stack_names
 from google.client import GoogleApi, LiveSystemError
 from operations import day
 from operations.deploy import deployment, planning, previews, rollback
@@ -109,7 +109,7 @@ def plan_summary(  # noqa: PLR0917 - an option each
 @app.command()
 def destroy(
     env: Env = None,
-    stack: Annotated[str | None, typer.Option(help="one stack only, e.g. automation")] = None,
+    stack: Annotated[Part | None, typer.Option(help="one stack only")] = None,
     auto_approve: Approve = False,
 ) -> None:
     """Destroy one stack, or all; a guarded environment keeps its warehouse."""

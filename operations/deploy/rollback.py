@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from declared.names import PARTS, Part, stack_name
+from declared.names import Part, stack_name
 from operations.deploy.cdktf import CdktfRun, cdktf_variables, own_turn
 from operations.deploy.steps import StepFailedError, apply_with_cdktf, bring_up
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from declared.environment import Environment
 
 
-def destroy(environment: Environment, console: Console, part: str | None, auto_approve: bool) -> None:
-    """Destroy the stack ``part`` (warehouse, routines, access or automation), or all stacks.
+def destroy(environment: Environment, console: Console, part: Part | None, auto_approve: bool) -> None:
+    """Destroy one stack, or all of them.
 
     Args:
         environment: where; the embedded one is started first.
@@ -24,20 +24,14 @@ def destroy(environment: Environment, console: Console, part: str | None, auto_a
         auto_approve: destroy without asking; always done where this repository creates all objects.
 
     Raises:
-        StepFailedError: the stack is unknown, its data is guarded, or cdktf failed.
+        StepFailedError: the data is guarded, or cdktf failed.
     """
-    if part is not None and part not in PARTS:
-        raise StepFailedError(f"no stack {part!r}: there are {', '.join(PARTS)}", 2)
-    if (
-        part in {None, Part.WAREHOUSE}
-        and environment.guards.protect_data
-        and not environment.guards.allow_full_rollback
-    ):
+    if part in {None, Part.WAREHOUSE} and environment.guards.on:
         raise StepFailedError(
             f"{environment.name} guards its data: the warehouse is not destroyed.\n"
             f"`make rollback STACK=automation ENV={environment.name}` removes procedures and schedules and keeps "
             "the data. To remove the data too, set guards.allow_full_rollback in "
-            f"environments/{environment.name}.yaml and deploy that first.",
+            f"{environment.file} and deploy that first.",
             2,
         )
     bring_up(environment, console)
