@@ -19,7 +19,7 @@ from declared.names import BOOTSTRAP, PREVIEWS, stack_name, state_prefix
 from google.client import GoogleApi
 from operations.deploy.adoption import adoptable
 from operations.deploy.cdktf import StackOutcome, cdktf_variables, read_line, stack_folder
-from operations.deploy.steps import StepFailedError, printed, run_module, step
+from operations.deploy.steps import StepFailedError, bring_up, printed, step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,18 +70,23 @@ def bootstrap(environment: Environment, console: Console, adopt: bool, auto_appr
         auto_approve: apply without asking.
 
     Raises:
-        StepFailedError: the environment has no bucket, or a step failed; running it again continues there.
+        StepFailedError: the environment is a preview or has no bucket; or a step failed, and the next run continues
+            there.
     """
+    if environment.preview is not None:
+        raise StepFailedError(
+            f"{environment.name} is a preview: its state is in the bucket of {environment.host}.\n"
+            f"Run `python -m operations bootstrap --env {environment.host}`.",
+            2,
+        )
     bucket = environment.state.bucket
     if bucket is None:
         raise StepFailedError(
             f"environment {environment.name!r} keeps its state in a local file: there is nothing to bootstrap.\n"
-            f"A bucket is named under `state` in environments/{environment.name}.yaml (backend: gcs, bucket: …).",
+            f"A bucket is named under `state` in {environment.file} (backend: gcs, bucket: …).",
             2,
         )
-    if environment.endpoint:
-        with step(console, "Embedded environment") as notes:
-            notes.append(run_module("local", "up"))
+    bring_up(environment, console)
     api = GoogleApi(environment)
     with step(console, "Synthesis"):
         workspace = _synthesize(environment)
@@ -94,7 +99,7 @@ def bootstrap(environment: Environment, console: Console, adopt: bool, auto_appr
         workspace.override.write_text(text + "\n", encoding="utf-8")
     with step(console, "terraform init"):
         workspace.terraform("init", "-reconfigure")
-    _apply(workspace, console, auto_approve)
+    _apply(workspace, console, adopt, auto_approve)
     if not moved:
         with step(console, f"State moved into gs://{bucket}"):
             workspace.override.unlink()
@@ -124,7 +129,7 @@ def _embedded_variables(variables: Mapping[str, str]) -> dict[str, str]:
     command = [sys.executable, "-m", "local", "env"]
     done = subprocess.run(command, cwd=REPOSITORY, env=dict(variables), capture_output=True, text=True, check=False)
     if done.returncode:
-        raise StepFailedError(done.stderr.strip(), done.returncode)
+        raise StepFailedError(done.stderr.strip(), 2)
     exports = (shlex.split(line)[1].partition("=") for line in done.stdout.splitlines())
     return {name: value for name, _, value in exports}
 
@@ -140,21 +145,21 @@ def _holds_state(api: GoogleApi, bucket: str, stack: str) -> bool:
     return bool(state and state.get("resources"))
 
 
-def _apply(workspace: Workspace, console: Console, auto_approve: bool) -> None:
+def _apply(workspace: Workspace, console: Console, adopt: bool, auto_approve: bool) -> None:
     """Apply the stack; without ``auto_approve`` Terraform shows its plan and asks."""
+    hint = "" if adopt else "\nObjects that exist already are imported with --adopt."
     if not auto_approve:
         done = subprocess.run([_terraform(), "apply"], cwd=workspace.folder, env=dict(workspace.variables), check=False)
         if done.returncode:
-            raise StepFailedError(f"terraform apply of {workspace.stack} failed; its output says why.", 1)
+            raise StepFailedError(f"terraform apply of {workspace.stack} failed; its output says why.{hint}", 2)
         return
     with step(console, f"terraform apply of {workspace.stack}") as notes:
         outcome = StackOutcome(workspace.stack)
         try:
-            printed = workspace.terraform("apply", "-auto-approve")
+            output = workspace.terraform("apply", "-auto-approve")
         except StepFailedError as error:
-            hint = "\nObjects that exist already are imported with --adopt." if "Error 409" in str(error) else ""
             raise StepFailedError(f"{error}{hint}", error.exit_code) from None
-        for line in printed.splitlines():
+        for line in output.splitlines():
             read_line(outcome, line)
         notes.append(str(outcome))
 

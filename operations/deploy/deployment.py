@@ -48,7 +48,7 @@ def deploy(environment: Environment, console: Console, adopt: bool, auto_approve
     bring_up(environment, console)
     if environment.filled_here:
         with step(console, "Dependencies and sample data") as notes:
-            notes.append(run_module("local", "seed", environment=environment))
+            notes.append(run_module(environment, "local", "seed"))
     verified(environment, console, "Preflight", [PREFLIGHT])
     with own_turn(f"deployment of {environment.name}", console.print):
         synthesize(environment, console, adopt or environment.filled_here)

@@ -53,7 +53,7 @@ def printed(
         command: the command and its arguments.
         variables: the whole environment of the process.
         folder: where it runs.
-        exit_code: the exit code of the error; by default that of the command.
+        exit_code: the exit code of the error; by default 1 where that of the command is 1, else 2.
 
     Raises:
         StepFailedError: with everything that it printed, when it does not exit with 0.
@@ -70,22 +70,22 @@ def printed(
     )
     if done.returncode:
         message = done.stdout.strip() or f"{' '.join(map(str, command))} ended with {done.returncode}"
-        raise StepFailedError(message, done.returncode if exit_code is None else exit_code)
+        raise StepFailedError(message, exit_code or (1 if done.returncode == 1 else 2))
     return done.stdout
 
 
-def run_module(*arguments: str, environment: Environment | None = None) -> str:
+def run_module(environment: Environment, *arguments: str) -> str:
     """Run ``python -m ARGUMENTS`` in this repository and return the last line that it printed.
 
     Args:
+        environment: the environment that EROS_ENV names there.
         arguments: the module and its arguments.
-        environment: the value of EROS_ENV; by default that of this process.
 
     Raises:
         StepFailedError: with everything that it printed, when it does not exit with 0.
     """
-    named = {"EROS_ENV": environment.name} if environment else {}
-    output = printed([sys.executable, "-m", *arguments], {**os.environ, "PYTHONUNBUFFERED": "1", **named}).strip()
+    variables = {**os.environ, "PYTHONUNBUFFERED": "1", "EROS_ENV": environment.name}
+    output = printed([sys.executable, "-m", *arguments], variables).strip()
     return output.splitlines()[-1].strip() if output else ""
 
 
@@ -97,7 +97,7 @@ def bring_up(environment: Environment, console: Console) -> None:
     """
     if environment.endpoint is not None:
         with step(console, "Embedded environment") as notes:
-            notes.append(run_module("local", "up", environment=environment))
+            notes.append(run_module(environment, "local", "up"))
 
 
 def apply_with_cdktf(
@@ -120,7 +120,7 @@ def apply_with_cdktf(
     if not auto_approve:
         run = run_cdktf(arguments, variables, interactive=True)
         if run.exit_code:
-            raise StepFailedError(f"{title} failed; its output says why.", 1)
+            raise StepFailedError(f"{title} failed; its output says why.", 2)
         return run
     with step(console, title) as notes, console.status(title) as status:
         run = run_cdktf(

@@ -15,11 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from rich.console import Console
 
+from declared.loading import load_environment
+from operations.deploy.bootstrap import Workspace, _apply, bootstrap
+from operations.deploy.steps import StepFailedError
 from tests.harness.checkout import copy_checkout, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from declared.environment import Environment
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 SETTINGS = """
@@ -93,7 +99,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 
 def test_nothing_changes_without_an_answer(checkout: Checkout) -> None:
     """Standard input is closed here, so the question has no answer."""
-    checkout.run("operations", "bootstrap", expect=1)
+    checkout.run("operations", "bootstrap", expect=2)
     assert httpx.get(f"{checkout.endpoint}/storage/v1/b/eros-rehearsal-state").status_code == 404
 
 
@@ -134,6 +140,41 @@ def test_a_lost_state_is_recreated_from_the_existing_objects(checkout: Checkout)
     printed = checkout.bootstrap("--adopt")
     assert "5 adopted" in printed
     assert "google_storage_bucket" in checkout.kept()
+
+
+def test_a_preview_is_not_bootstrapped(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(StepFailedError, match="bootstrap --env staging") as caught:
+        bootstrap(load_environment("preview-7"), Console(), adopt=False, auto_approve=True)
+    assert caught.value.exit_code == 2
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("adopt", [True, False])
+def test_a_failed_apply_says_how_to_import_what_exists(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, adopt: bool
+) -> None:
+    def fail(*_: object, **__: object) -> str:
+        raise StepFailedError("Error: it exists", 2)
+
+    monkeypatch.setattr(Workspace, "terraform", fail)
+    with pytest.raises(StepFailedError) as caught:
+        _apply(Workspace(tmp_path, "eros-staging-bootstrap", {}), Console(), adopt, auto_approve=True)
+    assert ("--adopt" in str(caught.value)) is not adopt
+
+
+def test_the_embedded_environment_that_is_named_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+
+    def up(environment: Environment, *_: str) -> str:
+        started.append(environment.name)
+        raise StepFailedError("enough", 2)
+
+    monkeypatch.setenv("EROS_ENV", "local")
+    monkeypatch.setattr("operations.deploy.steps.run_module", up)
+    other = load_environment("staging").model_copy(update={"endpoint": "http://127.0.0.1:1"})
+    with pytest.raises(StepFailedError, match="enough"):
+        bootstrap(other, Console(), adopt=False, auto_approve=True)
+    assert started == ["staging"]
 
 
 def test_an_environment_with_a_local_state_has_nothing_to_bootstrap() -> None:

@@ -14,21 +14,23 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from catalog import load_catalog, retarget
 from declared.imports import IMPORTS, ImportId, fixed, read_import_ids, write_import_ids
 from declared.loading import load_environment
-from declared.names import PARTS, stack_names
+from declared.names import PARTS, Part, stack_names
 from declared.schedules import all_schedules
 from google.billing import Usage
 from google.client import RequestRefusedError, UnreadableAnswerError
 from google.resources import TransferRun
+from operations import __main__
 from operations.deploy import planning, rollback
 from operations.deploy.adoption import EXISTS, NAMED, adoptable
 from operations.deploy.cdktf import CdktfRun, StackOutcome, read_line, run_cdktf
 from operations.deploy.deployment import Deployment, print_summary
 from operations.deploy.scheduled_runs import ScheduledRun, run_each_schedule
-from operations.deploy.steps import StepFailedError, run_module
+from operations.deploy.steps import StepFailedError, apply_with_cdktf, printed, run_module
 from operations.deploy.synthesis import synthesize
 from verification.results import Report
 
@@ -108,21 +110,38 @@ def test_output_with_cursor_movements_and_continued_lines_is_read(
 
 def test_a_guarded_warehouse_is_not_destroyed() -> None:
     console = Console(file=io.StringIO())
-    for part in (None, "warehouse"):
+    for part in (None, Part.WAREHOUSE):
         with pytest.raises(StepFailedError, match="guards its data") as caught:
             rollback.destroy(load_environment("prod"), console, part, auto_approve=True)
         assert caught.value.exit_code == 2
 
 
 def test_an_unknown_stack_is_named_with_those_that_exist() -> None:
-    parts = "warehouse, routines, access, monitoring, automation"
-    with pytest.raises(StepFailedError, match=f"no stack 'nope': there are {parts}"):
-        rollback.destroy(load_environment("prod"), Console(file=io.StringIO()), "nope", auto_approve=True)
+    done = CliRunner().invoke(__main__.app, ["destroy", "--env", "prod", "--stack", "nope"])
+    assert done.exit_code == 2
+    assert all(part in done.output for part in PARTS)
 
 
 def test_a_failing_module_raises_its_output_and_exit_code() -> None:
     with pytest.raises(StepFailedError, match="nope") as caught:
-        run_module("local", "nope")
+        run_module(load_environment("local"), "local", "nope")
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(("ends", "exit_code"), [("exit 1", 1), ("exit 2", 2), ("exit 137", 2), ("kill -9 $$", 2)])
+def test_a_command_that_ends_in_any_way_is_a_check_that_failed_or_could_not_run(ends: str, exit_code: int) -> None:
+    with pytest.raises(StepFailedError) as caught:
+        printed(["sh", "-c", ends], {"PATH": "/usr/bin:/bin"})
+    assert caught.value.exit_code == exit_code
+
+
+@pytest.mark.parametrize("auto_approve", [True, False])
+def test_a_failure_of_cdktf_has_one_exit_code_whether_or_not_it_asks(
+    monkeypatch: pytest.MonkeyPatch, auto_approve: bool
+) -> None:
+    monkeypatch.setattr("operations.deploy.steps.run_cdktf", lambda *_, **__: CdktfRun(1, {}, ("no",)))
+    with pytest.raises(StepFailedError) as caught:
+        apply_with_cdktf(Console(file=io.StringIO()), ["deploy"], {}, auto_approve, lambda _: "")
     assert caught.value.exit_code == 2
 
 
