@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -196,6 +198,32 @@ def test_every_test_and_function_that_fidelity_names_exists() -> None:
             module = REPOSITORY / "local" / "engine" / f"{match[1]}.py"
             if module.exists():
                 assert re.search(rf"\b{match[2]}\b", module.read_text(encoding="utf-8")), text
+
+
+#: Words of the recipes that stand for others.
+PLACEHOLDERS = {"CONDITION", "KIND", "MODULE", "NAME", "NUMBER", "SUITE", "TABLE"}
+
+
+def identifiers() -> Iterator[str]:
+    """What the repository's Python defines or uses, and every word of its other files but the pages."""
+    listed = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    for file in map(Path, listed.stdout.splitlines()):
+        yield from re.findall(r"\w+", file.as_posix())
+        if file.suffix == ".py":
+            for node in ast.walk(ast.parse((REPOSITORY / file).read_text(encoding="utf-8"))):
+                yield from (
+                    getattr(node, name) for name in ("name", "id", "attr", "arg", "value") if hasattr(node, name)
+                )
+        elif file.suffix in {".sql", ".yaml", ".yml", ".json", ".sh", ".toml"} or file.name == "Makefile":
+            yield from re.findall(r"\w+", (REPOSITORY / file).read_text(encoding="utf-8"))
+
+
+def test_every_identifier_of_the_recipes_exists() -> None:
+    word = re.compile(r"\b(?:[a-zA-Z]\w*_\w*[a-zA-Z0-9]|[A-Z]{3,})\b")
+    named = {name for text in code(DOCS / "how-to.md") for name in word.findall(text)}
+    assert {"MINUTES", "SPECIFIED"} <= named
+    made_up = {name for name in named if any(part in PLACEHOLDERS for part in name.split("_"))}
+    assert named - made_up - set(identifiers()) == set()
 
 
 def anchors(page: Path) -> set[str]:
