@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 from benchmarks.simulation import WEEKLY_OF_A_CATEGORY, WEEKLY_URGENT
 from catalog import load_catalog
 from declared import seed
-from declared.schedules import LONGEST_RUN, all_schedules
+from declared.schedules import LONGEST_RUN, all_schedules, next_due
+from tests.harness.checkout import REPOSITORY
 
 CATALOG = load_catalog()
 
@@ -40,6 +42,16 @@ def test_a_run_counts_as_stuck_after_the_minutes_that_its_job_may_take() -> None
     assert limits == {name: int(found[2] if name == found[1] else found[3]) for name in limits}
     assert set(limits) < {schedule.name for schedule in all_schedules()}
     assert max(limits.values()) * 60 == LONGEST_RUN.total_seconds()
+
+
+def test_the_nightly_drift_workflow_runs_before_the_daily_run() -> None:
+    """What it reports is not what the day changes; in standard and in daylight saving time."""
+    workflow = (REPOSITORY / ".github" / "workflows" / "drift.yml").read_text(encoding="utf-8")
+    ((minute, hour),) = re.findall(r'cron: "(\d+) (\d+) \* \* \*"', workflow)
+    (daily,) = (each for each in all_schedules() if each.name == "run_daily_automation")
+    for month in (1, 7):
+        nightly = datetime(2026, month, 9, int(hour), int(minute), tzinfo=UTC)
+        assert next_due(daily, nightly) - nightly < timedelta(hours=3)
 
 
 def test_the_weekly_budgets_are_the_same_wherever_they_are_written() -> None:
