@@ -65,11 +65,6 @@ def read_import_ids(folder: Path) -> dict[str, ImportId]:
     return {address: ImportId(FoundBy(by), value) for address, found in content.items() for by, value in found.items()}
 
 
-def import_blocks(ids: Mapping[str, str]) -> list[dict[str, str]]:
-    """Import ids by resource address as Terraform's import blocks."""
-    return [{"to": address, "id": identity} for address, identity in sorted(ids.items())]
-
-
 def write_imports(folder: Path, ids: Mapping[str, str]) -> None:
     """Have the next plan or deployment of a stack import objects; the next synthesis removes the file.
 
@@ -78,4 +73,5 @@ def write_imports(folder: Path, ids: Mapping[str, str]) -> None:
         ids: import ids by resource address.
     """
     if ids:
-        (folder / IMPORTS).write_text(json.dumps({"import": import_blocks(ids)}, indent=2) + "\n", encoding="utf-8")
+        blocks = [{"to": address, "id": identity} for address, identity in sorted(ids.items())]
+        (folder / IMPORTS).write_text(json.dumps({"import": blocks}, indent=2) + "\n", encoding="utf-8")

@@ -262,7 +262,7 @@ class GoogleApi:
         metric = quote(QUERY_USAGE, safe="")
         path = f"projects/{self.environment.project_number}/services/bigquery.googleapis.com/consumerQuotaMetrics"
         with _always_present():
-            answer = self._call("serviceusage", "GET", f"{path}/{metric}", None, version="v1beta1")
+            answer = self.service_usage("GET", f"{path}/{metric}", version="v1beta1")
         buckets = [
             int(bucket["effectiveLimit"])
             for limit in answer.get("consumerQuotaLimits", [])

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from catalog import load_catalog, retarget
-from declared.environment import EnvironmentFileError
 from declared.names import PARTS, Part
 from stacks.access import access
 from stacks.automation import automation
-from stacks.base import Deployment, Stack, adoption_file, write
+from stacks.base import Deployment, Stack, write
 from stacks.cdk import App
 from stacks.monitoring import monitoring
 from stacks.routines import routines
@@ -43,8 +42,6 @@ def synthesize(environment: Environment, sql: Path, outdir: str | None = None) -
     """
     catalog = retarget(load_catalog(sql), environment.project, environment.dataset)
     deployment = Deployment(environment, catalog)
-    if unknown := sorted(set(adoption_file()) - {deployment.stack_name(part) for part in PARTS}):
-        raise EnvironmentFileError(f"EROS_ADOPT: environment {environment.name} has no stack {', '.join(unknown)}")
     # cdktf would run `terraform version`, and a machine need not have it on its PATH; `required_version` says the same
     app = App(outdir=outdir, skip_validation=True)
     stacks: list[Stack] = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from declared import names
 from declared.environment import EnvironmentFileError
-from declared.imports import IMPORTS, ImportId, import_blocks, write_import_ids
+from declared.imports import IMPORTS, ImportId, write_import_ids, write_imports
 from stacks.cdk import GcsBackend, GoogleProvider, LocalBackend, TerraformStack
 
 if TYPE_CHECKING:
@@ -81,38 +81,29 @@ def write(app: App, stacks: Sequence[Stack]) -> None:
     """Write every stack, and next to each how its objects are imported; imports of an earlier run are removed.
 
     Raises:
-        EnvironmentFileError: EROS_ADOPT names an address that is not declared, or cannot be read.
+        EnvironmentFileError: EROS_ADOPT names a stack or an address that is not declared, or cannot be read.
     """
     adoption = adoption_file()
+    if unknown := sorted(set(adoption) - {stack.node.id for stack in stacks}):
+        raise EnvironmentFileError(f"EROS_ADOPT: no such stack is synthesized: {', '.join(unknown)}")
     for stack in stacks:
-        adopt(stack, adoption.get(stack.node.id, {}))
+        if wanted := adoption.get(stack.node.id):
+            _check_adoption(stack, wanted)
     folders = {stack: Path(app.outdir) / "stacks" / stack.node.id for stack in stacks}
     for folder in folders.values():
         (folder / IMPORTS).unlink(missing_ok=True)
     app.synth()
     for stack, folder in folders.items():
         write_import_ids(folder, stack.import_ids)
+        write_imports(folder, adoption.get(stack.node.id, {}))
 
 
-def adopt(stack: TerraformStack, wanted: Mapping[str, str]) -> None:
-    """Emit import blocks for resources of a stack.
-
-    Args:
-        stack: the stack, with all its resources.
-        wanted: import ids by resource address.
-
-    Raises:
-        EnvironmentFileError: an address that the stack does not declare.
-    """
-    if not wanted:
-        return
+def _check_adoption(stack: Stack, wanted: Mapping[str, str]) -> None:
     declared = {
         f"{kind}.{resource}" for kind, resources in stack.to_terraform()["resource"].items() for resource in resources
     }
-    unknown = sorted(set(wanted) - declared)
-    if unknown:
+    if unknown := sorted(set(wanted) - declared):
         raise EnvironmentFileError(f"EROS_ADOPT: stack {stack.node.id} declares no {', '.join(unknown)}")
-    stack.add_override("import", import_blocks(wanted))
 
 
 def adoption_file() -> dict[str, dict[str, str]]:

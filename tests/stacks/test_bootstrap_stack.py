@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from declared.imports import IMPORTS
 from declared.loading import load_environment
 from declared.names import stack_names
 from declared.roles import DEPLOY_PERMISSIONS, PROJECT_ROLES, workflow_grants
@@ -30,26 +31,34 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str,
     """The bootstrap stacks of production, with an import, and of staging: by environment, from one process."""
     folder = tmp_path_factory.mktemp("bootstrap")
     (folder / "adopt.json").write_text('{"eros-prod-bootstrap": {"google_storage_bucket.state": "the-bucket"}}')
+    script = f"""
+import os
+import main
+main.synthesize("staging")
+os.environ["EROS_ADOPT"] = {str(folder / "adopt.json")!r}
+main.synthesize("prod")
+try:
+    main.synthesize("staging")
+except main.EnvironmentFileError as error:
+    print(error)
+"""
     done = subprocess.run(
-        [sys.executable, "-c", "import main; main.synthesize('prod'); main.synthesize('staging')"],
+        [sys.executable, "-c", script],
         cwd=folder,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(REPOSITORY),
-            "EROS_BOOTSTRAP": "1",
-            "EROS_ADOPT": str(folder / "adopt.json"),
-        },
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "EROS_BOOTSTRAP": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert done.stdout == "EROS_ADOPT: no such stack is synthesized: eros-prod-bootstrap\n"
     stacks = folder / "cdktf.out" / "stacks"
     assert {stack.name for stack in stacks.iterdir()} == {"eros-prod-bootstrap", "eros-staging-bootstrap"}
-    return {
-        name: json.loads((stacks / f"eros-{name}-bootstrap" / "cdk.tf.json").read_text())
-        for name in ("prod", "staging")
-    }
+    folders = {name: stacks / f"eros-{name}-bootstrap" for name in ("prod", "staging")}
+    (imports,) = stacks.rglob(IMPORTS)
+    assert imports.parent == folders["prod"]
+    assert json.loads(imports.read_text()) == {"import": [{"to": "google_storage_bucket.state", "id": "the-bucket"}]}
+    return {name: json.loads((place / "cdk.tf.json").read_text()) for name, place in folders.items()}
 
 
 @pytest.fixture
@@ -91,7 +100,7 @@ def test_nobody_outside_reads_the_state(resources: Resources) -> None:
 def test_its_own_state_is_in_the_bucket_that_it_makes(stack: dict[str, Any]) -> None:
     backend = {"bucket": "of-scheduler-proj-terraform-state", "prefix": "eros/eros-prod-bootstrap"}
     assert stack["terraform"]["backend"] == {"gcs": backend}
-    assert stack["import"] == [{"to": "google_storage_bucket.state", "id": "the-bucket"}]
+    assert "import" not in stack
 
 
 def test_tokens_of_one_repository_are_taken_and_to_deploy_only_from_main(resources: Resources) -> None:

@@ -241,15 +241,17 @@ def test_adoption_gives_import_blocks(tmp_path: Path) -> None:
     wanted = {"eros-local-warehouse": {"google_bigquery_table.leases": "projects/p/datasets/d/tables/leases"}}
     (tmp_path / "adopt.json").write_text(json.dumps(wanted))
     warehouse = tmp_path / "cdktf.out" / "stacks" / "eros-local-warehouse"
-    warehouse.mkdir(parents=True)
-    write_imports(warehouse, {"google_bigquery_table.gone": "projects/p/datasets/d/tables/gone"})
+    routines = tmp_path / "cdktf.out" / "stacks" / "eros-local-routines"
+    for folder in (warehouse, routines):
+        folder.mkdir(parents=True)
+        write_imports(folder, {"google_bigquery_table.gone": "projects/p/datasets/d/tables/gone"})
     assert run_main(tmp_path, "local", EROS_ADOPT=str(tmp_path / "adopt.json")).returncode == 0
+    assert [file.parent for file in tmp_path.rglob(IMPORTS)] == [warehouse]
+    assert json.loads((warehouse / IMPORTS).read_text()) == {
+        "import": [{"id": "projects/p/datasets/d/tables/leases", "to": "google_bigquery_table.leases"}]
+    }
+    assert run_main(tmp_path, "local").returncode == 0
     assert not (warehouse / IMPORTS).exists(), "imports of an earlier run would be imports of what is gone"
-    stacks = read_stacks(tmp_path, "local")
-    assert stacks["warehouse"]["import"] == [
-        {"id": "projects/p/datasets/d/tables/leases", "to": "google_bigquery_table.leases"}
-    ]
-    assert "import" not in stacks["routines"]
 
 
 @pytest.mark.parametrize(
