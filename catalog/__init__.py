@@ -2,7 +2,7 @@
 
 from catalog.files import SQL
 from catalog.findings import CatalogError, Finding
-from catalog.loading import deployment_order, load_catalog, retarget
+from catalog.loading import dependents, deployment_order, load_catalog, retarget
 from catalog.model import (
     Argument,
     Catalog,
@@ -34,6 +34,7 @@ __all__ = [
     "SqlType",
     "Table",
     "View",
+    "dependents",
     "deployment_order",
     "load_catalog",
     "retarget",

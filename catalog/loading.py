@@ -24,7 +24,7 @@ from catalog.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 
@@ -128,3 +128,20 @@ def deployment_order(catalog: Catalog) -> list[SqlObject]:
         for item in ready:
             del pending[item.name]
     return ordered
+
+
+def dependents(catalog: Catalog, names: Iterable[str], by_writing: bool = False) -> set[str]:
+    """Names of the objects that read or call the named ones, directly or not.
+
+    A scheduled query has the name of the procedure that it calls.
+
+    Args:
+        catalog: where to look.
+        names: names of objects.
+        by_writing: whether an object that writes a table depends on it too.
+    """
+    named, found = set(names), set[str]()
+    uses = [(item.name, item.reads | item.calls | (item.writes if by_writing else frozenset())) for item in catalog]
+    while more := {name for name, used in uses if name not in found and used & (found | named)}:
+        found |= more
+    return found

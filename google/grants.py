@@ -19,7 +19,8 @@ MEMBER_KEYS = {"groupByEmail": "group", "domain": "domain"}
 PROJECT_GROUPS = {"projectOwners", "projectReaders", "projectWriters"}
 #: Roles that can read or change the data of the whole project.
 BASIC_PROJECT_ROLES = {"roles/owner", "roles/editor", "roles/viewer"}
-PUBLIC = {"allUsers", "allAuthenticatedUsers"}
+#: Members that are everybody, in words.
+PUBLIC = {"allUsers": "everyone on the internet", "allAuthenticatedUsers": "everyone with a Google account"}
 
 
 @dataclass(frozen=True)

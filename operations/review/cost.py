@@ -12,7 +12,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from catalog import Catalog, CatalogError, Routine, ScheduledQuery, SqlObject, View, load_catalog, retarget
+from catalog import (
+    Catalog,
+    CatalogError,
+    Routine,
+    ScheduledQuery,
+    SqlObject,
+    View,
+    dependents,
+    load_catalog,
+    retarget,
+)
 from catalog.files import REPOSITORY
 from catalog.statements import runs_of
 from catalog.zone import LOS_ANGELES, ZONE
@@ -169,14 +179,7 @@ def changed_objects(base: Catalog, proposed: Catalog) -> set[str]:
 
 def dependent_objects(catalog: Catalog, names: Collection[str]) -> set[str]:
     """Names of what calls or reads the named objects, directly or indirectly: its cost changes with theirs."""
-    found: set[str] = set()
-    while more := {
-        item.name
-        for item in _measured(catalog)
-        if item.name not in found and (item.reads | item.calls) & (found | set(names))
-    }:
-        found |= more
-    return found
+    return dependents(catalog, names) & {item.name for item in _measured(catalog)}
 
 
 def base_catalog(ref: str, environment: Environment) -> Catalog:

@@ -18,7 +18,7 @@ from verification.markdown_text import cell, code
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from operations.review.plan_summary import Grant, ScheduleRow, Summary, TableRow
+    from operations.review.plan_summary import PlannedGrant, ScheduleRow, Summary, TableRow
     from operations.review.planned import PlannedChange
 
 #: Attributes that contain SQL.
@@ -136,7 +136,7 @@ def _access(summary: Summary) -> Section:
     )
 
 
-def _grant(grant: Grant) -> str:
+def _grant(grant: PlannedGrant) -> str:
     condition = f" under the condition {code(grant.condition)}" if grant.condition else ""
     return f"{code(grant.member)} has {code(grant.role)} on {code(grant.on)}{condition}"
 

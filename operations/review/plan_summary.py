@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from catalog import Table
+from catalog import Table, dependents
 from catalog.model import EVERY_HOUR
 from catalog.zone import LOS_ANGELES
 from declared.environment import AllowedChange
 from declared.schedules import next_due, schedules_in
 from google.client import GoogleApi, LiveSystemError
+from google.grants import PUBLIC
 from operations.deploy.steps import StepFailedError
 from operations.review.cost import CostChange, base_catalog, compare, dependent_objects, estimate
 from operations.review.cost_report import entries_of
@@ -42,7 +43,6 @@ GUARDS = {
     ("google_bigquery_dataset", "default_partition_expiration_ms"): False,
     ("google_storage_bucket", "force_destroy"): False,
 }
-EVERYBODY = {"allUsers": "everyone on the internet", "allAuthenticatedUsers": "everyone with a Google account"}
 ADMINISTRATION = ("owner", "editor", "admin", "Admin", "Owner", "TokenCreator", "TokenMinter")
 
 
@@ -61,7 +61,7 @@ class TableRow:
 
 
 @dataclass(frozen=True)
-class Grant:
+class PlannedGrant:
     """A role of a member on a resource, perhaps under a condition; or an equivalent right."""
 
     on: str
@@ -72,7 +72,7 @@ class Grant:
     @property
     def remark(self) -> str:
         """Why to look closer; empty for a plain grant."""
-        if everybody := EVERYBODY.get(self.member):
+        if everybody := PUBLIC.get(self.member):
             return everybody
         if self.member.startswith("domain:"):
             return "everyone of the domain"
@@ -110,8 +110,8 @@ class Summary:
     changes: tuple[PlannedChange, ...]
     outside: tuple[OutsideChange, ...]
     tables: tuple[TableRow, ...]
-    gained: tuple[Grant, ...]
-    lost: tuple[Grant, ...]
+    gained: tuple[PlannedGrant, ...]
+    lost: tuple[PlannedGrant, ...]
     schedules: tuple[ScheduleRow, ...]
     affected: Mapping[str, tuple[str, ...]]
     failures: Mapping[str, str]  # Terraform's message, by stack that could not be planned completely
@@ -255,31 +255,35 @@ def lost_guards(change: PlannedChange) -> list[str]:
     ]
 
 
-def grants(kind: str, values: Mapping[str, Any]) -> Iterator[Grant]:
+def grants(kind: str, values: Mapping[str, Any]) -> Iterator[PlannedGrant]:
     """The grants of a resource: members of roles, a role's permissions, members exempt from the audit log."""
     on = next((str(values[name]).rpartition("/")[2] for name in GRANTED_ON if values.get(name)), "")
     if "_iam_" in kind:
         yield from _member_grants(on, values)
         for permission in values.get("permissions") or []:
-            yield Grant(on, str(permission), f"members with the role {values.get('role_id', '')}")
+            yield PlannedGrant(on, str(permission), f"members with the role {values.get('role_id', '')}")
         for log in values.get("audit_log_config") or []:
             for member in log.get("exempted_members") or []:
-                yield Grant(f"{values.get('service', '')} of {on}", f"no {log['log_type']} audit log", str(member))
+                yield PlannedGrant(
+                    f"{values.get('service', '')} of {on}", f"no {log['log_type']} audit log", str(member)
+                )
     elif kind == "google_bigquery_dataset":
         for entry in values.get("access") or []:
             who = {name: value for name, value in entry.items() if value and name not in {"role", "condition"}}
-            yield Grant(on, str(entry.get("role") or "read"), ", ".join(f"{k} {v}" for k, v in sorted(who.items())))
+            yield PlannedGrant(
+                on, str(entry.get("role") or "read"), ", ".join(f"{k} {v}" for k, v in sorted(who.items()))
+            )
 
 
-def _member_grants(on: str, values: Mapping[str, Any]) -> Iterator[Grant]:
+def _member_grants(on: str, values: Mapping[str, Any]) -> Iterator[PlannedGrant]:
     """The members of a member, binding or policy resource."""
     blocks = values.get("condition") or []
     terms = "; ".join(f"{block.get('title', '')}: {block.get('expression', '')}" for block in blocks)
     for member in filter(None, (values.get("member"), *(values.get("members") or []))):
-        yield Grant(on, str(values.get("role", "")), str(member), terms)
+        yield PlannedGrant(on, str(values.get("role", "")), str(member), terms)
     for binding in _bindings(values.get("policy_data")):
         for member in binding.get("members", []):
-            yield Grant(on, str(binding.get("role", "")), str(member), str(binding.get("condition") or ""))
+            yield PlannedGrant(on, str(binding.get("role", "")), str(member), str(binding.get("condition") or ""))
 
 
 def _bindings(policy: object) -> list[dict[str, Any]]:
@@ -369,18 +373,5 @@ def _affected(catalog: Catalog, changes: Iterable[PlannedChange]) -> dict[str, t
         for change in changes
         if change.kind in READ_BY_OTHERS and (change.attributes or change.action in {Action.REPLACE, Action.DESTROY})
     ]
-    users: dict[str, set[str]] = {}
-    for item in catalog:
-        for name in item.reads | item.writes | item.calls:
-            users.setdefault(name, set()).add(item.name)
-    affected = {}
-    for name in changed:
-        found: set[str] = set()
-        pending = [name]
-        while pending:
-            new = users.get(pending.pop(), set()) - found - {name}
-            found |= new
-            pending += new
-        if found:
-            affected[name] = tuple(sorted(found))
-    return affected
+    affected = {name: dependents(catalog, [name], by_writing=True) - {name} for name in changed}
+    return {name: tuple(sorted(found)) for name, found in affected.items() if found}
