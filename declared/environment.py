@@ -181,6 +181,10 @@ class Environment(_Settings):
         """The file with project, location and known members."""
         return f"environments/{self.host}.yaml"
 
+    def make(self, target: str) -> str:
+        """What to type for a target of the Makefile here: ``make deploy ENV=prod``."""
+        return names.make(target, self.name)
+
     @property
     def system(self) -> str:
         """Prefix of project-level resource names."""
@@ -205,7 +209,11 @@ class Environment(_Settings):
     @property
     def service_account(self) -> str:
         """E-mail address of the service account that runs the scheduled queries."""
-        return names.etl_account(self.number, self.project)
+        return names.account("etl", self.project, self.number)
+
+    def account_name(self, email: str) -> str:
+        """Full name of a service account of this project, by its e-mail address."""
+        return f"projects/{self.project}/serviceAccounts/{email}"
 
     def is_account_of_a_preview(self, member: str) -> bool:
         """Whether an IAM member is the service account of a preview in this environment's project; of any number."""
@@ -229,12 +237,12 @@ class Environment(_Settings):
     @property
     def identity_pool(self) -> str:
         """Full name of the workload identity pool, by the project's number as Google's policies have it."""
-        return f"projects/{self.project_number}/locations/global/workloadIdentityPools/{names.IDENTITY_POOL}"
+        return names.identity_pool(self.project_number)
 
     @property
     def identity_provider(self) -> str:
         """Full name of the pool's provider, with which a workflow signs in."""
-        return f"{self.identity_pool}/providers/{names.IDENTITY_POOL}"
+        return names.identity_provider(self.project_number)
 
     @property
     def transfer_agent(self) -> str:

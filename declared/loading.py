@@ -12,7 +12,7 @@ from yaml.constructor import ConstructorError
 
 from catalog.files import REPOSITORY
 from declared.environment import Environment, EnvironmentFileError, Guards, Members, Preview, PreviewFile
-from declared.names import NUMBERED, preview_dataset
+from declared.names import LOCAL, NUMBERED, preview_dataset
 from declared.roles import PROJECT_ROLES, members_of
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def load_environment(name: str | None = None, folder: Path = ENVIRONMENTS) -> En
     Raises:
         EnvironmentFileError: one line per problem, with the file's name and the key.
     """
-    name = name or os.environ.get("EROS_ENV") or "local"
+    name = name or os.environ.get("EROS_ENV") or LOCAL
     if (folder / f"{name}.yaml").is_file():
         content = _content(folder / f"{name}.yaml")
         if "preview" in content:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+#: The environment that is meant where none is named.
+LOCAL = "local"
 #: Prefix of project-level resource names, label of the dataset and folder of the states.
 SYSTEM = "eros"
 
@@ -36,18 +38,20 @@ PREVIEWER_ROLE_ID = "erosPreviewer"
 _NUMBER = r"[1-9][0-9]{0,5}"
 #: A preview's name: its template's, a hyphen, and its number.
 NUMBERED = re.compile(rf"(?P<file>.+)-(?P<number>{_NUMBER})")
+#: What stands before the number in the names of a preview's objects.
+_MARK = "pr"
 #: The end of a preview's dataset id or of its service account's address, with its number.
-OF_A_PREVIEW = re.compile(rf"[-_]pr({_NUMBER})(?:-etl@.+)?$")
+OF_A_PREVIEW = re.compile(rf"[-_]{_MARK}({_NUMBER})(?:-etl@.+)?$")
 
 
 def system(number: int | None) -> str:
     """Prefix of project-level resource names: ``eros``, or ``eros-pr7`` for preview 7."""
-    return SYSTEM if number is None else f"{SYSTEM}-pr{number}"
+    return SYSTEM if number is None else f"{SYSTEM}-{_MARK}{number}"
 
 
 def preview_dataset(dataset: str, number: int) -> str:
     """The dataset of a preview, from the dataset of its host: ``eros_scheduling_brain_pr7``."""
-    return f"{dataset}_pr{number}"
+    return f"{dataset}_{_MARK}{number}"
 
 
 def stack_name(environment: str, part: str) -> str:
@@ -65,20 +69,40 @@ def state_prefix(stack: str) -> str:
     return f"{SYSTEM}/{stack}"
 
 
-def account(name: str, project: str) -> str:
-    """E-mail address of a service account of a project, without its ``eros-``."""
-    return f"{SYSTEM}-{name}@{project}.iam.gserviceaccount.com"
+def state_file(stack: str) -> str:
+    """The file of a stack's state that is not in a bucket, relative to the repository."""
+    return f".local/state/{stack}.tfstate"
 
 
-def etl_account(number: int | None, project: str) -> str:
-    """E-mail address of the account that runs the scheduled queries, of an environment or of a preview."""
-    return f"{system(number)}-etl@{project}.iam.gserviceaccount.com"
+def account(name: str, project: str, number: int | None = None) -> str:
+    """E-mail address of a service account of a project, without its ``eros-``; of a preview, with its number."""
+    return f"{system(number)}-{name}@{project}.iam.gserviceaccount.com"
 
 
 def is_preview_account(member: str, project: str) -> bool:
     """Whether an IAM member is the service account of a preview in a project; of any number."""
-    address = rf"serviceAccount:{SYSTEM}-pr{_NUMBER}-etl@{re.escape(project)}\.iam\.gserviceaccount\.com"
-    return re.fullmatch(address, member) is not None
+    found = OF_A_PREVIEW.search(member)
+    return found is not None and member == f"serviceAccount:{account('etl', project, int(found[1]))}"
+
+
+def identity_pool(project: str | int) -> str:
+    """Full name of the workload identity pool of a project, by its id or by its number."""
+    return f"projects/{project}/locations/global/workloadIdentityPools/{IDENTITY_POOL}"
+
+
+def identity_provider(project: str | int) -> str:
+    """Full name of the one provider in the pool."""
+    return f"{identity_pool(project)}/providers/{IDENTITY_POOL}"
+
+
+def custom_role(project: str, role_id: str) -> str:
+    """Full name of a project's own role."""
+    return f"projects/{project}/roles/{role_id}"
+
+
+def make(target: str, environment: str) -> str:
+    """What to type for a target of the Makefile: ``make deploy ENV=prod``."""
+    return f"make {target}" if environment == LOCAL else f"make {target} ENV={environment}"
 
 
 def title(system: str, what: str) -> str:

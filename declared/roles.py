@@ -6,7 +6,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from declared.names import PLANNER_ROLE_ID
+from declared.names import PLANNER_ROLE_ID, custom_role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,7 +26,8 @@ PROJECT_ROLES = {
 }
 #: With it the transfer service acts as the service account.
 TOKEN_MINTER = "roles/iam.serviceAccountShortTermTokenMinter"  # noqa: S105 - a role's name
-AUDITED_SERVICE = "bigquery.googleapis.com"
+BIGQUERY = "bigquery.googleapis.com"
+AUDITED_SERVICE = BIGQUERY
 AUDIT_LOGS = ("ADMIN_READ", "DATA_READ", "DATA_WRITE")
 
 
@@ -102,7 +103,7 @@ IDENTITY_USER = "roles/iam.workloadIdentityUser"
 def workflow_grants(environment: Environment) -> Iterator[tuple[str, str]]:
     """Each (role, member) that the bootstrap stack grants on the project; none without a repository."""
     if environment.github is not None:
-        planner_role = f"projects/{environment.project}/roles/{PLANNER_ROLE_ID}"
+        planner_role = custom_role(environment.project, PLANNER_ROLE_ID)
         yield from ((role, f"serviceAccount:{environment.planner}") for role in (*PLANNER_ROLES, planner_role))
         yield from ((role, f"serviceAccount:{environment.deployer}") for role in DEPLOYER_ROLES)
         if environment.github.previews:
@@ -111,7 +112,7 @@ def workflow_grants(environment: Environment) -> Iterator[tuple[str, str]]:
 
 #: The APIs that the stacks and the verifier call.
 SERVICES = (
-    "bigquery.googleapis.com",
+    BIGQUERY,
     "bigquerydatatransfer.googleapis.com",
     "cloudresourcemanager.googleapis.com",
     "iam.googleapis.com",

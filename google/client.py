@@ -15,7 +15,8 @@ from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import bigquery
 
-from declared.roles import QUERY_USAGE
+from declared.roles import BIGQUERY, QUERY_USAGE
+from declared.sizes import GIGABYTE
 from google.billing import DryRun, Usage, bytes_billed
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 CALL_SECONDS = 15.0
 QUERY_SECONDS = 60.0
-MAXIMUM_BYTES = 2 * 1024**3
+MAXIMUM_BYTES = 2 * GIGABYTE
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 #: Statuses that say something about the requested resource; any other failure means that the service did not answer.
 REFUSALS = {400, 404, 409}
@@ -260,7 +261,7 @@ class GoogleApi:
     def query_quota_mebibytes(self) -> int | None:
         """The MiB that the project's queries may read per day; None where there is no limit."""
         metric = quote(QUERY_USAGE, safe="")
-        path = f"projects/{self.environment.project_number}/services/bigquery.googleapis.com/consumerQuotaMetrics"
+        path = f"projects/{self.environment.project_number}/services/{BIGQUERY}/consumerQuotaMetrics"
         with _always_present():
             answer = self.service_usage("GET", f"{path}/{metric}", version="v1beta1")
         buckets = [

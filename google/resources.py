@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from catalog.model import FIELD_TYPES, ROUTINE_TYPES
+from declared.sizes import DAY_MILLISECONDS
 from google.client import UnreadableAnswerError
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from google.client import GoogleApi
 
 WORKERS = 8
-MILLISECONDS_A_DAY = 24 * 60 * 60 * 1000
 #: Kinds of routines, by the API's names.
 ROUTINE_KINDS = {name: kind for kind, name in ROUTINE_TYPES.items()}
 
@@ -298,7 +298,7 @@ def service_account_policy(api: GoogleApi) -> dict[str, Any]:
 
 
 def _account_path(api: GoogleApi) -> str:
-    return f"projects/{api.environment.project}/serviceAccounts/{api.environment.service_account}"
+    return api.environment.account_name(api.environment.service_account)
 
 
 def user_labels(resource: Mapping[str, Any]) -> dict[str, str]:
@@ -315,12 +315,12 @@ def table_expiry_days(resource: Mapping[str, Any]) -> float | None:
     """Days from a table's creation to its expiry, to a tenth, or None."""
     if not (expiry := int(resource.get("expirationTime") or 0)):
         return None
-    return round((expiry - int(resource.get("creationTime") or 0)) / MILLISECONDS_A_DAY, 1)
+    return round((expiry - int(resource.get("creationTime") or 0)) / DAY_MILLISECONDS, 1)
 
 
 def days_of(milliseconds: str | None) -> float | None:
     """Milliseconds as BigQuery's API writes them, in days; None for none or 0."""
-    return int(milliseconds or 0) / MILLISECONDS_A_DAY or None
+    return int(milliseconds or 0) / DAY_MILLISECONDS or None
 
 
 def partition_of(resource: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from rich.console import Console
 from catalog import CatalogError, load_catalog, retarget
 from declared.environment import Environment, EnvironmentFileError, json_schema
 from declared.loading import load_environment
-from declared.names import Part, stack_names
+from declared.names import LOCAL, Part, stack_names
 from google.client import GoogleApi, LiveSystemError
 from operations import day
 from operations.deploy import deployment, planning, previews, rollback
@@ -221,7 +221,7 @@ def sweep(env: Host = None) -> None:
 
 
 def _named(env: str | None) -> str:
-    return env or os.environ.get("EROS_ENV") or "local"
+    return env or os.environ.get("EROS_ENV") or LOCAL
 
 
 def _preview(number: int, env: str | None) -> Environment:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def access(app: App, deployment: Deployment) -> Stack:
     """The stack ``eros-<env>-access``."""
     environment = deployment.environment
-    account_name = f"projects/{environment.project}/serviceAccounts/{environment.service_account}"
+    account_name = environment.account_name(environment.service_account)
     stack = new_stack(app, deployment, Part.ACCESS)
     account = ServiceAccount(
         stack,

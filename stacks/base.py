@@ -51,7 +51,7 @@ class Stack(TerraformStack):
             GcsBackend(self, bucket=environment.state.bucket or "", prefix=names.state_prefix(name))
         else:
             # relative to the folder in which Terraform runs, so that the configuration contains no machine's path
-            LocalBackend(self, path=f"../../../.local/state/{name}.tfstate")
+            LocalBackend(self, path=f"../../../{names.state_file(name)}")
 
     def declare(self, resource: TerraformResource, name: str, import_id: ImportId | None = None) -> None:
         """Give a resource its plain address, without the hash that cdktf would append.

@@ -16,6 +16,9 @@ from declared.names import (
     PREVIEWER_ROLE_ID,
     PREVIEWS,
     SYSTEM,
+    custom_role,
+    identity_pool,
+    identity_provider,
     stack_name,
     state_prefix,
     title,
@@ -127,8 +130,7 @@ def _state_bucket(stack: Stack, environment: Environment, name: str) -> StorageB
 
 def _federation(stack: Stack, environment: Environment, repository: str) -> IamWorkloadIdentityPoolProvider:
     """Google accepts the tokens that GitHub gives to jobs of this repository, and no others."""
-    # not by the project's number, as policies have it: the provider imports and keeps it by the project's id
-    pool_name = f"projects/{environment.project}/locations/global/workloadIdentityPools/{IDENTITY_POOL}"
+    # import ids are not by the project's number, as in policies: the provider keeps both by the project's id
     pool = IamWorkloadIdentityPool(
         stack,
         "pool",
@@ -136,7 +138,7 @@ def _federation(stack: Stack, environment: Environment, repository: str) -> IamW
         display_name="GitHub Actions",
         description=f"Workflows of {repository}.",
     )
-    stack.declare(pool, "github", fixed(pool_name))
+    stack.declare(pool, "github", fixed(identity_pool(environment.project)))
     provider = IamWorkloadIdentityPoolProvider(
         stack,
         "provider",
@@ -150,7 +152,7 @@ def _federation(stack: Stack, environment: Environment, repository: str) -> IamW
         },
         attribute_condition=admission(environment, repository),
     )
-    stack.declare(provider, "github", fixed(f"{pool_name}/providers/{IDENTITY_POOL}"))
+    stack.declare(provider, "github", fixed(identity_provider(environment.project)))
     return provider
 
 
@@ -193,7 +195,7 @@ def _let_workflows_in(
         member = ServiceAccountIamMember(
             stack,
             f"identity {name}",
-            service_account_id=f"projects/{environment.project}/serviceAccounts/{email}",
+            service_account_id=environment.account_name(email),
             role=IDENTITY_USER,
             member=identity,
             depends_on=depends_on,
@@ -247,7 +249,7 @@ def _grant_states_of_previews(
     condition = StorageBucketIamMemberCondition(
         title="states of previews only", expression=f"resource.name.startsWith('{previews}')"
     )
-    lists = f"projects/{environment.project}/roles/{PREVIEWER_ROLE_ID}"
+    lists = custom_role(environment.project, PREVIEWER_ROLE_ID)
     for role, limit in ((lists, None), (DEPLOYER_BUCKET_ROLE, condition)):
         grant = StorageBucketIamMember(
             stack,
@@ -272,7 +274,7 @@ def _custom_role(  # noqa: PLR0917 - what a custom role is made of
         description=description,
         permissions=list(permissions),
     )
-    stack.declare(role, name, fixed(f"projects/{environment.project}/roles/{role_id}"))
+    stack.declare(role, name, fixed(custom_role(environment.project, role_id)))
     return role
 
 

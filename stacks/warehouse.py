@@ -9,14 +9,13 @@ from catalog.model import FIELD_TYPES
 from declared.environment import DATASET_DESCRIPTION
 from declared.imports import fixed
 from declared.names import Part
+from declared.sizes import DAY_MILLISECONDS
 from stacks.base import Deployment, Stack, literal, new_stack
 from stacks.cdk import BigqueryDataset, BigqueryTable, BigqueryTableTimePartitioning, TerraformResourceLifecycle
 
 if TYPE_CHECKING:
     from catalog import Column, SqlType, Table
     from stacks.cdk import App
-
-DAY_MILLISECONDS = 24 * 60 * 60 * 1000
 
 
 def warehouse(app: App, deployment: Deployment) -> Stack:

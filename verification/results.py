@@ -95,7 +95,7 @@ class Subject:
     @property
     def deploy(self) -> str:
         """The command that restores what the repository declares."""
-        return "make deploy" if self.environment.name == "local" else f"make deploy ENV={self.environment.name}"
+        return self.environment.make("deploy")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from catalog.files import REPOSITORY
 from declared.imports import read_import_ids, write_imports
-from declared.names import BOOTSTRAP, PREVIEWS, stack_name, state_prefix
+from declared.names import BOOTSTRAP, PREVIEWS, stack_name, state_file, state_prefix
 from google.client import GoogleApi
 from operations.deploy.adoption import adoptable
 from operations.deploy.cdktf import StackOutcome, cdktf_variables, read_line, stack_folder
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from declared.environment import Environment
 
+OVERRIDE = "backend_override.tf.json"
 OUTPUT = REPOSITORY / ".local" / "bootstrap"
 
 
@@ -43,12 +44,12 @@ class Workspace:
     @property
     def local_state(self) -> Path:
         """The state until it is moved."""
-        return REPOSITORY / ".local" / "state" / f"{self.stack}.tfstate"
+        return REPOSITORY / state_file(self.stack)
 
     @property
     def override(self) -> Path:
         """While this file exists, Terraform uses its backend instead of the declared one."""
-        return self.folder / "backend_override.tf.json"
+        return self.folder / OVERRIDE
 
     def terraform(self, *arguments: str) -> str:
         """Run Terraform; its output.
@@ -117,7 +118,7 @@ def _synthesize(environment: Environment) -> Workspace:
     stack = stack_name(environment.name, BOOTSTRAP)
     folder = stack_folder(stack, OUTPUT)
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    (folder / "backend_override.tf.json").unlink(missing_ok=True)
+    (folder / OVERRIDE).unlink(missing_ok=True)
     variables = {**cdktf_variables(environment), "CHECKPOINT_DISABLE": "1"}
     variables.pop("EROS_ADOPT", None)  # --adopt writes its import blocks next to the configuration
     printed([sys.executable, "main.py"], {**variables, "EROS_BOOTSTRAP": "1", "CDKTF_OUTDIR": str(OUTPUT)})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from catalog.zone import LOS_ANGELES
-from declared.names import stack_names
+from declared.names import make, stack_names
 from google.client import GoogleApi
 from operations.deploy.cdktf import CdktfRun, cdktf_variables, own_turn
 from operations.deploy.scheduled_runs import ScheduledRun, run_each_schedule
@@ -94,10 +94,8 @@ def print_summary(environment: Environment, deployment: Deployment, console: Con
     console.print(table)
     if deployment.stacks.untouched:
         console.print("Nothing was changed: the live system is what the repository declares.")
-    suffix = "" if environment.name == "local" else f" ENV={environment.name}"
     console.print(
-        f"Next: make verify{suffix} · make plan{suffix} · "
-        + _way_back(environment, suffix)
+        f"Next: {environment.make('verify')} · {environment.make('plan')} · {_way_back(environment)}"
         + (
             f"\nBigQuery's REST API answers at {environment.endpoint} until `make down`."
             if environment.endpoint
@@ -107,9 +105,7 @@ def print_summary(environment: Environment, deployment: Deployment, console: Con
     )
 
 
-def _way_back(environment: Environment, suffix: str) -> str:
+def _way_back(environment: Environment) -> str:
     if environment.preview is None:
-        return f"make rollback STACK=automation{suffix}"
-    return f"make preview-down NUMBER={environment.number}" + (
-        "" if environment.host == "local" else f" ENV={environment.host}"
-    )
+        return environment.make("rollback STACK=automation")
+    return make(f"preview-down NUMBER={environment.number}", environment.host)

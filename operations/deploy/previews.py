@@ -11,7 +11,7 @@ from catalog.files import REPOSITORY
 from declared.alerts import user_labels
 from declared.environment import EnvironmentFileError
 from declared.loading import load_environment, previews
-from declared.names import OF_A_PREVIEW, is_schedule_of, stack_names
+from declared.names import OF_A_PREVIEW, is_schedule_of, stack_names, state_file
 from google.client import GoogleApi, RequestRefusedError
 from google.resources import alert_policies, notification_channels, transfer_configs
 from operations.deploy.rollback import destroy
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from declared.environment import Environment
     from google.resources import AlertPolicy, NotificationChannel
 
-STATE = REPOSITORY / ".local" / "state"
 #: Others change the project's policy too: a change that conflicts with another one is tried this often.
 ATTEMPTS = 5
 
@@ -84,8 +83,9 @@ def down(environment: Environment, console: Console) -> None:
 
 
 def _state_files(environment: Environment) -> Iterator[Path]:
-    for stack in stack_names(environment.name):
-        yield from STATE.glob(f"{stack}.tfstate*")
+    """The files of the stacks' states, with their backups."""
+    for file in (REPOSITORY / state_file(stack) for stack in stack_names(environment.name)):
+        yield from file.parent.glob(f"{file.name}*")
 
 
 def remove_what_is_left(environment: Environment, api: GoogleApi) -> Iterator[str]:

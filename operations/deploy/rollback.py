@@ -29,7 +29,7 @@ def destroy(environment: Environment, console: Console, part: Part | None, auto_
     if part in {None, Part.WAREHOUSE} and environment.guards.on:
         raise StepFailedError(
             f"{environment.name} guards its data: the warehouse is not destroyed.\n"
-            f"`make rollback STACK=automation ENV={environment.name}` removes procedures and schedules and keeps "
+            f"`{environment.make('rollback STACK=automation')}` removes procedures and schedules and keeps "
             "the data. To remove the data too, set guards.allow_full_rollback in "
             f"{environment.file} and deploy that first.",
             2,

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from declared.budgets import ObjectKind
-from declared.sizes import MEGABYTE
+from declared.sizes import GIGABYTE, MEGABYTE
 from verification.markdown_text import cell, code
 
 if TYPE_CHECKING:
@@ -159,8 +159,8 @@ def _verdict(estimate: Estimate | None) -> str:
 
 def size(amount: float) -> str:
     """Bytes for a person, in the units of a bill: 10 MB are 10 x 1024 x 1024."""
-    if abs(amount) >= 1024 * MEGABYTE:
-        return f"{amount / MEGABYTE / 1024:,.2f} GB"
+    if abs(amount) >= GIGABYTE:
+        return f"{amount / GIGABYTE:,.2f} GB"
     if abs(amount) >= MEGABYTE / 10:
         return f"{amount / MEGABYTE:,.1f} MB"
     return f"{amount / 1024:,.1f} kB" if amount else "0"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from declared.masking import masked
-from declared.names import hidden_tag
+from declared.names import hidden_tag, make
 from operations.deploy.steps import StepFailedError
 from verification.drift.report import diffs, read_json
 
@@ -153,7 +153,7 @@ def _drift_text(tag: str, report: DriftReport, link: str) -> str:
     before = (
         f"{tag}\n**{environment}** differs from the repository: {report.headline} ([run]({link})).\n\n"
         "Someone changed it by hand, or a merged change is not deployed yet. Write an intended manual change into the "
-        f"repository; `make deploy ENV={environment}` undoes all others.\n\n"
+        f"repository; `{make('deploy', environment)}` undoes all others.\n\n"
         f"{fence}diff\n"
     )
     after = f"\n{fence}\n\nThis text is updated each night; the issue is closed when there is no drift any more.\n"
