@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from catalog import load_catalog, retarget
-from declared.names import PARTS, Part
+from declared.names import PARTS, Part, stack_names
 from stacks.access import access
 from stacks.automation import automation
-from stacks.base import Deployment, Stack, write
+from stacks.base import Deployment, Stack, adoption_file, write
 from stacks.cdk import App
 from stacks.monitoring import monitoring
 from stacks.routines import routines
@@ -42,6 +42,7 @@ def synthesize(environment: Environment, sql: Path, outdir: str | None = None) -
     """
     catalog = retarget(load_catalog(sql), environment.project, environment.dataset)
     deployment = Deployment(environment, catalog)
+    adoption = adoption_file(stack_names(environment.name))
     # cdktf would run `terraform version`, and a machine need not have it on its PATH; `required_version` says the same
     app = App(outdir=outdir, skip_validation=True)
     stacks: list[Stack] = []
@@ -50,4 +51,4 @@ def synthesize(environment: Environment, sql: Path, outdir: str | None = None) -
         if stacks:
             stack.add_dependency(stacks[-1])
         stacks.append(stack)
-    write(app, stacks)
+    write(app, stacks, adoption)

@@ -14,7 +14,7 @@ from declared.imports import IMPORTS, ImportId, write_import_ids, write_imports
 from stacks.cdk import GcsBackend, GoogleProvider, LocalBackend, TerraformStack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from catalog import Catalog
     from declared.environment import Environment
@@ -77,15 +77,17 @@ def literal(text: str) -> str:
     return text.replace("${", "$${").replace("%{", "%%{")
 
 
-def write(app: App, stacks: Sequence[Stack]) -> None:
+def write(app: App, stacks: Sequence[Stack], adoption: Mapping[str, Mapping[str, str]]) -> None:
     """Write every stack, and next to each how its objects are imported; imports of an earlier run are removed.
 
+    Args:
+        app: the stacks' app.
+        stacks: what to write.
+        adoption: import ids by stack and resource address.
+
     Raises:
-        EnvironmentFileError: EROS_ADOPT names a stack or an address that is not declared, or cannot be read.
+        EnvironmentFileError: an address that is not declared.
     """
-    adoption = adoption_file()
-    if unknown := sorted(set(adoption) - {stack.node.id for stack in stacks}):
-        raise EnvironmentFileError(f"EROS_ADOPT: no such stack is synthesized: {', '.join(unknown)}")
     for stack in stacks:
         if wanted := adoption.get(stack.node.id):
             _check_adoption(stack, wanted)
@@ -106,11 +108,14 @@ def _check_adoption(stack: Stack, wanted: Mapping[str, str]) -> None:
         raise EnvironmentFileError(f"EROS_ADOPT: stack {stack.node.id} declares no {', '.join(unknown)}")
 
 
-def adoption_file() -> dict[str, dict[str, str]]:
+def adoption_file(names_of_stacks: Collection[str]) -> dict[str, dict[str, str]]:
     """What to adopt: the file named by EROS_ADOPT, ``{stack: {resource address: import id}}``.
 
+    Args:
+        names_of_stacks: the stacks that are synthesized.
+
     Raises:
-        EnvironmentFileError: the file cannot be read, or holds something else.
+        EnvironmentFileError: the file cannot be read, holds something else, or names another stack.
     """
     path = os.environ.get("EROS_ADOPT")
     if not path:
@@ -122,4 +127,6 @@ def adoption_file() -> dict[str, dict[str, str]]:
     stacks = content.values() if isinstance(content, dict) else [None]
     if not all(isinstance(ids, dict) and all(isinstance(identity, str) for identity in ids.values()) for ids in stacks):
         raise EnvironmentFileError(f'EROS_ADOPT: {path} must hold {{"stack": {{"resource address": "import id"}}}}')
+    if unknown := sorted(set(content) - set(names_of_stacks)):
+        raise EnvironmentFileError(f"EROS_ADOPT: no such stack is synthesized: {', '.join(unknown)}")
     return cast("dict[str, dict[str, str]]", content)

@@ -34,7 +34,7 @@ from declared.roles import (
     grant_name,
     workflow_grants,
 )
-from stacks.base import Stack, write
+from stacks.base import Stack, adoption_file, write
 from stacks.cdk import (
     App,
     IamWorkloadIdentityPool,
@@ -80,9 +80,10 @@ def synthesize(environment: Environment, outdir: str | None = None) -> None:
         raise EnvironmentFileError(
             f"environment {environment.name!r} keeps its state in a local file: there is nothing to bootstrap"
         )
+    adoption = adoption_file([stack_name(environment.name, BOOTSTRAP)])
     app = App(outdir=outdir, skip_validation=True)
     stack = bootstrap(app, environment, environment.state.bucket)
-    write(app, [stack])
+    write(app, [stack], adoption)
 
 
 def bootstrap(app: App, environment: Environment, bucket: str) -> Stack:
