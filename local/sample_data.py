@@ -24,6 +24,7 @@ from google.cloud import bigquery
 
 from catalog import load_catalog, retarget
 from catalog.zone import LOS_ANGELES
+from declared.sizes import DAY_MILLISECONDS
 from local import LocalError
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 #: An embedded environment answers immediately or not at all.
 NO_RETRY = Retry(predicate=lambda _error: False)
-DAY_MILLISECONDS = 24 * 60 * 60 * 1000
 #: Loaded last: an empty table means that loading did not finish.
 LAST_TABLE = "mass_messages"
 

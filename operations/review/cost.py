@@ -306,8 +306,8 @@ def _written_out(api: GoogleApi, catalog: Catalog) -> set[str]:
     """
     live = read_live_system(api, catalog.views, [*catalog.functions, *catalog.table_functions])
     if live.dataset is None:
-        place, name = f"{api.environment.project}.{api.environment.dataset}", api.environment.name
-        raise LiveSystemError(f"{place} is not there: deploy it first (`make deploy ENV={name}`)")
+        place = f"{api.environment.project}.{api.environment.dataset}"
+        raise LiveSystemError(f"{place} is not there: deploy it first (`{api.environment.make('deploy')}`)")
     queries = {**catalog.views, **catalog.table_functions}
     missing = (catalog.functions.keys() | queries) - (live.routines.keys() | live.tables)
     texts, signatures = differing_definitions(api, catalog, live)

@@ -241,7 +241,7 @@ def test_a_missing_permission_is_shown_too(deployed: Deployed, monkeypatch: pyte
 
 def test_without_a_dataset_there_is_nothing_to_estimate(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deployed.api, "dataset", lambda: None)
-    with pytest.raises(LiveSystemError, match="make deploy ENV=local"):
+    with pytest.raises(LiveSystemError, match="`make deploy`"):
         cost.estimate(deployed.api, deployed.catalog)
 
 
