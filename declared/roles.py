@@ -120,4 +120,4 @@ SERVICES = (
     "serviceusage.googleapis.com",
 )
 #: The quota metric of the bytes that queries read per day.
-QUERY_USAGE = "bigquery.googleapis.com/quota/query/usage"
+QUERY_USAGE = f"{BIGQUERY}/quota/query/usage"
