@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from catalog.zone import LOS_ANGELES
-from tests.harness.deployed import Deployed, deploy, embedded_environment
+from tests.harness.deployed import Deployed, embedded_environment, fill_deployed
 from tests.harness.template import copy_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from declared.environment import Environment
 
@@ -31,14 +30,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """The environment of an embedded server of this worker's own, on which the system is deployed."""
     folder = tmp_path_factory.mktemp("embedded")
-    copy_template("deployed", folder, _deploy, f"{datetime.now(LOS_ANGELES):%Y-%m-%d %H}")  # it has run what was due
+    copy_template("deployed", folder, fill_deployed, f"{datetime.now(LOS_ANGELES):%Y-%m-%d}")  # a day's work is done
     with embedded_environment(folder) as found:
+        Deployed(found).deploy_schedules_again()
         yield found
-
-
-def _deploy(folder: Path) -> None:
-    with embedded_environment(folder) as environment:
-        deploy(environment)
 
 
 @pytest.fixture(scope="session")

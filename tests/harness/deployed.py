@@ -11,12 +11,12 @@ from catalog import Column, Routine, ScheduledQuery, Table, View, deployment_ord
 from catalog.model import FIELD_TYPES, ROUTINE_TYPES
 from declared.alerts import AUTO_CLOSE, NOTIFICATION_PERIOD, alerts_of, channel_name, user_labels
 from declared.environment import DATASET_DESCRIPTION, Environment
-from declared.roles import AUDIT_LOGS, AUDITED_SERVICE, TOKEN_MINTER
-from declared.schedules import all_schedules, last_run_time
+from declared.roles import AUDIT_LOGS, AUDITED_SERVICE, DATASET_ROLES, PROJECT_ROLES, TOKEN_MINTER, members_of
+from declared.schedules import last_run_time, schedules_of
 from declared.seed import seed_call
 from google.client import NO_RETRY, GoogleApi
 from local.sample_data import Size, seed
-from tests.harness.embedded import Embedded
+from tests.harness.embedded import TODAY, Embedded
 from tests.harness.launcher import launched
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Deployed(Embedded):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self.api = GoogleApi(environment)
+        self.schedules = {schedule.name: schedule for schedule in schedules_of(environment)}
 
     def rest(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Call BigQuery's REST API below the dataset."""
@@ -54,8 +55,8 @@ class Deployed(Embedded):
                     self.rest("POST", "/routines", self.routine(item))
         self.grant()
         self.create_alerts()
-        for schedule in all_schedules():
-            self.create_schedule(self.catalog.schedules[schedule.name])
+        for item in self.catalog.schedules.values():
+            self.create_schedule(item)
 
     def create_table(self, item: Table | View) -> None:
         """A table by its API resource, as Terraform sends it; a view by its query."""
@@ -108,7 +109,7 @@ class Deployed(Embedded):
 
     def create_schedule(self, item: ScheduledQuery) -> dict[str, Any]:
         """A declared transfer config."""
-        (schedule,) = (schedule for schedule in all_schedules() if schedule.name == item.name)
+        schedule = self.schedules[item.name]
         return self.create_transfer_config(schedule.display_name, schedule.schedule, item.query)
 
     def create_transfer_config(self, name: str, schedule: str, query: str) -> dict[str, Any]:
@@ -125,15 +126,21 @@ class Deployed(Embedded):
             },
         )
 
+    def deploy_schedules_again(self) -> None:
+        """Count what is due from now on: a run that was due between a deployment and its copy is not missing."""
+        for name, schedule in self.schedules.items():
+            path = f"{self.config(name)['name']}?updateMask=schedule"
+            self.api.data_transfer("PATCH", path, {"schedule": schedule.schedule})
+
     def config(self, name: str) -> dict[str, Any]:
         """The transfer config of a schedule."""
-        (found,) = (c for c in self.api.transfer_configs() if c["displayName"] == f"eros {name}")
+        display_name = self.schedules[name].display_name
+        (found,) = (config for config in self.api.transfer_configs() if config["displayName"] == display_name)
         return found
 
     def run_schedule(self, name: str) -> str:
         """Run a scheduled query for the last time it was due, and say how that ended."""
-        (schedule,) = (schedule for schedule in all_schedules() if schedule.name == name)
-        due = {"requestedRunTime": last_run_time(schedule, datetime.now(UTC)).isoformat()}
+        due = {"requestedRunTime": last_run_time(self.schedules[name], datetime.now(UTC)).isoformat()}
         run = self.api.data_transfer("POST", f"{self.config(name)['name']}:startManualRuns", due)["runs"][0]
         while run["state"] in {"PENDING", "RUNNING"}:
             time.sleep(0.02)  # a run that ends gives no event
@@ -168,18 +175,15 @@ class Deployed(Embedded):
 
     def grant(self) -> None:
         """The service account, the roles and the audit log."""
-        environment, members = self.environment, self.environment.members
-        self.api.iam("POST", f"projects/{environment.project}/serviceAccounts", {"accountId": "eros-etl"})
+        environment = self.environment
+        account = {"accountId": environment.service_account.partition("@")[0]}
+        self.api.iam("POST", f"projects/{environment.project}/serviceAccounts", account)
         self.grant_account()
         self.grant_project()
         access = self.rest("GET", "")["access"]
-        access += [
-            {"role": "roles/bigquery.dataEditor", "userByEmail": environment.service_account},
-            *(
-                {"role": "roles/bigquery.dataViewer", "groupByEmail": member.removeprefix("group:")}
-                for member in (*members.viewers, *members.developers)
-            ),
-        ]
+        for role, member in members_of(environment, DATASET_ROLES):
+            kind, _, address = member.partition(":")
+            access.append({"role": role, "groupByEmail" if kind == "group" else "userByEmail": address})
         self.rest("PATCH", "", {"access": access})
 
     def grant_account(self) -> None:
@@ -203,12 +207,10 @@ class Deployed(Embedded):
 
     def grant_project(self) -> None:
         """The project's roles and audit log."""
-        environment, members = self.environment, self.environment.members
-        account = f"serviceAccount:{environment.service_account}"
+        members = list(members_of(self.environment, PROJECT_ROLES))
         bindings = [
-            {"role": "roles/bigquery.jobUser", "members": [account, *members.etl]},
-            {"role": "roles/bigquery.user", "members": list(members.developers)},
-            {"role": "roles/bigquery.admin", "members": list(members.admins)},
+            {"role": role, "members": [member for its, member in members if its == role]}
+            for role in PROJECT_ROLES.values()
         ]
         audit = {"service": AUDITED_SERVICE, "auditLogConfigs": [{"logType": kind} for kind in AUDIT_LOGS]}
         self.set_project_policy({"bindings": bindings, "auditConfigs": [audit]})
@@ -238,5 +240,11 @@ def deploy(environment: Environment) -> Deployed:
     system.create()
     system.query(seed_call("{d}"))
     system.query("CALL `{d}.update_caption_performance`()")
-    system.query("CALL `{d}.run_daily_automation`(CURRENT_DATE('America/Los_Angeles'))")
+    system.query(f"CALL `{{d}}.run_daily_automation`({TODAY})")
     return system
+
+
+def fill_deployed(folder: Path) -> None:
+    """``deploy`` into a data folder."""
+    with embedded_environment(folder) as environment:
+        deploy(environment)

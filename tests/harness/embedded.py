@@ -12,6 +12,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from catalog import Catalog, deployment_order, load_catalog, retarget
+from catalog.zone import ZONE
 from tests.harness.checkout import REPOSITORY
 from tests.harness.launcher import NotStartedError, launched
 
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
     from declared.environment import Environment
 
-__all__ = ["Embedded", "NotStartedError", "Started", "connect", "embedded"]
+#: The date in Los Angeles, in SQL.
+TODAY = f"CURRENT_DATE('{ZONE}')"
+
+__all__ = ["TODAY", "Embedded", "NotStartedError", "Started", "connect", "embedded", "fill_with_objects"]
 
 
 def connect(endpoint: str, project: str) -> bigquery.Client:
@@ -73,6 +77,12 @@ class Started(Embedded):
     def __init__(self, environment: Environment, pid: int, folder: Path) -> None:
         super().__init__(environment)
         self.pid, self.folder = pid, folder
+
+
+def fill_with_objects(folder: Path) -> None:
+    """Every object, with no rows, into a data folder."""
+    with launched(folder) as server:
+        Embedded(server.environment).create()
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import shutil
+import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TEMPLATES = REPOSITORY / ".cache" / "templates"
-#: What decides the content of a data folder.
-SOURCES = ("sql", "environments", "catalog", "declared", "local", "tests/harness", "requirements.txt")
+#: The code that decides the content of a data folder; so do Python and what is installed.
+SOURCES = ("sql", "environments", "catalog", "declared", "google", "local", "tests/harness")
 
 
 def copy_template(name: str, data: Path, fill: Callable[[Path], None], valid: str = "") -> None:
@@ -50,7 +52,8 @@ def copy_template(name: str, data: Path, fill: Callable[[Path], None], valid: st
 
 
 def _digest(valid: str) -> str:
-    digest = hashlib.sha256(valid.encode())
+    installed = sorted(place.name for place in Path(sysconfig.get_path("purelib")).glob("*.dist-info"))
+    digest = hashlib.sha256(repr((valid, sys.version_info, installed)).encode())
     for file in _files():
         digest.update(f"\0{file.relative_to(REPOSITORY)}\0".encode() + file.read_bytes())
     return digest.hexdigest()[:24]
@@ -59,6 +62,4 @@ def _digest(valid: str) -> str:
 def _files() -> Iterator[Path]:
     for source in SOURCES:
         place = REPOSITORY / source
-        yield from (
-            [place] if place.is_file() else sorted(f for f in place.rglob("*") if f.suffix in {".py", ".sql", ".yaml"})
-        )
+        yield from sorted(file for file in place.rglob("*") if file.suffix in {".py", ".sql", ".yaml"})

@@ -9,7 +9,7 @@ import pytest
 from google.api_core.exceptions import BadRequest
 
 from catalog import Table
-from tests.harness.embedded import Embedded
+from tests.harness.embedded import Embedded, fill_with_objects
 from tests.harness.interruptible_server import CUT_OFF_FILE, MESSAGE
 from tests.harness.launcher import launched
 from tests.harness.template import copy_template
@@ -98,14 +98,9 @@ class Sandbox(Embedded):
 def session_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     cut_off_file = tmp_path_factory.mktemp("cut_off") / "statements"
     data = tmp_path_factory.mktemp("embedded")
-    copy_template("empty", data, _create)
+    copy_template("empty", data, fill_with_objects)
     with launched(data, "tests.harness.interruptible_server", {CUT_OFF_FILE: str(cut_off_file)}) as server:
         yield Sandbox(server.environment, cut_off_file)
-
-
-def _create(data: Path) -> None:
-    with launched(data) as server:
-        Embedded(server.environment).create()
 
 
 @pytest.fixture
