@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from local.bigquery import DataFolderError, create_bigquery_app
 from local.listening import listen, run
-from tests.harness.embedded import connect
+from tests.harness.client import connect
 from tests.harness.launcher import launch
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ import pytest
 
 from declared.loading import load_environment
 from local.sample_data import Size, seed
+from tests.harness.client import rows_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: Enough for every procedure to have work.
@@ -67,16 +68,18 @@ def copy_checkout(target: Path) -> Path:
 
 @dataclass(frozen=True)
 class Checkout:
-    """A copy of the repository and what can be done in it."""
+    """A copy of the repository and what can be done in it, in one environment."""
 
     folder: Path
+    environment: str = "local"
 
     def run(self, *command: str, expect: int = 0) -> str:
         """Run a command there; its output, both streams together."""
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env={**os.environ, "EROS_ENV": "local", "COLUMNS": "160"},
+            env=self._variables,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -94,6 +97,21 @@ class Checkout:
         """Run a module of the repository."""
         return self.run(".venv/bin/python", "-m", *arguments, expect=expect)
 
+    def begin(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """Begin a Python process; the caller ends it."""
+        return subprocess.Popen(
+            [".venv/bin/python", *arguments],
+            cwd=self.folder,
+            env=self._variables | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def _variables(self) -> dict[str, str]:
+        return {**os.environ, "EROS_ENV": self.environment, "COLUMNS": "160"}
+
     def status(self) -> dict[str, Any]:
         """What ``python -m local status`` says."""
         answer: dict[str, Any] = json.loads(self.python("local", "status", "--format", "json"))
@@ -106,17 +124,22 @@ class Checkout:
     def query(self, sql: str) -> list[list[Any]]:
         """The rows of a query."""
         answer = self.bigquery("POST", "projects/eros-local/queries", {"query": sql, "useLegacySql": False})
-        return [[cell["v"] for cell in row["f"]] for row in answer.get("rows", [])]
+        return rows_of(answer)
+
+    @property
+    def data(self) -> Path:
+        """The folder of everything that the embedded environment keeps."""
+        return self.folder / ".local"
 
     @property
     def state(self) -> Path:
         """The folder of Terraform's state files."""
-        return self.folder / ".local" / "state"
+        return self.data / "state"
 
     @property
     def endpoint(self) -> str:
         """The address of the server that is up."""
-        record = (self.folder / ".local" / "server.json").read_text(encoding="utf-8")
+        record = (self.data / "server.json").read_text(encoding="utf-8")
         return str(json.loads(record)["endpoint"])
 
     def api(self, path: str, method: str = "GET", **request: Any) -> dict[str, Any]:

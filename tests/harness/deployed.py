@@ -16,7 +16,8 @@ from declared.schedules import last_run_time, schedules_of
 from declared.seed import seed_call
 from google.client import NO_RETRY, GoogleApi
 from local.sample_data import Size, seed
-from tests.harness.embedded import TODAY, Embedded
+from tests.harness.client import TODAY
+from tests.harness.embedded import Embedded
 from tests.harness.launcher import launched
 
 if TYPE_CHECKING:

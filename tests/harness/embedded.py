@@ -7,34 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
-from google.auth.credentials import AnonymousCredentials
-from google.cloud import bigquery
-
 from catalog import Catalog, deployment_order, load_catalog, retarget
-from catalog.zone import ZONE
 from tests.harness.checkout import REPOSITORY
-from tests.harness.launcher import NotStartedError, launched
+from tests.harness.client import connect, put_clock
+from tests.harness.launcher import launched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from google.cloud import bigquery
+
     from declared.environment import Environment
-
-#: The date in Los Angeles, in SQL.
-TODAY = f"CURRENT_DATE('{ZONE}')"
-
-__all__ = ["TODAY", "Embedded", "NotStartedError", "Started", "connect", "embedded", "fill_with_objects"]
-
-
-def connect(endpoint: str, project: str) -> bigquery.Client:
-    """Google's client, connected to an embedded server."""
-    return bigquery.Client(
-        project=project,
-        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
-        client_options={"api_endpoint": endpoint},
-    )
 
 
 class Embedded:
@@ -61,8 +45,7 @@ class Embedded:
 
     def set_clock(self, now: datetime | str | None) -> None:
         """Stop the engine's clock at an instant (with its zone), or let it run again."""
-        text = now if now is None or isinstance(now, str) else now.isoformat()
-        httpx.put(f"{self.endpoint}/clock", json={"now": text}).raise_for_status()
+        put_clock(self.endpoint, now)
 
     def create(self) -> None:
         """Create the dataset and all objects, in deployment order."""

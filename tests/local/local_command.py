@@ -14,6 +14,7 @@ import pytest
 from declared.loading import load_environment
 from local import cli, process, terraform_variables
 from tests.harness.checkout import skip_in_fast_run
+from tests.harness.client import rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,4 +90,4 @@ class LocalCommand:
     def query(self, sql: str) -> list[list[Any]]:
         """The rows of a query."""
         answer = self.call("POST", "bigquery/v2/projects/eros-local/queries", {"query": sql, "useLegacySql": False})
-        return [[cell["v"] for cell in row["f"]] for row in answer.get("rows", [])]
+        return rows_of(answer)

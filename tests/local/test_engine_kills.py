@@ -17,13 +17,14 @@ import httpx
 import pytest
 
 from local.engine import offline
+from tests.harness.client import put_clock, rows_of
 from tests.harness.launcher import launch
+from tests.harness.waiting import until
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 PROJECT = "eros-local"
 SEED = 17
 
@@ -43,11 +44,7 @@ class Client:
         """
         answer = self.http.post(f"{self.endpoint}/bigquery/v2/projects/{PROJECT}/queries", json={"query": sql})
         answer.raise_for_status()
-        return [[cell["v"] for cell in row["f"]] for row in answer.json().get("rows", [])]
-
-    def move_clock(self, now: datetime) -> None:
-        """Move the clock, so that a round of maintenance begins."""
-        self.http.put(f"{self.endpoint}/clock", json={"now": now.isoformat()}).raise_for_status()
+        return rows_of(answer.json())
 
 
 @contextmanager
@@ -77,17 +74,21 @@ def move_on(client: Client, start: datetime) -> None:
     with suppress(httpx.HTTPError):
         while True:
             now += timedelta(hours=12)
-            client.move_clock(now)
+            put_clock(client.endpoint, now)
             client.query("SELECT COUNT(*) FROM kill.inserted")
 
 
 def wait_for_round(folder: Path, now: datetime) -> None:
     """Wait until a round of maintenance for this instant has begun."""
-    deadline = time.monotonic() + 60
     with closing(sqlite3.connect(folder / "data" / "maintenance.sqlite")) as file:
-        while file.execute("SELECT max(instant) FROM marks").fetchone()[0] < now.isoformat():
-            assert time.monotonic() < deadline, "no round of maintenance has begun"
-            time.sleep(0.01)
+        newest = "SELECT max(instant) FROM marks"
+        until(lambda: file.execute(newest).fetchone()[0] >= now.isoformat(), "a round of maintenance")
+
+
+def wait_for_more(acknowledged: set[int]) -> None:
+    """Wait until a row more is written, however busy the machine is."""
+    before = len(acknowledged)
+    until(lambda: len(acknowledged) > before, "a row")
 
 
 def files(folder: Path) -> tuple[set[str], set[str]]:
@@ -121,9 +122,7 @@ def test_no_acknowledged_row_is_lost_and_no_file_is_left_over(tmp_path: Path, ki
             threads.append(threading.Thread(target=move_on, args=(client, now)))
             for thread in threads:
                 thread.start()
-            before = len(acknowledged)
-            while len(acknowledged) == before:  # even on a busy machine, something is written first
-                time.sleep(0.01)
+            wait_for_more(acknowledged)
             time.sleep(moments.uniform(0.1, 1.0))
             client.process.kill()
             for thread in threads:
@@ -135,7 +134,7 @@ def test_no_acknowledged_row_is_lost_and_no_file_is_left_over(tmp_path: Path, ki
         assert len(client.query("SELECT writer, n FROM kill.changed")) == 3
         for _ in range(4):  # rounds beyond time travel; when one begins, the previous one has ended
             now += timedelta(days=8)
-            client.move_clock(now)
+            put_clock(client.endpoint, now)
             wait_for_round(tmp_path, now)
             client.query("UPDATE kill.changed SET n = n + 1 WHERE TRUE")
         client.process.terminate()

@@ -11,6 +11,7 @@ from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 
 from tests.harness.bigquery import DATASET, PROJECT, Server
+from tests.harness.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +28,13 @@ def in_a_session(session: str | None) -> bigquery.QueryJobConfig:
 
 @pytest.fixture
 def tables(server: Server) -> Server:
-    server.rows(f"CREATE OR REPLACE TABLE `{D}.held` (x INT64); CREATE OR REPLACE TABLE `{D}.runs` (x INT64)")
-    server.rows(f"INSERT INTO `{D}.held` VALUES (0); INSERT INTO `{D}.runs` VALUES (0)")
+    create_tables(server)
     return server
+
+
+def create_tables(server: Server) -> None:
+    for name in ("held", "runs"):
+        server.rows(f"CREATE OR REPLACE TABLE `{D}.{name}` AS SELECT 0 AS x")
 
 
 def test_inserts_of_transactions_do_not_conflict_with_updates_outside(tables: Server) -> None:
@@ -67,23 +72,42 @@ def append(tables: Server) -> None:
     tables.client.query("SELECT 5 AS x", job_config=config).result()
 
 
-@pytest.mark.parametrize("begin", ["BEGIN TRANSACTION", "BEGIN"])
-@pytest.mark.parametrize(
-    ("inside", "meanwhile"),
-    [
-        ("INSERT INTO `{}.runs` VALUES (1)", update),
-        ("INSERT INTO `{}.runs` VALUES (1)", truncate),
-        ("UPDATE `{}.runs` SET x = -1 WHERE TRUE", append),
-    ],
-)
-def test_a_transaction_commits_while_others_change_its_table(
-    tables: Server, begin: str, inside: str, meanwhile: Callable[[Server], None]
+#: A transaction, what is done beside it again and again, and the rows after so many times.
+BESIDE: list[tuple[str, Callable[[Server], None], Callable[[int], list[int]]]] = [
+    ("BEGIN; INSERT INTO `{}.runs` VALUES (1)", update, lambda times: [101, 100 * times]),
+    ("BEGIN TRANSACTION; INSERT INTO `{}.runs` VALUES (1)", update, lambda times: [101, 100 * times]),
+    ("BEGIN TRANSACTION; INSERT INTO `{}.runs` VALUES (1)", truncate, lambda _times: []),
+    ("BEGIN TRANSACTION; UPDATE `{}.runs` SET x = -1 WHERE TRUE", append, lambda times: [5, *[-1] * times]),
+]
+
+
+@pytest.mark.parametrize(("begun", "beside", "left"), BESIDE)
+def test_what_changes_a_transaction_s_table_beside_it_waits_for_its_commit(
+    server: Server, begun: str, beside: Callable[[Server], None], left: Callable[[int], list[int]]
 ) -> None:
-    long = "SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 3000)) a, UNNEST(GENERATE_ARRAY(1, 3000)) b WHERE a * b = 0"
-    job = tables.client.query(f"{begin}; {inside.format(D)}; {long}; COMMIT", job_retry=None)
-    while not job.done():
-        meanwhile(tables)
-    job.result()
+    """The last one began before the commit and ended after it."""
+    for rounds in (50, 200, 800):  # more, when the whole transaction came between two of those beside
+        create_tables(server)
+        idle = f"WHILE i < {rounds} DO SET i = i + 1; END WHILE"
+        script = f"DECLARE i INT64 DEFAULT 0; {begun}; {idle}; INSERT INTO `{D}.held` VALUES (1); COMMIT"
+        times, waited = 0, False
+        with ThreadPoolExecutor(1) as pool:  # an answer comes when a job has ended, or after a second
+            job = pool.submit(server.rows, script.format(D))
+            while not is_committed(server):
+                if job.done():
+                    job.result()  # raises the error with which it ended
+                beside(server)
+                times, waited = times + 1, is_committed(server)
+            job.result()
+        if waited:
+            found = server.rows(f"SELECT x FROM `{D}.runs` ORDER BY x")
+            assert found == [(x,) for x in sorted(left(times))]
+            return
+    pytest.fail("nothing began while the transaction was open")
+
+
+def is_committed(server: Server) -> bool:
+    return server.rows(f"SELECT COUNT(*) FROM `{D}.held`") == [(2,)]
 
 
 def test_a_transaction_that_a_session_leaves_open_blocks_nobody(tables: Server) -> None:
@@ -99,17 +123,22 @@ def test_a_cancelled_statement_stops_waiting(tables: Server) -> None:
     endless = tables.client.query(
         f"BEGIN TRANSACTION; INSERT INTO `{D}.held` VALUES (1); WHILE TRUE DO SELECT 1; END WHILE"
     )
-    stopped: dict[str, str] | None = None
-    while stopped is None:  # until the transaction has begun, the statement does not wait, and ends
+    stopped: list[dict[str, str]] = []
+
+    def one_is_stopped() -> bool:
+        """Until the transaction has begun, the statement does not wait, and ends."""
         waiting = tables.client.query(f"UPDATE `{D}.runs` SET x = 8 WHERE TRUE", job_retry=None)
         for _ in range(10):
             tables.rows("SELECT 1")
         waiting.cancel()
         with contextlib.suppress(GoogleAPICallError):
             waiting.result(timeout=60)
-        stopped = waiting.error_result
-    assert stopped["reason"] == "stopped"
-    assert "cancelled" in stopped["message"]
+        stopped.extend(filter(None, [waiting.error_result]))
+        return bool(stopped)
+
+    until(one_is_stopped, "a statement that waits")
+    assert stopped[0]["reason"] == "stopped"
+    assert "cancelled" in stopped[0]["message"]
     endless.cancel()
     with pytest.raises(Exception, match="cancelled"):
         endless.result(timeout=60)

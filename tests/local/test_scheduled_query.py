@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import pytest
 
 from local.control_plane.transfer_runs import ScheduledQuery
 from local.scheduled_query import QueryFailedError, run_as_job
+from tests.harness.waiting import until
 
 if TYPE_CHECKING:
     from declared.environment import Environment
@@ -29,6 +29,5 @@ def test_a_query_over_the_limit_is_cancelled_and_named(environment: Environment)
     ):
         run_as_job(str(environment.endpoint), query, timedelta(milliseconds=200))
     address = f"{environment.endpoint}/bigquery/v2/projects/{environment.project}/jobs/{job_id}"
-    while (job := httpx.get(address).json())["status"]["state"] != "DONE":
-        time.sleep(0.01)
-    assert job["status"]["errorResult"]["reason"] == "stopped"
+    until(lambda: httpx.get(address).json()["status"]["state"] == "DONE", "the end of the job")
+    assert httpx.get(address).json()["status"]["errorResult"]["reason"] == "stopped"

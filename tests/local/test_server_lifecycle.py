@@ -9,7 +9,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -19,6 +18,7 @@ import pytest
 from local import readiness
 from local.process import Server, running
 from tests.harness.checkout import REPOSITORY, free_port
+from tests.harness.waiting import until
 from tests.local.local_command import Done, LocalCommand
 
 if TYPE_CHECKING:
@@ -156,8 +156,7 @@ def test_a_killed_server_is_not_taken_for_a_running_one_and_lost_nothing(local: 
     leave_traces(local)
     os.kill(process, signal.SIGKILL)
     assert (local.data / "server.json").exists()
-    while running(local.data):  # the kernel may need a moment to release the lock
-        time.sleep(0.01)
+    until(lambda: not running(local.data), "the kernel to release the lock")
     assert local("status").returncode == 1
     assert local("env").returncode == 1
     assert local.up().pid != process

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import time
-from dataclasses import dataclass
+import select
 from typing import TYPE_CHECKING
 
 import pytest
 
 from local import process
-from tests.harness.checkout import copy_checkout
+from tests.harness.checkout import Checkout, copy_checkout
+from tests.harness.waiting import until
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -26,7 +25,8 @@ import os, pathlib, sys, time
 if "serve" in sys.orig_argv:
     folder = pathlib.Path(__file__).parent
     (folder / "held").touch()
-    while not (folder / "gate").exists():
+    end = time.monotonic() + 60
+    while not (folder / "gate").exists() and time.monotonic() < end:
         time.sleep(0.01)
     if (folder / "gate").read_text() == "fail":
         sys.stderr.write("the first start fails on purpose")
@@ -35,13 +35,13 @@ if "serve" in sys.orig_argv:
 """
 #: A server that has locked its folder and does not answer before the gate is open.
 HOLDS_THE_FOLDER = """
-import pathlib, sys, time
+import pathlib, sys
 from local import cli, server
+from tests.harness.waiting import until
 folder, create = pathlib.Path(sys.argv.pop()), server.create_bigquery_app
 def create_late(*arguments):
     (folder / "held").touch()
-    while not (folder / "gate").exists():
-        time.sleep(0.01)
+    until((folder / "gate").exists, "the gate")
     return create(*arguments)
 server.create_bigquery_app = create_late
 cli.app()
@@ -56,39 +56,15 @@ class Gate:
         (folder / "sitecustomize.py").write_text(HELD_UP)
 
     def wait_until_held(self, begun: subprocess.Popen[str]) -> None:
-        """Wait until a start has reached the gate."""
-        while not (self.folder / "held").exists():
-            assert begun.poll() is None, begun.communicate()
-            time.sleep(0.01)
+        """Wait until a start has come to the gate."""
+        until(lambda: (self.folder / "held").exists() or begun.poll() is not None, "a start at the gate")
+        assert begun.poll() is None, end_of(begun)
 
     def open(self, then: str = "") -> None:
         """Let it continue, or fail."""
         part = self.folder / "part"
         part.write_text(then)
         part.rename(self.folder / "gate")
-
-
-@dataclass(frozen=True)
-class Checkout:
-    """A copy of the repository, whose local environment has its own port."""
-
-    folder: Path
-
-    @property
-    def data(self) -> Path:
-        """The folder of everything that is kept."""
-        return self.folder / ".local"
-
-    def begin(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-        """Begin a Python process in it."""
-        return subprocess.Popen(
-            [".venv/bin/python", *arguments],
-            cwd=self.folder,
-            env={**os.environ, "EROS_ENV": "local", **variables},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +94,18 @@ def up(checkout: Checkout) -> Iterator[list[subprocess.Popen[str]]]:
     yield started
     for each in started:
         each.kill()
-        each.communicate()
+        end_of(each)
+
+
+def end_of(begun: subprocess.Popen[str]) -> tuple[str, str]:
+    """Wait for the end of a process; its two outputs."""
+    return begun.communicate(timeout=60)
 
 
 def wait_until_it_waits(begun: subprocess.Popen[str]) -> None:
     assert begun.stderr is not None
+    readable, _, _ = select.select([begun.stderr], [], [], 60)
+    assert readable, "it says nothing"
     assert begun.stderr.readline() == WAITS
 
 
@@ -134,7 +117,7 @@ def test_the_second_waits_and_says_the_same_as_the_first(
     up.append(second := checkout.begin("-m", "local", "up"))
     wait_until_it_waits(second)
     gate.open()
-    said = [each.communicate()[0] for each in (first, second)]
+    said = [end_of(each)[0] for each in (first, second)]
     assert [first.returncode, second.returncode] == [0, 0], said
     assert said[0].startswith("up at http://127.0.0.1:")
     assert said[0] == said[1]
@@ -148,9 +131,9 @@ def test_the_second_tries_itself_when_the_first_fails(
     up.append(second := checkout.begin("-m", "local", "up"))
     wait_until_it_waits(second)
     gate.open("fail")
-    assert first.communicate()[1] == "the first start fails on purpose\n"
+    assert end_of(first)[1] == "the first start fails on purpose\n"
     assert first.returncode == 2
-    said, problem = second.communicate()
+    said, problem = end_of(second)
     assert second.returncode == 0, problem
     assert said.startswith("up at http://127.0.0.1:")
 
@@ -167,6 +150,6 @@ def test_a_start_waits_for_a_server_that_has_the_folder_open_and_does_not_answer
     up.append(second := checkout.begin("-m", "local", "up"))
     wait_until_it_waits(second)
     gate.open()
-    said, problem = second.communicate()
+    said, problem = end_of(second)
     assert (second.returncode, said) == (0, f"up at http://127.0.0.1:{port[1]}\n"), problem
     assert json.loads((checkout.data / "server.json").read_text())["pid"] == server.pid

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from google.client import NO_RETRY
+from tests.harness.client import connect
 from verification.results import Status
 from verification.running import verify
 
@@ -39,11 +39,7 @@ def test_every_suite_can_run_without_a_dataset(environment: Environment) -> None
 def test_everything_missing_is_reported_together(environment: Environment) -> None:
     """Eight objects are missing, a ninth lacks a column and has one of another type; extra columns are fine."""
     partly = environment.model_copy(update={"dataset": "partly"})
-    client = bigquery.Client(
-        project=partly.project,
-        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
-        client_options={"api_endpoint": partly.endpoint},
-    )
+    client = connect(str(partly.endpoint), partly.project)
     client.create_dataset("partly", timeout=30)
     fields = "caption_id STRING, caption_text STRING, price_tier STRING, has_urgency BOOL, remark STRING"
     client.query_and_wait(f"CREATE TABLE `{partly.project}.partly.captions` ({fields})", job_retry=NO_RETRY)
@@ -58,11 +54,7 @@ def test_everything_missing_is_reported_together(environment: Environment) -> No
 
 def test_another_location(environment: Environment) -> None:
     there = environment.model_copy(update={"dataset": "elsewhere"})
-    client = bigquery.Client(
-        project=there.project,
-        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
-        client_options={"api_endpoint": there.endpoint},
-    )
+    client = connect(str(there.endpoint), there.project)
     dataset = bigquery.Dataset(f"{there.project}.elsewhere")
     dataset.location = "EU"
     client.create_dataset(dataset)
