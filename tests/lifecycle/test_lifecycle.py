@@ -82,7 +82,7 @@ def test_the_plan_after_a_deploy_is_empty(checkout: Checkout) -> None:
 def test_the_doctor_finds_nothing_after_a_deploy(checkout: Checkout) -> None:
     printed = checkout.python("verification", "doctor", "--env", "local")
     assert "problems found: 0" in printed
-    assert "03:05 P" in printed
+    assert all(schedule.name in printed for schedule in all_schedules())
 
 
 def test_previews_exist_next_to_it_and_are_deleted_without_a_trace(checkout: Checkout) -> None:
@@ -171,9 +171,8 @@ def test_existing_objects_are_adopted_not_recreated(checkout: Checkout) -> None:
     adoption = json.loads(checkout.python("operations", "adopt").partition("\n}\n")[0] + "}")
     assert sum(map(len, adoption.values())) == declared(checkout)
     plan = checkout.make("plan")
-    assert len(re.findall(r"^Plan: \d+ to import, 0 to add, \d+ to change, 0 to destroy", plan, re.MULTILINE)) == 5, (
-        plan
-    )
+    plans = re.findall(r"^Plan: \d+ to import, 0 to add, \d+ to change, 0 to destroy", plan, re.MULTILINE)
+    assert len(plans) == len(PARTS), plan
     assert "must be replaced" not in plan
     assert "adopted" in checkout.make("deploy")
     kept = f"SELECT COUNT(*) FROM `{table('lock_sweep_log')}` WHERE sweep_id = 'kept'"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from declared.alerts import ALERTS
 from declared.loading import load_environment
+from declared.names import SYSTEM, schedule_display_name
 from declared.roles import TOKEN_MINTER
 from tests.mutations.change import (
     VIEW,
@@ -38,11 +39,21 @@ from tests.mutations.change import (
     with_argument,
 )
 from tests.mutations.mutation import Mutation
-from tests.mutations.statements import DAILY, YEAR, alert_row, holiday_row, recreated, run_row, stats_rows
+from tests.mutations.statements import (
+    DAILY,
+    NO_HOLIDAYS,
+    WITHOUT_ZONE,
+    alert_row,
+    holiday_row,
+    recreated,
+    run_row,
+    stats_rows,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from declared.alerts import Alert
     from tests.harness.deployed import Deployed
 
 #: Suites that ask the APIs alone; the suites of rows, by table, where it is not monitoring.
@@ -54,9 +65,6 @@ STRANGER = "user:stranger@example.com"
 SWEEP, SEED, UPDATE = "sweep_expired_caption_locks", "seed_holiday_calendar", "update_caption_performance"
 LOCAL = load_environment("local")
 TRANSFER_SERVICE = "bigquerydatatransfer.googleapis.com"
-BY_NAME = {alert.name: alert for alert in ALERTS}
-FAILED, SILENT = BY_NAME["scheduled_query_failed"], BY_NAME["scheduled_queries_silent"]
-DEBUG = {"conditions": [{"displayName": FAILED.display_name, "conditionMatchedLog": {"filter": "severity=DEBUG"}}]}
 LABELS = {"system": "eros", "component": "automation", "retention": "90d"}
 
 
@@ -149,6 +157,27 @@ def partitioned(kind: str, milliseconds: int | None) -> dict[str, Any]:
     return {"timePartitioning": {"type": kind, "field": "sweep_time", **expiry}}
 
 
+def of_alerts(alerts: Iterable[Alert]) -> tuple[Mutation, ...]:
+    """Defects of the alerts, which are found by name wherever they are in the list."""
+    by_name = {alert.name: alert for alert in alerts}
+    failed, silent = by_name["scheduled_query_failed"], by_name["scheduled_queries_silent"]
+    debug = {"conditions": [{"displayName": failed.display_name, "conditionMatchedLog": {"filter": "severity=DEBUG"}}]}
+    return (
+        definition("an alert policy is disabled", failed.name, policy_changed(failed.display_name, {"enabled": False})),
+        definition("an alert policy looks for something else", failed.name, policy_changed(failed.display_name, debug)),
+        definition(
+            "an alert policy notifies nobody",
+            silent.name,
+            policy_changed(silent.display_name, {"notificationChannels": []}),
+        ),
+        definition("an alert policy is deleted", silent.name, policy_deleted(silent.display_name)),
+        definition(
+            "alerts go to another address", failed.name, channel_changed({"labels": {"email_address": "x@example.com"}})
+        ),
+        definition("an undeclared alert policy of this system", "by hand", policy_added("by hand", {"system": "eros"})),
+    )
+
+
 DEFECTS: tuple[Mutation, ...] = (
     # routines
     routine("a function is a constant", "wilson_sample", lambda r: {**r, "definitionBody": "0.5"}),
@@ -180,7 +209,7 @@ DEFECTS: tuple[Mutation, ...] = (
         lambda r: replaced("p_lookback_days", "p_days", with_argument(1, {"name": "p_days"}, r)),
     ),
     body("a sweep of another day", SWEEP, "days_past > 7", "days_past > 8"),
-    body("a clock without its zone", SWEEP, "CURRENT_DATE('America/Los_Angeles')", "CURRENT_DATE()"),
+    body("a clock without its zone", SWEEP, *WITHOUT_ZONE),
     body("a breaker that never trips", DAILY, "v_failed_in_a_row >= 5", "v_failed_in_a_row >= 5000"),
     body("a division by zero", SWEEP, "SAFE_DIVIDE", "IEEE_DIVIDE"),
     body("a lease that is not requested", "begin_job_run", "held.expires_at > v_started_at", "FALSE"),
@@ -286,7 +315,9 @@ DEFECTS: tuple[Mutation, ...] = (
         schedule_patched(DAILY, {}, account="other@elsewhere.iam.gserviceaccount.com"),
     ),
     definition("a schedule is deleted", UPDATE, schedule_deleted(UPDATE)),
-    definition("a schedule exists twice", SWEEP, schedule_added(SWEEP, f"eros {SWEEP}", "SELECT 1")),
+    definition(
+        "a schedule exists twice", SWEEP, schedule_added(SWEEP, schedule_display_name(SYSTEM, SWEEP), "SELECT 1")
+    ),
     definition(
         "an undeclared schedule runs our procedure",
         "nightly cleaning",
@@ -308,19 +339,7 @@ DEFECTS: tuple[Mutation, ...] = (
     policy("a grant with a condition", partial(conditional, "roles/bigquery.jobUser")),
     policy("reads are not logged", partial(not_audited, "DATA_READ"), "auditConfigs"),
     policy("a member is not logged", exempted, "auditConfigs"),
-    # alerts
-    definition("an alert policy is disabled", FAILED.name, policy_changed(FAILED.display_name, {"enabled": False})),
-    definition("an alert policy looks for something else", FAILED.name, policy_changed(FAILED.display_name, DEBUG)),
-    definition(
-        "an alert policy notifies nobody",
-        SILENT.name,
-        policy_changed(SILENT.display_name, {"notificationChannels": []}),
-    ),
-    definition("an alert policy is deleted", SILENT.name, policy_deleted(SILENT.display_name)),
-    definition(
-        "alerts go to another address", FAILED.name, channel_changed({"labels": {"email_address": "x@example.com"}})
-    ),
-    definition("an undeclared alert policy of this system", "by hand", policy_added("by hand", {"system": "eros"})),
+    *of_alerts(ALERTS),
     # data
     rows(
         "a holiday twice",
@@ -330,7 +349,7 @@ DEFECTS: tuple[Mutation, ...] = (
     rows(
         "no holidays of the next year",
         "holiday_calendar",
-        f"DELETE FROM `{{d}}.holiday_calendar` WHERE EXTRACT(YEAR FROM holiday_date) = {YEAR} + 1",
+        NO_HOLIDAYS,
     ),
     rows(
         "a holiday's factor above 1",

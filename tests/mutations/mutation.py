@@ -12,11 +12,13 @@ from verification.running import verify
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from declared.environment import Environment
     from tests.harness.deployed import Deployed
     from tests.mutations.change import Change
     from verification.results import Report, Result
 
 Found = dict["Mutation", list["Result"]]
+COULD_NOT_RUN = {Status.ERROR, Status.DENIED}
 #: Suites that query the rows of different tables.
 QUERIES_OF_ROWS = {"integrity", "monitoring", "caption_keys"}
 
@@ -35,9 +37,17 @@ class Mutation:
     suites: tuple[str, ...]
     before_a_plan: bool = False
 
-    def is_named_by(self, result: Result) -> bool:
-        """Whether a result is about the named object or a part of it; any result where no object is named."""
-        return not self.named or self.named in {result.object, result.object.partition(".")[0]}
+    def is_named_by(self, result: Result, environment: Environment) -> bool:
+        """Whether a result is about the named object or a part of it; any result where no object is named.
+
+        A check that could not run is filed under the dataset or the project when nothing tells what stopped it; then
+        it names neither.
+        """
+        if not self.named:
+            return True
+        if result.status in COULD_NOT_RUN and result.object in {environment.dataset, environment.project}:
+            return False
+        return self.named in {result.object, result.object.partition(".")[0]}
 
 
 def batches(mutations: Iterable[Mutation]) -> list[tuple[Mutation, ...]]:
@@ -81,14 +91,26 @@ def caught(system: Deployed, before: Report, batch: Sequence[Mutation]) -> Found
 
 
 def look(system: Deployed, before: Report, batch: Sequence[Mutation], suites: Sequence[str]) -> Found:
-    """Apply a batch once and attribute the results of some suites; without suites, of a run of all."""
+    """Apply a batch once and attribute the results of some suites; without suites, of a run of all.
+
+    Raises:
+        AssertionError: afterwards the system is not as it was before.
+    """
     with ExitStack() as stack:
         for mutation in batch:
             stack.enter_context(mutation.change.apply(system))
-        results = verify(system.environment, suites).results
-    not_green = {_key(result) for result in before.results if _is_bad(result)}
-    bad = [result for result in results if _is_bad(result) and _key(result) not in not_green]
-    return {mutation: [result for result in bad if mutation.is_named_by(result)] for mutation in batch}
+        bad = _not_green(verify(system.environment, suites), before)
+    left = _not_green(verify(system.environment, suites), before)
+    assert not left, f"left by {', '.join(mutation.title for mutation in batch)}: {left}"
+    return {
+        mutation: [result for result in bad if mutation.is_named_by(result, system.environment)] for mutation in batch
+    }
+
+
+def _not_green(now: Report, before: Report) -> list[Result]:
+    """The bad results that were not bad before."""
+    known = {_key(result) for result in before.results if _is_bad(result)}
+    return [result for result in now.results if _is_bad(result) and _key(result) not in known]
 
 
 def _is_bad(result: Result) -> bool:

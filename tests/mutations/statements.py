@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from tests.harness.client import TODAY
+
 DAILY = "run_daily_automation"
-YEAR = "EXTRACT(YEAR FROM CURRENT_DATE('America/Los_Angeles'))"
+YEAR = f"EXTRACT(YEAR FROM {TODAY})"
+#: A body's text, and the same on UTC's date.
+WITHOUT_ZONE = (TODAY, "CURRENT_DATE()")
+NO_HOLIDAYS = f"DELETE FROM `{{d}}.holiday_calendar` WHERE EXTRACT(YEAR FROM holiday_date) = {YEAR} + 1"
 
 
 def run_row(status: str, minutes_ago: int, job: str = DAILY, error: str = "NULL", ended: bool = True) -> str:

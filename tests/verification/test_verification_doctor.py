@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import CliRunner
 
 from google.client import GoogleApi, NotPermittedError, RequestRefusedError
+from catalog.zone import LOS_ANGELES
+from declared.schedules import all_schedules, next_due
+from tests.harness.client import TODAY
 from tests.mutations.change import (
     Change,
     body_replaced,
@@ -21,7 +25,7 @@ from tests.mutations.change import (
     schedule_ran,
 )
 from tests.mutations.defects import SWEEP, UPDATE
-from tests.mutations.statements import DAILY, YEAR, alert_row, run_row, stats_rows
+from tests.mutations.statements import DAILY, NO_HOLIDAYS, WITHOUT_ZONE, alert_row, run_row, stats_rows
 from verification import __main__ as command_line
 from verification import doctor
 from verification.doctor import CASES, Case, Diagnosis, examine
@@ -50,11 +54,11 @@ def breaker_tripped(system: Deployed) -> Iterator[None]:
 
 LOCK = (
     "INSERT INTO `{d}.active_caption_assignments` (page_name, caption_id, scheduled_send_date, is_active, assigned_at) "
-    "VALUES ('page', 1, DATE_SUB(CURRENT_DATE('America/Los_Angeles'), INTERVAL 2 DAY), TRUE, CURRENT_TIMESTAMP())"
+    f"VALUES ('page', 1, DATE_SUB({TODAY}, INTERVAL 2 DAY), TRUE, CURRENT_TIMESTAMP())"
 )
 QUEUE = (
     "INSERT INTO `{d}.schedule_generation_queue` (page_name, execution_date, queued_at, status) VALUES "
-    "('page', DATE_SUB(CURRENT_DATE('America/Los_Angeles'), INTERVAL 2 DAY), "
+    f"('page', DATE_SUB({TODAY}, INTERVAL 2 DAY), "
     "TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 30 HOUR), 'PENDING')"
 )
 LEASE = (
@@ -65,8 +69,6 @@ KEY = (
     "UPDATE `{d}.caption_bank` SET caption_key = 'other' "
     "WHERE caption_id = (SELECT MIN(caption_id) FROM `{d}.caption_bank`)"
 )
-NO_HOLIDAYS = f"DELETE FROM `{{d}}.holiday_calendar` WHERE EXTRACT(YEAR FROM holiday_date) = {YEAR} + 1"
-ZONE = ("CURRENT_DATE('America/Los_Angeles')", "CURRENT_DATE()")
 
 #: A problem, its cause, and parts of the evidence and of the remedy that are shown.
 PROBLEMS: list[Problem] = [
@@ -85,7 +87,7 @@ PROBLEMS: list[Problem] = [
     ),
     ("breaker", breaker_tripped(), "creator_o'neil", "run_daily_automation`(DATE '2026-01-05');"),
     ("calendar", rows_changed("holiday_calendar", NO_HOLIDAYS), "0", "seed_holiday_calendar`(2025"),
-    ("time_zone", body_replaced(SWEEP, *ZONE), SWEEP, "make deploy"),
+    ("time_zone", body_replaced(SWEEP, *WITHOUT_ZONE), SWEEP, "make deploy"),
     ("stuck_runs", rows_changed("etl_job_runs", run_row("RUNNING", 45, ended=False)), "45", "run-schedules"),
     ("held_leases", rows_changed("leases", LEASE), "gone", "SET holder = NULL"),
     (
@@ -180,14 +182,15 @@ def test_the_command_shows_rows_commands_and_next_times(well: Deployed, monkeypa
     assert outcome.exit_code == 1
     assert "stored caption keys differ" in outcome.stdout
     assert "→ UPDATE `eros-local.eros_scheduling_brain.caption_bank`" in outcome.stdout
-    assert "03:05 P" in outcome.stdout, "the daily run's next time, in Los Angeles"
+    (daily,) = (schedule for schedule in all_schedules() if schedule.name == DAILY)
+    assert f"{next_due(daily, datetime.now(UTC)).astimezone(LOS_ANGELES):%H:%M} P" in outcome.stdout
 
 
 def test_json_and_exit_code_of_a_healthy_system(well: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = run(well, monkeypatch, "--format", "json")
     assert outcome.exit_code == 0, outcome.output
     document = json.loads(outcome.stdout)
-    assert [schedule["state"] for schedule in document["schedules"]] == ["enabled"] * 4
+    assert [schedule["state"] for schedule in document["schedules"]] == ["enabled"] * len(all_schedules())
 
 
 def test_a_problem_that_is_partly_unknown_is_counted_once(well: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
