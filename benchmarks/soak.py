@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 from scipy import stats
 
 from benchmarks.client import COUNT, QUERIES, SELECT, VIEW, QueryFailedError, ask, connect, fill, repeated
-from catalog.zone import LOS_ANGELES, ZONE
+from catalog.model import EVERY_HOUR
+from catalog.zone import LOS_ANGELES
 from declared.schedules import all_schedules
 from local.control_plane.transfer_runs import ScheduledQuery
 from local.scheduled_query import run_as_job
 from tests.harness.checkout import REPOSITORY
+from tests.harness.client import TODAY
 from tests.harness.embedded import Embedded, Started, embedded
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 #: Simulated days begin at midnight in Los Angeles.
 FIRST_DAY = datetime(2026, 1, 5, tzinfo=LOS_ANGELES)
-EVERY_HOUR = tuple(range(24))
 #: From this day on the days are alike: as many messages are deleted as inserted.
 SETTLED = 8
 CALLS_A_DAY = 15
@@ -50,7 +51,7 @@ NEW_DAY = (
       (page_name, caption_id, caption_text, assigned_date, scheduled_send_date, price_tier, is_active, assigned_at,
        assignment_key, schedule_id)
     SELECT FORMAT('creator_%02d', MOD(n, 5)), 100 + n, FORMAT('New today: offer %d for subscribers', 100 + n),
-      CURRENT_DATE('{zone}'), DATE_ADD(CURRENT_DATE('{zone}'), INTERVAL MOD(n, 3) DAY),
+      {today}, DATE_ADD({today}, INTERVAL MOD(n, 3) DAY),
       'mid', TRUE, CURRENT_TIMESTAMP(), FORMAT('day {day} lock %d', n), 'schedule {day}'
     FROM UNNEST(GENERATE_ARRAY(1, 10)) AS n""",
     """DELETE FROM `{d}.active_caption_assignments`
@@ -113,7 +114,7 @@ def soak(
 
     Args:
         days: how many days.
-        hours: the hours in Los Angeles at which scheduled queries run; the guarded ones work at 0, 3, 6, 12 and 18.
+        hours: the hours in Los Angeles at which scheduled queries run; a guarded one works at its own only.
         checkout: whose server it is.
         each_day: called with the figures of each day at its end.
         calls: how often each query is timed at the end of a day.
@@ -129,7 +130,7 @@ def soak(
             midnight = FIRST_DAY + timedelta(days=number - 1)
             server.set_clock(midnight)
             for statement in NEW_DAY:
-                server.job(statement.replace("{day}", str(number)).replace("{zone}", ZONE))
+                server.job(statement.replace("{day}", str(number)).replace("{today}", TODAY))
             for hour in hours:
                 moment = midnight.replace(hour=hour)
                 server.set_clock(moment.replace(minute=30))

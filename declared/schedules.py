@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from catalog.findings import CatalogError, Finding
 from catalog.loading import load_catalog
 from catalog.model import EVERY_HOUR
-from catalog.zone import LOS_ANGELES
+from catalog.zone import DAYS_PER_YEAR, LOS_ANGELES
 from declared.names import SYSTEM, schedule_display_name
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ MINUTES = {
 DAYS_OF_YEAR = {"seed_holiday_calendar": (1, 1)}
 #: How long a run may take: an older one counts as stuck, and nobody waits longer for one.
 LONGEST_RUN = timedelta(minutes=30)
-DAYS_A_MONTH = 365.25 / 12
+DAYS_A_MONTH = DAYS_PER_YEAR / 12
 #: Any year: a yearly query's day must be one that is in standard time every year, or its UTC hour would move.
 SOME_YEAR = 2026
 

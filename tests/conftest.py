@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from catalog.zone import LOS_ANGELES
 from tests.harness.deployed import Deployed, embedded_environment, fill_deployed
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from declared.environment import Environment
+
+# the same examples each time, whatever the machine is busy with; a fixture may serve several examples
+settings.register_profile(
+    "repository",
+    derandomize=True,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("repository")
 
 #: The folders that take longest come first, so that all workers end at about the same time.
 FIRST = ("tests/lifecycle/", "tests/sql/", "tests/operations/", "tests/verification/", "tests/local/")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from catalog.model import Table
 from catalog.rules.base import Example
 from catalog.zetasql import span
+from catalog.zone import DAYS_PER_YEAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,6 @@ LABEL = re.compile(r"(?P<number>\d+)(?P<unit>[dy])|(?P<never>none)")
 PHRASE = re.compile(
     r"\bexpires? (?:after )?(?P<number>\d+) (?P<unit>day|year)s?\b|\b(?P<never>never expires?)\b", re.IGNORECASE
 )
-DAYS_PER_YEAR = 365.25
 
 
 RIGHT = (

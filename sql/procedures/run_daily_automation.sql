@@ -1,4 +1,4 @@
--- The day's work for every creator: report, saturation, queue; then the sweep. Daily at 03:05, 30 minutes at most.
+-- The day's work for every creator: report, saturation, queue; then the sweep. Once a day, 30 minutes at most.
 --
 -- Inputs:     the Los Angeles day; NULL is a clear error. Creators are the pages with a message in the 30 days before it.
 -- Guarantees: all creators are done in a constant number of statements. When that fails each is done alone, in the order

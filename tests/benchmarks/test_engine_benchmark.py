@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.soak import SETTLED, DayFigures, growths, judge, soak
+from declared.schedules import all_schedules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,9 +82,15 @@ def test_too_few_settled_days_are_not_judged() -> None:
     assert judge(growing[:9], settled=5) != []
 
 
+def daily_hours() -> tuple[int, ...]:
+    """The hours of the daily run."""
+    (daily,) = (schedule for schedule in all_schedules() if schedule.name == "run_daily_automation")
+    return daily.hours_la
+
+
 def test_a_soak_runs_the_schedules_and_measures_each_day() -> None:
     """That files and jobs level off is tested without a server in test_engine_maintenance.py, and below."""
-    first, second = soak(2, hours=(3,), calls=1)
+    first, second = soak(2, daily_hours(), calls=1)
     assert (first.day, second.day) == (1, 2)
     assert first.jobs < second.jobs
     assert first.kept_rows < second.kept_rows
@@ -93,7 +100,7 @@ def test_a_soak_runs_the_schedules_and_measures_each_day() -> None:
 @pytest.mark.long
 def test_a_server_levels_off_after_a_week() -> None:
     """Days of one hour each: the one at which most of the scheduled queries work."""
-    days = soak(12, hours=(3,), calls=1)
+    days = soak(12, daily_hours(), calls=1)
     settled, last = days[SETTLED - 1], days[-1]
     # without maintenance there would be half as many again; a round may be running when they are counted
     assert last.files <= 1.25 * settled.files

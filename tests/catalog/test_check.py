@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
 from catalog import cache, load_catalog
 from catalog import check as checking
+from catalog.__main__ import app
 from catalog.check import check, results_of
 from catalog.files import SQL, read_files
 
@@ -249,6 +251,5 @@ def test_a_missing_folder_cannot_be_checked() -> None:
 
 
 def test_the_rules_command_prints_the_page() -> None:
-    command = [sys.executable, "-m", "catalog", "rules"]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    done = CliRunner().invoke(app, ["rules"])
     assert done.stdout == (REPOSITORY / "docs" / "house-rules.md").read_text(encoding="utf-8")

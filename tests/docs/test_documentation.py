@@ -19,7 +19,6 @@ from typer.testing import CliRunner
 
 from catalog import __main__ as catalog_commands
 from catalog import load_catalog
-from catalog.rules import ALL_RULES
 from declared.alerts import ALERTS
 from declared.environment import json_schema
 from declared.loading import load_environment
@@ -295,11 +294,6 @@ def test_every_case_of_the_doctor_and_every_alert_is_documented() -> None:
     assert set(CASES) <= rows(page)
     text = page.read_text(encoding="utf-8")
     assert [alert.name for alert in ALERTS if f"| {alert.title} |" not in text] == []
-
-
-def test_every_house_rule_is_documented() -> None:
-    page = (DOCS / "house-rules.md").read_text(encoding="utf-8")
-    assert [rule.name for rule in ALL_RULES if not re.search(rf"(?<![\w-]){rule.name}(?![\w-])", page)] == []
 
 
 def test_there_are_twenty_recipes_each_with_files_and_commands() -> None:

@@ -6,11 +6,8 @@ The tests of this module are one story: each begins where the one before it ende
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -20,14 +17,13 @@ from rich.console import Console
 from declared.loading import load_environment
 from operations.deploy.bootstrap import Workspace, _apply, bootstrap
 from operations.deploy.steps import StepFailedError
-from tests.harness.checkout import copy_checkout, free_port
+from tests.harness.checkout import REPOSITORY, Checkout, copy_checkout, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from declared.environment import Environment
-
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
 SETTINGS = """
 project: eros-rehearsal
 project_number: 500000000005
@@ -45,43 +41,21 @@ STATE = "o/eros%2Feros-rehearsal-bootstrap%2Fdefault.tfstate"
 POOL = "projects/500000000005/locations/global/workloadIdentityPools/github"
 
 
-@dataclass(frozen=True)
-class Checkout:
-    """A copy of the repository with an embedded environment whose state belongs in a bucket."""
-
-    folder: Path
-    endpoint: str
-
-    def run(self, *arguments: str, expect: int = 0) -> str:
-        """Run a module of the repository there; both of its outputs together."""
-        done = subprocess.run(
-            [sys.executable, "-m", *arguments],
-            cwd=self.folder,
-            env={**os.environ, "EROS_ENV": "rehearsal", "COLUMNS": "160"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert done.returncode == expect, done.stdout
-        return done.stdout
+class Rehearsal(Checkout):
+    """A checkout with an embedded environment whose state belongs in a bucket."""
 
     def bootstrap(self, *options: str) -> str:
         """Run the bootstrap without being asked."""
-        return self.run("operations", "bootstrap", "--auto-approve", *options)
+        return self.python("operations", "bootstrap", "--auto-approve", *options)
 
     def storage(self, method: str, path: str) -> Any:
         """Call Cloud Storage below the bucket by hand."""
-        answer = httpx.request(method, f"{self.endpoint}/storage/v1/b/eros-rehearsal-state/{path}")
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
+        return self.api(f"storage/v1/b/eros-rehearsal-state/{path}", method)
 
     @property
     def local_state(self) -> Path:
         """Where the state is until it is moved."""
-        return self.folder / ".local" / "state" / "eros-rehearsal-bootstrap.tfstate"
+        return self.state / "eros-rehearsal-bootstrap.tfstate"
 
     def kept(self) -> set[str]:
         """The types of resource that the state in the bucket knows."""
@@ -89,21 +63,21 @@ class Checkout:
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    copy = Checkout(copy_checkout(tmp_path_factory.mktemp("bootstrap")), f"http://127.0.0.1:{free_port()}")
-    settings = SETTINGS.format(endpoint=copy.endpoint)
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    copy = Rehearsal(copy_checkout(tmp_path_factory.mktemp("bootstrap")), "rehearsal")
+    settings = SETTINGS.format(endpoint=f"http://127.0.0.1:{free_port()}")
     (copy.folder / "environments" / "rehearsal.yaml").write_text(settings)
     yield copy
-    copy.run("local", "down")
+    copy.python("local", "down")
 
 
-def test_nothing_changes_without_an_answer(checkout: Checkout) -> None:
+def test_nothing_changes_without_an_answer(checkout: Rehearsal) -> None:
     """Standard input is closed here, so the question has no answer."""
-    checkout.run("operations", "bootstrap", expect=2)
+    checkout.python("operations", "bootstrap", expect=2)
     assert httpx.get(f"{checkout.endpoint}/storage/v1/b/eros-rehearsal-state").status_code == 404
 
 
-def test_from_nothing_to_a_state_in_its_own_bucket(checkout: Checkout) -> None:
+def test_from_nothing_to_a_state_in_its_own_bucket(checkout: Rehearsal) -> None:
     printed = checkout.bootstrap()
     assert "State moved into gs://eros-rehearsal-state" in printed
     assert {"google_storage_bucket", "google_iam_workload_identity_pool_provider"} < checkout.kept()
@@ -118,13 +92,13 @@ def test_from_nothing_to_a_state_in_its_own_bucket(checkout: Checkout) -> None:
         assert f"  {line}\n" in printed
 
 
-def test_a_second_run_changes_nothing(checkout: Checkout) -> None:
+def test_a_second_run_changes_nothing(checkout: Rehearsal) -> None:
     printed = checkout.bootstrap()
     assert "no changes" in printed
     assert "State moved" not in printed
 
 
-def test_the_next_run_finishes_one_that_was_interrupted_before_the_state_was_moved(checkout: Checkout) -> None:
+def test_the_next_run_finishes_one_that_was_interrupted_before_the_state_was_moved(checkout: Rehearsal) -> None:
     checkout.local_state.parent.mkdir(exist_ok=True)
     checkout.local_state.write_text(json.dumps(checkout.storage("GET", f"{STATE}?alt=media")))
     checkout.storage("DELETE", STATE)
@@ -135,7 +109,7 @@ def test_the_next_run_finishes_one_that_was_interrupted_before_the_state_was_mov
     assert not checkout.local_state.exists()
 
 
-def test_a_lost_state_is_recreated_from_the_existing_objects(checkout: Checkout) -> None:
+def test_a_lost_state_is_recreated_from_the_existing_objects(checkout: Rehearsal) -> None:
     checkout.storage("DELETE", STATE)
     printed = checkout.bootstrap("--adopt")
     assert "5 adopted" in printed

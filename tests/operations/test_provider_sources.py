@@ -37,7 +37,7 @@ VERSION = provider_version()
 
 
 @dataclass(frozen=True)
-class Checkout:
+class TerraformWrapper:
     """The wrapper of Terraform in its own checkout, and next to it a mirror with a provider that nobody runs."""
 
     folder: Path
@@ -99,25 +99,25 @@ class Checkout:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
+def checkout(tmp_path: Path) -> TerraformWrapper:
     """A checkout with the two scripts, and a mirror with the provider."""
     (tmp_path / "operations").mkdir()
     for script in ("terraform.sh", "tools.sh"):
         shutil.copy2(REPOSITORY / "operations" / script, tmp_path / "operations" / script)
     (tmp_path / ".venv").symlink_to(sys.prefix)
-    made = Checkout(tmp_path)
+    made = TerraformWrapper(tmp_path)
     made.publish("the reviewed provider")
     return made
 
 
-def test_a_mirror_needs_no_registry_and_the_lock_is_kept(checkout: Checkout) -> None:
+def test_a_mirror_needs_no_registry_and_the_lock_is_kept(checkout: TerraformWrapper) -> None:
     done = checkout.init("warehouse")
     assert done.returncode == 0, done.stdout
     assert PROVIDER in checkout.lock.read_text()
     assert f'version     = "{VERSION}"' in checkout.lock.read_text()
 
 
-def test_an_implied_mirror_in_the_home_folder_works_too(checkout: Checkout) -> None:
+def test_an_implied_mirror_in_the_home_folder_works_too(checkout: TerraformWrapper) -> None:
     home = checkout.folder / "home"
     checkout.publish("the reviewed provider", home / ".terraform.d" / "plugins")
     done = checkout.init("warehouse", HOME=str(home))
@@ -125,7 +125,7 @@ def test_an_implied_mirror_in_the_home_folder_works_too(checkout: Checkout) -> N
     assert checkout.lock.exists()
 
 
-def test_another_archive_of_the_same_version_is_refused(checkout: Checkout) -> None:
+def test_another_archive_of_the_same_version_is_refused(checkout: TerraformWrapper) -> None:
     assert checkout.init("warehouse").returncode == 0
     kept = checkout.lock.read_text()
     checkout.publish("a tampered provider")
@@ -137,7 +137,7 @@ def test_another_archive_of_the_same_version_is_refused(checkout: Checkout) -> N
     assert checkout.lock.read_text() == kept
 
 
-def test_a_tampered_plugin_cache_is_not_used(checkout: Checkout) -> None:
+def test_a_tampered_plugin_cache_is_not_used(checkout: TerraformWrapper) -> None:
     assert checkout.init("warehouse").returncode == 0
     (cached,) = checkout.cache.rglob("terraform-provider-google_*")
     cached.write_text("a tampered provider")
@@ -147,7 +147,7 @@ def test_a_tampered_plugin_cache_is_not_used(checkout: Checkout) -> None:
     assert provider.read_text() == "the reviewed provider"
 
 
-def test_without_the_kept_lock_a_stack_s_own_lock_does_not_count(checkout: Checkout) -> None:
+def test_without_the_kept_lock_a_stack_s_own_lock_does_not_count(checkout: TerraformWrapper) -> None:
     """Deleting the kept lock accepts the archive that is there now."""
     assert checkout.init("warehouse").returncode == 0
     kept = checkout.lock.read_text()
@@ -158,7 +158,7 @@ def test_without_the_kept_lock_a_stack_s_own_lock_does_not_count(checkout: Check
     assert checkout.lock.read_text() != kept
 
 
-def test_a_second_stack_takes_the_provider_from_the_plugin_cache(checkout: Checkout) -> None:
+def test_a_second_stack_takes_the_provider_from_the_plugin_cache(checkout: TerraformWrapper) -> None:
     assert checkout.init("warehouse").returncode == 0
     checkout.publish("a tampered provider")
     done = checkout.init("routines")
@@ -166,7 +166,7 @@ def test_a_second_stack_takes_the_provider_from_the_plugin_cache(checkout: Check
     assert "from the shared cache directory" in done.stdout
 
 
-def test_the_caller_s_plugin_cache_is_used(checkout: Checkout) -> None:
+def test_the_caller_s_plugin_cache_is_used(checkout: TerraformWrapper) -> None:
     own = checkout.folder / "own"
     assert checkout.init("warehouse", TF_PLUGIN_CACHE_DIR=str(own)).returncode == 0
     assert list(own.rglob("terraform-provider-google_*"))
@@ -179,21 +179,21 @@ def test_the_caller_s_plugin_cache_is_used(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "link to nothing"])
-def test_the_checkouts_plugin_cache_is_optional(checkout: Checkout, kind: str) -> None:
+def test_the_checkouts_plugin_cache_is_optional(checkout: TerraformWrapper, kind: str) -> None:
     place = checkout.folder / ".cache"
     place.symlink_to("nothing") if kind == "link to nothing" else place.write_text("")
     done = checkout.init("warehouse")
     assert done.returncode == 0, done.stdout
 
 
-def test_a_running_provider_is_neither_locked_nor_installed(checkout: Checkout) -> None:
+def test_a_running_provider_is_neither_locked_nor_installed(checkout: TerraformWrapper) -> None:
     done = checkout.init("warehouse", TF_REATTACH_PROVIDERS="{}", EROS_TERRAFORM="env")
     assert "TF_PLUGIN_CACHE_DIR" not in done.stdout
     assert not checkout.lock.exists()
     assert not checkout.cache.exists()
 
 
-def test_a_failed_init_keeps_its_exit_code_and_the_lock(checkout: Checkout) -> None:
+def test_a_failed_init_keeps_its_exit_code_and_the_lock(checkout: TerraformWrapper) -> None:
     checkout.lock.write_text("kept\n")
     done = checkout.init("warehouse", EROS_TERRAFORM="false")
     assert done.returncode == 1
@@ -201,7 +201,7 @@ def test_a_failed_init_keeps_its_exit_code_and_the_lock(checkout: Checkout) -> N
 
 
 @pytest.mark.parametrize("given", [{}, {"EROS_PROVIDER": "google"}, {"TERRAFORM_BINARY_NAME": "/opt/terraform"}])
-def test_cdktf_leaves_the_lock_and_the_cache_to_the_wrapper(checkout: Checkout, given: dict[str, str]) -> None:
+def test_cdktf_leaves_the_lock_and_the_cache_to_the_wrapper(checkout: TerraformWrapper, given: dict[str, str]) -> None:
     """Its own ``terraform providers lock`` asks the registry even if the mirror has the provider."""
     sourced = 'home=$PWD; . operations/tools.sh; python -c "import json, os; print(json.dumps(dict(os.environ)))"'
     done = checkout.run(["sh", "-c", sourced], checkout.folder, **given)

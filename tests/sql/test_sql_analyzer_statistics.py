@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -44,9 +44,7 @@ messages = st.lists(
     min_size=0,
     max_size=150,
 )
-random_messages = settings(
-    max_examples=10, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+random_messages = settings(max_examples=10)
 
 
 def load(embedded: Sandbox, drawn: Sequence[Message]) -> list[Message]:

@@ -9,7 +9,7 @@ from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
@@ -89,9 +89,7 @@ def compare(embedded: Sandbox, texts: list[str], reference: Callable[[str], str]
         assert key == wanted, (text, reference(text))
 
 
-FEW_QUERIES = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+FEW_QUERIES = settings(max_examples=12)
 
 
 @FEW_QUERIES

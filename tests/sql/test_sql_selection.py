@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.api_core.exceptions import BadRequest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sql.rows import (
@@ -330,7 +330,7 @@ def test_a_tier_that_cannot_do_without_a_budget_has_its_places_first(embedded: S
     wanted=st.tuples(*[st.integers(0, 12)] * 4),
     used=st.tuples(st.integers(0, 5), st.integers(0, 19)),
 )
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 def test_budgets_hold_for_any_pool(
     embedded: Sandbox, pool: list[tuple[str, str, bool]], wanted: tuple[int, ...], used: tuple[int, int]
 ) -> None:

@@ -53,7 +53,6 @@ instants = st.datetimes(
 
 
 @given(now=instants, schedule=st.sampled_from(ALL))
-@settings(deadline=None)
 def test_the_last_run_time_is_the_newest_that_the_guard_lets_pass(now: datetime, schedule: Schedule) -> None:
     found = last_run_time(schedule, now)
     assert found <= now
@@ -177,7 +176,7 @@ def test_a_guard_that_hides_its_hours_is_a_finding(text: str) -> None:
 
 
 @given(now=instants, schedule=st.sampled_from(all_schedules()))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_due_times_surround_the_instant_and_pass_the_guard(now: datetime, schedule: Schedule) -> None:
     last, following = last_due(schedule, now), next_due(schedule, now)
     assert last <= now < following

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import date, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Self
 
 import pytest
 
+import declared.environment
 from catalog.zone import LOS_ANGELES
 from declared.environment import AllowedChange, Guards
 from google.client import GoogleApi
@@ -156,7 +157,7 @@ def test_it_is_refused_where_data_is_guarded_and_a_warning_elsewhere(deployed: D
 
 @pytest.mark.parametrize(
     ("days", "status", "action"),
-    [(0, Status.WARN, "Allowed until"), (7, Status.WARN, "new analysts"), (-1, Status.FAIL, "ended on")],
+    [(1, Status.WARN, "Allowed until"), (7, Status.WARN, "new analysts"), (-1, Status.FAIL, "ended on")],
 )
 def test_a_named_and_dated_entry_allows_one_change(deployed: Deployed, days: int, status: Status, action: str) -> None:
     until = datetime.now(LOS_ANGELES).date() + timedelta(days=days)
@@ -168,6 +169,17 @@ def test_a_named_and_dated_entry_allows_one_change(deployed: Deployed, days: int
         (result,) = (r for r in verify(there, tests=["0.6"]).results if r.status is not Status.PASS)
     assert result.status is status
     assert action in result.action
+
+
+@pytest.mark.parametrize(("now", "ended"), [("2026-07-01 23:59:59", False), ("2026-07-02 00:00:00", True)])
+def test_an_entry_ends_with_its_day_in_los_angeles(monkeypatch: pytest.MonkeyPatch, now: str, ended: bool) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls.fromisoformat(now).replace(tzinfo=LOS_ANGELES).astimezone(tz)
+
+    monkeypatch.setattr(declared.environment, "datetime", Clock)
+    assert AllowedChange(change="a: b", until=date(2026, 7, 1), why="c").has_ended is ended
 
 
 def test_the_rename_that_is_printed_keeps_the_values(deployed: Deployed) -> None:
