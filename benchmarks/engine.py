@@ -30,7 +30,7 @@ from rich.table import Table
 
 from benchmarks.client import COUNT, QUERIES, SELECT, VIEW, QueryFailedError, ask, connect, fill, repeated
 from benchmarks.soak import FEWEST_DAYS, MOST_GROWTH, SETTLED, DayFigures, Growth, growths, judge, soak
-from tests.harness.checkout import REPOSITORY
+from catalog.files import REPOSITORY
 from tests.harness.embedded import Embedded, embedded
 from tests.harness.launcher import NotStartedError
 

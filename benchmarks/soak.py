@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from scipy import stats
 
 from benchmarks.client import COUNT, QUERIES, SELECT, VIEW, QueryFailedError, ask, connect, fill, repeated
+from catalog.files import REPOSITORY
 from catalog.model import EVERY_HOUR
 from catalog.zone import LOS_ANGELES
 from declared.schedules import all_schedules
 from local.control_plane.transfer_runs import ScheduledQuery
 from local.scheduled_query import run_as_job
-from tests.harness.checkout import REPOSITORY
 from tests.harness.client import TODAY
 from tests.harness.embedded import Embedded, Started, embedded
 

@@ -21,12 +21,12 @@ from catalog import (
     load_catalog,
     retarget,
 )
+from catalog.files import REPOSITORY
 from catalog.model import Routine, Table
 
 if TYPE_CHECKING:
     from catalog import Catalog
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
 DATASET = "of-scheduler-proj.eros_scheduling_brain"
 INT64, STRING, FLOAT64 = SqlType("INT64"), SqlType("STRING"), SqlType("FLOAT64")
 

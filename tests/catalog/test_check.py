@@ -17,7 +17,7 @@ from catalog import cache, load_catalog
 from catalog import check as checking
 from catalog.__main__ import app
 from catalog.check import check, results_of
-from catalog.files import SQL, read_files
+from catalog.files import REPOSITORY, SQL, read_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from catalog.check import Declared, FileResult
     from catalog.model import Signature
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 DATASET = "of-scheduler-proj.eros_scheduling_brain"
 FILES = {
     "tables/kept": """-- Kept.

@@ -12,6 +12,7 @@ import pytest
 import catalog.rules
 from catalog.analysis import AnalyzedFile, analyze
 from catalog.declarations import declare
+from catalog.files import REPOSITORY
 from catalog.model import signature_of
 from catalog.namespace import Namespace
 from catalog.rules import ALL_RULES, Rule, broken_rules
@@ -30,7 +31,6 @@ from catalog.source import SourceFile
 if TYPE_CHECKING:
     from catalog import Finding
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 DATASET = "of-scheduler-proj.eros_scheduling_brain"
 MESSAGES = f"""-- The messages.
 CREATE TABLE IF NOT EXISTS `{DATASET}.messages` (

@@ -6,9 +6,13 @@ import ast
 import re
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
+from catalog.files import REPOSITORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 #: Every top-level folder that holds Python files.
 ROOMS = {file.parent.name for file in REPOSITORY.glob("[a-z]*/*.py")}
 PRODUCTION = ROOMS - {"tests", "benchmarks"} | {"main"}

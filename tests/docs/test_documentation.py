@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from catalog import __main__ as catalog_commands
 from catalog import load_catalog
+from catalog.files import REPOSITORY
 from declared.alerts import ALERTS
 from declared.environment import json_schema
 from declared.loading import load_environment
@@ -30,7 +31,7 @@ from verification.doctor import CASES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+
 DOCS = REPOSITORY / "docs"
 PAGES = [
     REPOSITORY / "README.md",

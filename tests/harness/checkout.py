@@ -9,17 +9,19 @@ import shutil
 import socket
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
+from catalog.files import REPOSITORY
 from declared.loading import load_environment
 from local.sample_data import Size, seed
 from tests.harness.client import rows_of
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+if TYPE_CHECKING:
+    from pathlib import Path
+
 #: Enough for every procedure to have work.
 SMALL = Size(creators=6, days=60, messages=3_000, captions=300)
 

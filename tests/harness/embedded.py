@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catalog import Catalog, deployment_order, load_catalog, retarget
-from tests.harness.checkout import REPOSITORY
+from catalog.files import REPOSITORY
 from tests.harness.client import connect, put_clock
 from tests.harness.launcher import launched
 

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
+from catalog.files import REPOSITORY
 from declared.loading import load_environment
 from local.process import READY_LINE
-from tests.harness.checkout import REPOSITORY, skip_in_fast_run
+from tests.harness.checkout import skip_in_fast_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

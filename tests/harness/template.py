@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from catalog.files import REPOSITORY
 from local.engine import offline
-from tests.harness.checkout import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from catalog.files import REPOSITORY
 from tests.harness import template
-from tests.harness.checkout import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path

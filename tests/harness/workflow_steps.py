@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
+from catalog.files import REPOSITORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 WORKFLOWS = REPOSITORY / ".github" / "workflows"
 
 

@@ -15,9 +15,10 @@ import duckdb
 import httpx
 import pytest
 
+from catalog.files import REPOSITORY
 from local import readiness
 from local.process import Server, running
-from tests.harness.checkout import REPOSITORY, free_port
+from tests.harness.checkout import free_port
 from tests.harness.waiting import until
 from tests.local.local_command import Done, LocalCommand
 

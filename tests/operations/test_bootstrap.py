@@ -14,10 +14,11 @@ import httpx
 import pytest
 from rich.console import Console
 
+from catalog.files import REPOSITORY
 from declared.loading import load_environment
 from operations.deploy.bootstrap import Workspace, _apply, bootstrap
 from operations.deploy.steps import StepFailedError
-from tests.harness.checkout import REPOSITORY, Checkout, copy_checkout, free_port
+from tests.harness.checkout import Checkout, copy_checkout, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -18,6 +17,7 @@ from typer.testing import CliRunner
 
 from catalog import load_catalog, retarget
 from catalog.cache import cache_folder
+from catalog.files import REPOSITORY
 from declared.imports import IMPORTS, ImportId, fixed, read_import_ids, write_import_ids
 from declared.loading import load_environment
 from declared.names import PARTS, Part, stack_names
@@ -37,11 +37,11 @@ from verification.results import Report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from declared.environment import Environment
     from google.client import GoogleApi
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
 NOON = datetime(2026, 11, 24, 20, 0, tzinfo=UTC)
 
 

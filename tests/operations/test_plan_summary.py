@@ -7,12 +7,12 @@ import os
 import subprocess
 import sys
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from catalog import load_catalog, retarget
+from catalog.files import REPOSITORY
 from declared.environment import AllowedChange
 from declared.loading import load_environment
 from operations.review.plan_markdown import markdown
@@ -21,10 +21,10 @@ from operations.review.planned import Action, read_plan, read_plans
 from tests.operations.plans import change, dropped_column, member, summary_of, table_state, update
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from catalog import Catalog
     from declared.environment import Environment
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def test_lost_data_leads_and_is_refused_where_data_is_guarded(prod: Environment, catalog: Catalog) -> None:

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from catalog.files import REPOSITORY
 from local.provider.bindings import tarball
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PROVIDER = "registry.terraform.io/hashicorp/google"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 PLATFORM = f"{sys.platform}_{ARCHITECTURES.get(platform.machine(), platform.machine())}"

@@ -7,11 +7,11 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from catalog.files import REPOSITORY
 from declared.imports import IMPORTS
 from declared.loading import load_environment
 from declared.names import stack_names
@@ -19,7 +19,6 @@ from declared.roles import DEPLOY_PERMISSIONS, PROJECT_ROLES, workflow_grants
 
 pytestmark = pytest.mark.cdktf
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PROD = "of-scheduler-proj.iam.gserviceaccount.com"
 PLANNER, DEPLOYER = f"serviceAccount:eros-planner@{PROD}", f"serviceAccount:eros-deployer@{PROD}"
 POOL = "iam.googleapis.com/projects/300000000003/locations/global/workloadIdentityPools/github"

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from benchmarks.simulation import WEEKLY_OF_A_CATEGORY, WEEKLY_URGENT
 from catalog import load_catalog
+from catalog.files import REPOSITORY
 from declared import seed
 from declared.schedules import LONGEST_RUN, all_schedules, next_due
-from tests.harness.checkout import REPOSITORY
 
 CATALOG = load_catalog()
 

@@ -6,14 +6,17 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from catalog.files import REPOSITORY
 from declared.environment import EnvironmentFileError, json_schema
 from declared.loading import ENVIRONMENTS, load_environment, previews
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
+if TYPE_CHECKING:
+    from pathlib import Path
+
 GOOD = (ENVIRONMENTS / "prod.yaml").read_text(encoding="utf-8")
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from catalog import CatalogError, load_catalog
 from catalog.declarations import declare
+from catalog.files import REPOSITORY
 from catalog.guards import GUARD
 from catalog.model import EVERY_HOUR, ScheduledQuery
 from catalog.source import SourceFile
@@ -40,7 +41,6 @@ from stacks.cdk import App
 if TYPE_CHECKING:
     from catalog import Catalog
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 SIX_HOURLY = Schedule("six_hourly", minute=0, hours_la=(0, 6, 12, 18))
 NIGHTLY = Schedule("nightly", minute=7, hours_la=(3,))
 ALL = [*all_schedules(), SIX_HOURLY, NIGHTLY]

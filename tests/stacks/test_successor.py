@@ -9,14 +9,16 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from catalog.files import REPOSITORY
 from declared.names import BOOTSTRAP, stack_name, stack_names
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
+if TYPE_CHECKING:
+    from pathlib import Path
+
 INSTALLER = REPOSITORY / "operations" / "successor.sh"
 ENVIRONMENTS = ("local", "preview-local-7", "staging", "prod")
 WITH_BUCKET = ("staging", "prod")

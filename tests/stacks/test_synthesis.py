@@ -9,12 +9,12 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from catalog import load_catalog
+from catalog.files import REPOSITORY
 from catalog.model import EVERY_HOUR
 from catalog.zone import ZONE
 from declared.alerts import ALERTS
@@ -25,9 +25,11 @@ from declared.schedules import all_schedules
 from stacks.base import literal
 from stacks.warehouse import schema_json
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 pytestmark = pytest.mark.cdktf
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PARTS = ("warehouse", "routines", "access", "monitoring", "automation")
 Stacks = dict[str, dict[str, Any]]
 

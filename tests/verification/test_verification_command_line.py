@@ -8,7 +8,6 @@ import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -19,6 +18,7 @@ from google.api_core.exceptions import Forbidden
 from google.cloud import bigquery
 from typer.testing import CliRunner
 
+from catalog.files import REPOSITORY
 from google import client as live
 from google.client import GoogleApi, LiveSystemError, NotPermittedError
 from verification import __main__ as command_line
@@ -26,13 +26,12 @@ from verification.suites import SUITES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from typer.testing import Result as CliResult
 
     from declared.environment import Environment
     from tests.harness.deployed import Deployed
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def run(environment: Environment, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> CliResult:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from google.client import GoogleApi, NotPermittedError, RequestRefusedError
 from catalog.zone import LOS_ANGELES
 from declared.schedules import all_schedules, next_due
+from google.client import GoogleApi, NotPermittedError, RequestRefusedError
 from tests.harness.client import TODAY
 from tests.mutations.change import (
     Change,

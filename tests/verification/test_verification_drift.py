@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from typer.testing import CliRunner
 
+from catalog.files import REPOSITORY
 from catalog.rules.division import SafeDivision
 from catalog.rules.time_zone import NamedTimeZone
 from declared.loading import load_environment
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
     from tests.harness.deployed import Deployed
     from verification.results import Result, Subject
-
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def drift(system: Deployed, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> CliResult:

@@ -12,13 +12,13 @@ import pytest
 import xmlschema
 from pydantic import TypeAdapter
 
+from catalog.files import REPOSITORY
 from declared.loading import load_environment
 from declared.sizes import MEGABYTE
 from google.billing import Usage
 from verification.report import Document, as_json, as_junit, as_markdown, json_schema, table_text
 from verification.results import Report, Result, Status
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 LONG = "CALL `eros-local.eros_scheduling_brain.seed_holiday_calendar`(2025, 2028); " * 5
 
 

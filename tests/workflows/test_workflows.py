@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from catalog.files import REPOSITORY
 from tests.harness.checkout import copy_checkout
 from tests.harness.github_server import github_server
-from tests.harness.workflow_steps import REPOSITORY, WORKFLOWS, read_workflow, run_step, run_steps
+from tests.harness.workflow_steps import WORKFLOWS, read_workflow, run_step, run_steps
 
 if TYPE_CHECKING:
     from pathlib import Path
