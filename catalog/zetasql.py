@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tzdata
 from google.protobuf import empty_pb2
-from wasmtime import Config, Engine, Linker, Module, Store, WasiConfig, WasmtimeError
+from wasmtime import Config, Engine, Linker, Module, Store, Trap, WasiConfig, WasmtimeError
 from zetasql.wasi import get_wasm_path
 from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service
 from zetasql.wasi._pb2.zetasql.proto import options_pb2, simple_catalog_pb2
@@ -70,6 +70,10 @@ class ZetaSqlError(Exception):
         self.line, self.column = (int(place[1]), int(place[2])) if place else (0, 0)
         self.message = " ".join(re.sub(r"\s*\[at (?:\S+?:)?\d+:\d+\]", "", text.split("\n  Signature")[0]).split())
         super().__init__(self.message)
+
+
+class CrashedError(ZetaSqlError):
+    """A failed check inside the module, or a text that is nested too deeply for it."""
 
 
 class _Wasm:
@@ -147,9 +151,9 @@ def _wasm() -> _Wasm:
 def _call(method: str, request: Any, answer: Any) -> Any:
     try:
         return _wasm().call(method, request, answer)
-    except WasmtimeError as trap:  # a failed check inside the module: this instance is unusable
+    except (WasmtimeError, Trap) as trap:  # this instance is unusable
         _wasm.cache_clear()
-        raise ZetaSqlError(f"the analyzer crashed on this statement ({str(trap).splitlines()[0]})") from None
+        raise CrashedError(f"the analyzer crashed on this statement ({str(trap).splitlines()[0]})") from None
 
 
 @functools.cache
@@ -182,6 +186,28 @@ def parse(text: str) -> list[Any]:
     request.options.CopyFrom(language())
     answer = _call("Parse", request, service.ParseResponse)
     return [unwrap(statement) for statement in answer.parsed_script.statement_list_node.statement_list]
+
+
+def check_syntax(text: str) -> None:
+    """Parse a script without making its trees, which may be nested too deeply for protobuf.
+
+    Raises:
+        ZetaSqlError: a syntax error, with its place.
+    """
+    request = service.ExtractTableNamesFromStatementRequest(sql_statement=text, allow_script=True)
+    request.options.CopyFrom(language())
+    _call("ExtractTableNamesFromStatement", request, service.ExtractTableNamesFromStatementResponse)
+
+
+@functools.cache
+def builtin_functions() -> frozenset[str]:
+    """The names of GoogleSQL's functions in lower case, such as ``abs`` and ``net.host``, without operators."""
+    options = options_pb2.ZetaSQLBuiltinFunctionOptionsProto()
+    options.language_options.CopyFrom(language())
+    functions = _call("GetBuiltinFunctions", options, service.GetBuiltinFunctionsResponse).function
+    names = {".".join(function.name_path) for function in functions}
+    names |= {function.options.alias_name for function in functions}
+    return frozenset(name.lower() for name in names if name and not name.startswith("$"))
 
 
 def analyze(text: str, catalog: bytes, options: Any, expression: bool = False) -> Any:
