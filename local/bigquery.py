@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
 
 from local import LocalError
 from local.engine import offline
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+IN_USE = "{data}: another process has the data open. Stop it (`python -m local down`), or name another folder."
 
 
 class DataFolderError(LocalError):
@@ -32,7 +36,7 @@ def create_bigquery_app(data: Path, project: str = "local") -> ASGIApp:
 
     Args:
         data: the folder that holds the tables; created if it is missing.
-        project: the project that exists from the start; other projects are created when they are first used.
+        project: the one project, besides those that the folder already has.
 
     Raises:
         DataFolderError: the folder is locked by another process, corrupt, or not writable. Nothing in it is changed.
@@ -55,7 +59,7 @@ def create_bigquery_app(data: Path, project: str = "local") -> ASGIApp:
         raise DataFolderError(_explanation(data, str(error))) from None
     except sqlite3.Error as error:
         raise DataFolderError(_explanation(data, str(error))) from None
-    return _healing(app)
+    return _healing(_named(app))
 
 
 def _healing(app: ASGIApp) -> ASGIApp:
@@ -70,9 +74,26 @@ def _healing(app: ASGIApp) -> ASGIApp:
     return healed
 
 
+def _named(app: ASGIApp) -> ASGIApp:
+    """The application; a request is refused if its path has a name that Google refuses, or an unknown project."""
+    from local_bigquery.errors import BigQueryError  # noqa: PLC0415 - as above
+
+    from local.engine.naming import check_path  # noqa: PLC0415
+
+    async def named(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = app
+        try:
+            check_path(scope["path"])
+        except BigQueryError as error:
+            answer = JSONResponse(error.response(), error.code)
+        await answer(scope, receive, send)
+
+    return named
+
+
 def _explanation(data: Path, message: str) -> str:
     if "set lock" in message:
-        return f"{data}: another process has the data open. Stop it (`python -m local down`), or name another folder."
+        return IN_USE.format(data=data)
     return (
         f"{data}: the data cannot be opened: {message.splitlines()[0]}\n"
         "Nothing was changed. Move the folder away to start with an empty one, or restore a copy."

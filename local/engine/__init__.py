@@ -24,23 +24,28 @@ def close_differences() -> None:
         expressions,
         failures,
         functions,
+        grammar,
         idle_sessions,
         information_schema,
         job_history,
         known,
         merging,
+        naming,
         queries,
         results,
         scripting,
         tables,
         translations,
         turns,
+        walls,
     )
 
     offline.leave_out_geography()
-    for part in (connections, disk, failures, clock, functions, translations, job_history, expressions, scripting):
+    for part in (connections, failures, disk, clock, functions, translations, job_history, expressions, scripting):
         part.install()
     for part in (tables, known, information_schema, results, queries, cancelling, turns, merging, cost, idle_sessions):
+        part.install()
+    for part in (naming, grammar, walls):
         part.install()
 
 
@@ -50,7 +55,10 @@ def after_opening() -> Callable[[], None]:
     Returns:
         A function that ends the maintenance.
     """
-    from local.engine import clock, disk, job_history, known, maintenance, results  # noqa: PLC0415 - as above
+    from local_bigquery.engine import database  # noqa: PLC0415
+    from local_bigquery.settings import settings  # noqa: PLC0415
+
+    from local.engine import clock, disk, grammar, job_history, known, maintenance, results, walls  # noqa: PLC0415 - as above
 
     clock.set_clock(None)
     offline.never_ask_the_network()
@@ -59,6 +67,8 @@ def after_opening() -> Callable[[], None]:
     maintenance.time_to_next(clock.now())  # its file can be read
     disk.settle()
     results.open_folder()
+    walls.fence(database.connection(), settings.data_dir)
+    grammar.warm_up()
     background = maintenance.Maintenance()
     clock.moved.append(background.wake)
     disk.healed.append(background.clean)

@@ -12,11 +12,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LOG = logging.getLogger(__name__)
+TOO_COMPLEX = (
+    "Resources exceeded during query execution: Not enough resources for query planning - too many subqueries or query "
+    "is too complex."
+)
 
 
 def install() -> None:
-    """Wrap the package's error class."""
+    """Wrap the package's error class, and what turns exceptions into it."""
+    errors.from_exception = too_complex(errors.from_exception)
     errors.BigQueryError.__init__ = never_internal(errors.BigQueryError.__init__)
+
+
+def too_complex(original: Callable[[Exception], Any]) -> Callable[[Exception], Any]:
+    """A statement that is nested too deeply."""
+
+    @functools.wraps(original)
+    def from_exception(error: Exception) -> Any:
+        if isinstance(error, RecursionError):
+            return errors.BigQueryError("resourcesExceeded", TOO_COMPLEX)
+        return original(error)
+
+    return from_exception
 
 
 def never_internal(original: Callable[..., None]) -> Callable[..., None]:

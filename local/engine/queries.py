@@ -16,7 +16,10 @@ from local_bigquery.sql.translate import Context
 if TYPE_CHECKING:
     from local.engine.connections import Connection
 
-TEMPORARY_TABLES = "SELECT table_name FROM duckdb_tables() WHERE temporary"
+TEMPORARY = """
+SELECT table_name FROM duckdb_tables() WHERE temporary
+UNION ALL SELECT DISTINCT function_name || '()' FROM duckdb_functions() WHERE database_name = 'temp' AND NOT internal
+"""
 
 
 #: How many queries run at the same time, so that a long one does not delay others.
@@ -39,7 +42,7 @@ def execute(  # noqa: PLR0917 - the package's signature
     """
     default = config.defaultDataset or DatasetReference()
     settings = session.settings if session else {}
-    temporary = cursor.sql(TEMPORARY_TABLES).fetchall() if cursor.temporaries else []
+    temporary = cursor.sql(TEMPORARY).fetchall() if cursor.temporaries else []
     own = {"current_job_id": job, "script.job_id": job, "session_id": session and session.id, "time_zone": "UTC"}
     context = Context(
         settings.get("project_id") or default.projectId or project,

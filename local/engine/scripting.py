@@ -47,11 +47,13 @@ def install() -> None:
     interpreter.declare = declare
     interpreter.evaluate = evaluate
     interpreter.into = into
+    interpreter.execute = execute
     interpreter.for_each = for_each
     interpreter.call = call(interpreter.call)
     interpreter.set = set_variables(interpreter.set)
     interpreter.sql = keep_what_was_written(roll_back_twice(interpreter.sql))
     interpreter.procedure = keep_procedure_options(interpreter.procedure)
+    routines.statement = ended_body(routines.statement)
     interpreter.__init__ = row_count_from_the_start(interpreter.__init__)
     script.Parser.procedure = keep_whole_body(script.Parser.procedure)
     script.Parser.statement = table_function_clauses(script.Parser.statement)
@@ -183,6 +185,31 @@ def into(interpreter: Any, tree: exp.Expression, names: list[str]) -> None:
         variable.text = text
 
 
+def execute(interpreter: Any, statement: Any) -> None:
+    """EXECUTE IMMEDIATE: any statement, CALL too, for which the package knows DuckDB's only."""
+    text = interpreter.evaluate(statement.text)
+    if text is None:
+        raise BigQueryError("invalidQuery", "SQL provided to EXECUTE IMMEDIATE cannot be null")
+    statements = script.parse_script(text)
+    if len(statements) != 1:
+        raise BigQueryError("invalidQuery", "EXECUTE IMMEDIATE takes a single statement")
+    context = interpreter.context
+    saved = context.parameters
+    given = {
+        alias or f"p{number}": str(interpreter.store(interpreter.expression(value)))
+        for number, (value, alias) in enumerate(statement.items)
+    }
+    context.parameters = saved | given
+    context.position = 0
+    try:
+        if statement.names:
+            into(interpreter, parse(text)[-1], statement.names)
+        else:
+            interpreter.statements(statements)
+    finally:
+        context.parameters = saved
+
+
 @once_a_text
 def _loop_query(text: str) -> Any:
     return keep(sqlglot.parse_one(f"SELECT * FROM {text}", dialect=BigQueryDialect), text)
@@ -253,6 +280,20 @@ def roll_back_twice(original: Callable[..., None]) -> Callable[..., None]:
                 raise
 
     return sql
+
+
+def ended_body(original: Callable[..., str]) -> Callable[..., str]:
+    """CREATE PROCEDURE for the body that the API received, whose last statement may end without a semicolon."""
+
+    @functools.wraps(original)
+    def statement(resource: Any, replace: bool) -> str:
+        body = resource.definitionBody or ""
+        tokens = script.Tokenizer().tokenize(body)
+        if resource.routineType == "PROCEDURE" and tokens and tokens[-1].text != ";":
+            resource = resource.replace(definitionBody=f"{body}\n;")
+        return original(resource, replace)
+
+    return statement
 
 
 def keep_whole_body(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,7 +12,10 @@ from local_bigquery.engine import database, types
 from local_bigquery.errors import BigQueryError
 from local_bigquery.jobs import query
 from local_bigquery.sql.dialect import BigQueryDialect
+from local_bigquery.sql.translate import Context
 from sqlglot import exp
+
+from local.engine import grammar, walls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,8 +127,10 @@ def default_values(original: Callable[..., str]) -> Callable[..., str]:
         sql = original(field, nested)
         if nested or not field.defaultValueExpression:
             return sql
-        default = sqlglot.parse_one(field.defaultValueExpression, dialect=BigQueryDialect).sql(dialect="duckdb")
-        return f"{sql} DEFAULT {default}"
+        grammar.check(f"SELECT {field.defaultValueExpression}")
+        value = sqlglot.parse_one(field.defaultValueExpression, dialect=BigQueryDialect)
+        walls.only_what_the_project_has(exp.select(value), Context("", None))
+        return f"{sql} DEFAULT {value.sql(dialect='duckdb')}"
 
     return column
 

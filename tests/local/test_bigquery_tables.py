@@ -48,12 +48,12 @@ def test_view_of_a_column_that_is_not_there(server: Server) -> None:
 TABLE: dict[str, Any] = {
     "schema": {
         "fields": [
-            {"name": "at", "type": "TIMESTAMP", "mode": "REQUIRED", "description": "When."},
+            {"name": "seen", "type": "TIMESTAMP", "mode": "REQUIRED", "description": "When."},
             {"name": "done", "type": "BOOLEAN", "mode": "REQUIRED", "defaultValueExpression": "FALSE"},
             {"name": "r", "type": "RECORD", "mode": "NULLABLE", "fields": [{"name": "x", "type": "INTEGER"}]},
         ]
     },
-    "timePartitioning": {"type": "DAY", "field": "at", "expirationMs": "7776000000"},
+    "timePartitioning": {"type": "DAY", "field": "seen", "expirationMs": "7776000000"},
     "clustering": {"fields": ["done"]},
     "description": "A table.",
     "labels": {"system": "eros"},
@@ -63,7 +63,7 @@ TABLE: dict[str, Any] = {
 def test_table_of_the_api(server: Server) -> None:
     """Defaults work, and INFORMATION_SCHEMA says what was declared."""
     _insert(server, "declared", TABLE)
-    server.rows(f"INSERT INTO `{D}.declared` (at) VALUES (TIMESTAMP '2026-01-02 03:00:00+00')")
+    server.rows(f"INSERT INTO `{D}.declared` (seen) VALUES (TIMESTAMP '2026-01-02 03:00:00+00')")
     assert server.rows(f"SELECT done FROM `{D}.declared`") == [(False,)]
     schema, of = f"`{D}`.INFORMATION_SCHEMA", "WHERE table_name = 'declared'"
     options = server.rows(f"SELECT option_name, option_value FROM {schema}.TABLE_OPTIONS {of} ORDER BY 1")
@@ -74,7 +74,7 @@ def test_table_of_the_api(server: Server) -> None:
     ]
     assert server.rows(f"""SELECT column_name, data_type, is_nullable, column_default, is_partitioning_column,
     clustering_ordinal_position FROM {schema}.COLUMNS {of} ORDER BY ordinal_position""") == [
-        ("at", "TIMESTAMP", "NO", "NULL", "YES", None),
+        ("seen", "TIMESTAMP", "NO", "NULL", "YES", None),
         ("done", "BOOL", "NO", "FALSE", "NO", 1),
         ("r", "STRUCT<x INT64>", "YES", "NULL", "NO", None),
     ]
@@ -86,7 +86,7 @@ def test_nested_field_is_added(server: Server) -> None:
     *others, record = TABLE["schema"]["fields"]
     wider = record | {"fields": [*record["fields"], {"name": "y", "type": "STRING", "mode": "NULLABLE"}]}
     assert _put(server, "nested", body | {"schema": {"fields": [*others, wider]}}).status_code == 200
-    server.rows(f"INSERT INTO `{D}.nested` (at, r) VALUES (CURRENT_TIMESTAMP(), STRUCT(1 AS x, 'why' AS y))")
+    server.rows(f"INSERT INTO `{D}.nested` (seen, r) VALUES (CURRENT_TIMESTAMP(), STRUCT(1 AS x, 'why' AS y))")
     assert server.rows(f"SELECT r.y FROM `{D}.nested`") == [("why",)]
 
 
@@ -94,17 +94,17 @@ def test_nested_field_is_added(server: Server) -> None:
     ("change", "message"),
     [
         (
-            {"timePartitioning": {"type": "MONTH", "field": "at"}},
+            {"timePartitioning": {"type": "MONTH", "field": "seen"}},
             "Cannot change partitioning spec for a partitioned table.",
         ),
         ({"schema": {"fields": [TABLE["schema"]["fields"][0]]}}, "Cannot remove field"),
         (
             {
                 "schema": {
-                    "fields": [{"name": "at", "type": "DATE", "mode": "REQUIRED"}, *TABLE["schema"]["fields"][1:]]
+                    "fields": [{"name": "seen", "type": "DATE", "mode": "REQUIRED"}, *TABLE["schema"]["fields"][1:]]
                 }
             },
-            "Field at has changed type from TIMESTAMP to DATE",
+            "Field seen has changed type from TIMESTAMP to DATE",
         ),
         (
             {"schema": {"fields": [*TABLE["schema"]["fields"], {"name": "n", "type": "INT64", "mode": "REQUIRED"}]}},
@@ -122,7 +122,7 @@ def test_change_that_bigquery_refuses(server: Server, change: dict[str, Any], me
 def test_column_is_dropped_by_a_query(server: Server) -> None:
     _insert(server, "narrower", TABLE)
     server.rows(f"ALTER TABLE `{D}.narrower` DROP COLUMN IF EXISTS `r`")
-    assert [field.name for field in server.client.get_table(f"{D}.narrower").schema] == ["at", "done"]
+    assert [field.name for field in server.client.get_table(f"{D}.narrower").schema] == ["seen", "done"]
 
 
 def test_routines_and_tables_in_information_schema(server: Server) -> None:

@@ -28,7 +28,7 @@ EVERY_TYPE = r"""
 SELECT i, i > 1 AS yes, IF(i = 2, NULL, i / 4) AS f, CAST(i AS NUMERIC) AS n, SUM(i) OVER () AS s,
   CAST('a\'é🔥' AS STRING) AS t, b'\x00\xff' AS b, DATE '2026-03-08' AS d, TIME '03:05:00' AS c,
   DATETIME '2026-03-08 03:05:00.000001' AS dt, TIMESTAMP '2026-03-08 10:05:00.5+00' AS ts, JSON '{"a": [1, null]}' AS j,
-  [i, 2] AS numbers, STRUCT(i AS x, 'y' AS y) AS st, [STRUCT(i AS x, [TIMESTAMP '2026-01-01'] AS at)] AS nested,
+  [i, 2] AS numbers, STRUCT(i AS x, 'y' AS y) AS st, [STRUCT(i AS x, [TIMESTAMP '2026-01-01'] AS seen)] AS nested,
   INTERVAL 1 DAY AS span, GENERATE_ARRAY(1, 0) AS none, CAST(NULL AS DATE) AS missing, 1 AS i
 FROM UNNEST([1, 2, 3]) AS i ORDER BY i"""
 
@@ -89,7 +89,7 @@ def test_an_error_is_the_query_s_own(server: Server, sql: str, message: str) -> 
 
 def test_intervals_of_any_length(server: Server) -> None:
     job = server.client.query(
-        "SELECT INTERVAL 87840000 HOUR AS a, [STRUCT(INTERVAL -5 YEAR AS b)] AS nested, CAST(NULL AS INTERVAL) AS no"
+        "SELECT INTERVAL 87840000 HOUR AS a, [STRUCT(INTERVAL -5 YEAR AS b)] AS nested, CAST(NULL AS INTERVAL) AS none"
     )
     raw = server.client._connection.api_request(method="GET", path=f"/projects/{PROJECT}/queries/{_id(job)}")  # type: ignore[no-untyped-call]  # noqa: SLF001 - the client cannot read such an interval
     assert [cell["v"] for cell in raw["rows"][0]["f"]] == [

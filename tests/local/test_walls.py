@@ -1,0 +1,311 @@
+"""SQL sees the tables, views and routines of the project and nothing else; each of the two walls by itself, too."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from google.api_core.exceptions import GoogleAPICallError
+from google.cloud import bigquery
+
+from tests.harness.bigquery import DATASET, PROJECT, Server
+from tests.harness.checkout import REPOSITORY, skip_in_fast_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+D = f"{PROJECT}.{DATASET}"
+TABLE_FUNCTION, FUNCTION, SYNTAX = "Table-valued function not found: ", "Function not found: ", "Syntax error: "
+UNQUALIFIED, UNSUPPORTED = "must be qualified with a dataset", "Statement not supported: "
+DENIED = "Access Denied: Table "
+#: What an attacker reads or writes; every query below names it or DuckDB's own.
+OUTSIDE = "/etc/hostname"
+HIDDEN = "current_setting('temp_directory')"
+
+READS = [
+    (f"SELECT * FROM read_text('{OUTSIDE}')", f"{TABLE_FUNCTION}read_text at [1:15]"),
+    (f"SELECT * FROM READ_CSV('{OUTSIDE}')", f"{TABLE_FUNCTION}READ_CSV"),
+    (f"SELECT * FROM read_parquet('{OUTSIDE}')", f"{TABLE_FUNCTION}read_parquet"),
+    (f"SELECT * FROM parquet_scan('{OUTSIDE}')", f"{TABLE_FUNCTION}parquet_scan"),
+    ("SELECT * FROM glob('/etc/*')", f"{FUNCTION}glob"),
+    (f"SELECT * FROM system.main.read_blob('{OUTSIDE}')", f"{TABLE_FUNCTION}system.main.read_blob"),
+    (f"SELECT * FROM '{OUTSIDE}'", SYNTAX),
+    (f'SELECT * FROM "{OUTSIDE}"', SYNTAX),
+    (f"SELECT * FROM `{OUTSIDE}`", UNQUALIFIED),
+    ("SELECT * FROM `/etc/passwd.csv`", "Invalid dataset ID"),
+    ("COPY (SELECT 1) TO '/tmp/x'", f"{SYNTAX}Unexpected keyword COPY at [1:1]"),
+    (
+        "EXPORT DATA OPTIONS (uri = '/tmp/x', format = 'CSV') AS SELECT 1 AS a",
+        "must be a Google Cloud Storage location",
+    ),
+    ("EXPORT DATA OPTIONS (uri = 'gs://../x*', format = 'CSV') AS SELECT 1 AS a", "Invalid bucket name: '..'"),
+    (f"CREATE EXTERNAL TABLE `{D}.e` (a STRING) OPTIONS (format = 'CSV', uris = ['file://{OUTSIDE}'])", UNSUPPORTED),
+    (f"LOAD DATA INTO `{D}.e` FROM FILES (format = 'CSV', uris = ['file://{OUTSIDE}'])", UNSUPPORTED),
+]
+STATEMENTS = [
+    ("ATTACH '/tmp/x.db' AS x", SYNTAX),
+    ("DETACH emulator", SYNTAX),
+    ("INSTALL httpfs", SYNTAX),
+    ("LOAD httpfs", SYNTAX),
+    ("PRAGMA version", SYNTAX),
+    ("SET threads = 1", "Undeclared variable: threads"),
+    ("SET GLOBAL threads = 1", SYNTAX),
+    ("RESET threads", SYNTAX),
+    ("USE emulator", SYNTAX),
+    ("CHECKPOINT", SYNTAX),
+    ("VACUUM", SYNTAX),
+    ("EXPORT DATABASE '/tmp/x'", SYNTAX),
+    ("IMPORT DATABASE '/tmp/x'", SYNTAX),
+    ("CREATE OUTSIDE s (TYPE s3)", "OUTSIDE is not a supported object type"),
+    ("CALL enable_logging('file')", "Procedure not found: enable_logging"),
+    ("CALL pragma_version()", "Procedure not found: pragma_version"),
+    ("DESCRIBE t", f"{UNSUPPORTED}DescribeStatement"),
+    ("SHOW TABLES", f"{UNSUPPORTED}ShowStatement"),
+    ("EXPLAIN SELECT 1", f"{UNSUPPORTED}ExplainStatement"),
+    ("SUMMARIZE SELECT 1", SYNTAX),
+    ("FROM duckdb_settings()", TABLE_FUNCTION),
+]
+CATALOGS = [
+    ("SELECT * FROM duckdb_tables()", f"{TABLE_FUNCTION}duckdb_tables"),
+    ("SELECT * FROM query('SELECT 42')", f"{TABLE_FUNCTION}query"),
+    ("SELECT * FROM sqlite_master", UNQUALIFIED),
+    ("SELECT * FROM _SESSION.sqlite_master", "Not found: Table _SESSION.sqlite_master"),
+    ("SELECT * FROM pg_catalog.pg_tables", "Not found: Dataset"),
+    ("SELECT * FROM information_schema.character_sets", "Not found: Table"),
+    ("SELECT * FROM emulator.main.jobs", DENIED),
+    ("SELECT * FROM `emulator.main.j*`", DENIED),
+    (f"SELECT * FROM `__ducklake_metadata_{PROJECT}.main.ducklake_table`", DENIED),
+    ("WITH a AS (SELECT * FROM sqlite_master), sqlite_master AS (SELECT 1 AS x) SELECT * FROM a", UNQUALIFIED),
+    ("SELECT * FROM (WITH sqlite_master AS (SELECT 1) SELECT * FROM sqlite_master), sqlite_master", UNQUALIFIED),
+    (
+        "CREATE TEMP TABLE sqlite_master (a INT64); DROP TABLE sqlite_master; SELECT * FROM sqlite_master",
+        "sqlite_master",
+    ),
+]
+FUNCTIONS = [
+    (f"SELECT {HIDDEN}", f"{FUNCTION}current_setting at [1:8]"),
+    ("SELECT `current_setting`('threads')", f"{FUNCTION}current_setting at [1:8]"),
+    (f"SELECT main.{HIDDEN}", f"{FUNCTION}main.current_setting"),
+    (f"SELECT system.main.{HIDDEN}", f"{FUNCTION}system.main.current_setting"),
+    (f"SELECT bq.main.{HIDDEN}", f"{FUNCTION}bq.main.current_setting"),
+    (f"SELECT SAFE.{HIDDEN}", f"{FUNCTION}SAFE.current_setting"),
+    ("SELECT getenv('HOME')", f"{FUNCTION}getenv"),
+    (f"SELECT `{D}.no_routine`(1)", f"{FUNCTION}{D}.no_routine"),
+    (f"SELECT * FROM `{D}.no_routine`(1)", f"{TABLE_FUNCTION}{D}.no_routine"),
+    (f"DECLARE x STRING DEFAULT {HIDDEN}", f"{FUNCTION}current_setting"),
+    (f"DECLARE x STRING; SET x = {HIDDEN}", f"{FUNCTION}current_setting"),
+    (f"IF {HIDDEN} = '' THEN SELECT 1; END IF", f"{FUNCTION}current_setting"),
+    (f"FOR r IN (SELECT * FROM read_text('{OUTSIDE}')) DO SELECT 1; END FOR", f"{TABLE_FUNCTION}read_text"),
+    (f"ASSERT {HIDDEN} = ''", f"{FUNCTION}current_setting"),
+    (f"SELECT ERROR({HIDDEN})", f"{FUNCTION}current_setting"),
+    (f"CREATE TABLE `{D}.d` (a STRING DEFAULT ({HIDDEN}))", f"{FUNCTION}current_setting"),
+    (f"CREATE VIEW `{D}.v` AS SELECT * FROM read_text('{OUTSIDE}')", f"{TABLE_FUNCTION}read_text"),
+    (f"CREATE FUNCTION `{D}.f`() AS ({HIDDEN})", f"{FUNCTION}current_setting"),
+    (f"CREATE TABLE FUNCTION `{D}.f`() AS SELECT * FROM read_text('{OUTSIDE}')", f"{TABLE_FUNCTION}read_text"),
+    (f"CREATE OR REPLACE PROCEDURE `{D}.p`() BEGIN SELECT {HIDDEN}; END; CALL `{D}.p`()", f"{FUNCTION}current_setting"),
+    (f"CREATE PROCEDURE `{D}.c`() BEGIN COPY (SELECT 1) TO '/tmp/x'; END", f"{SYNTAX}Unexpected keyword COPY"),
+    (f'EXECUTE IMMEDIATE "SELECT {HIDDEN}"', f"{FUNCTION}current_setting"),
+    ("EXECUTE IMMEDIATE \"COPY (SELECT 1) TO '/tmp/x'\"", f"{SYNTAX}Unexpected keyword COPY"),
+    ('EXECUTE IMMEDIATE "CALL pragma_version()"', "Procedure not found: pragma_version"),
+    ('EXECUTE IMMEDIATE "SELECT 1; SELECT 2"', "single statement"),
+    # a temporary function that does not exist yet, or could not be created, is not DuckDB's of this name
+    (f"IF FALSE THEN CREATE TEMP FUNCTION current_setting(x STRING) AS (x); END IF; SELECT {HIDDEN}", FUNCTION),
+    (
+        f"""BEGIN CREATE TEMP FUNCTION current_setting(x STRING, x STRING) AS (x);
+        EXCEPTION WHEN ERROR THEN SELECT {HIDDEN}; END""",
+        FUNCTION,
+    ),
+]
+#: Texts that DuckDB would read in another way than GoogleSQL.
+TRANSLATIONS = [
+    ("SELECT @@x, '$$, current_setting(\"threads\") AS y --'", "Unrecognized name: @@x"),
+    ("SELECT EXTRACT(`YEAR FROM DATE '2026-01-01'), current_setting('threads'), (1` FROM DATE '2026-01-01')", SYNTAX),
+]
+ATTACKS = READS + STATEMENTS + CATALOGS + FUNCTIONS + TRANSLATIONS
+
+
+def _dry(query: str) -> bool:
+    """Whether a dry run looks at it: it does not at what a script does, at a table function's body, or at a target."""
+    scripted = ("EXECUTE", "DECLARE", "SET", "IF", "FOR", "ASSERT", "CALL")
+    return ";" not in query and not query.startswith((*scripted, "CREATE TABLE FUNCTION", "EXPORT DATA"))
+
+
+@pytest.mark.parametrize(("query", "said"), ATTACKS, ids=[query[:60] for query, _ in ATTACKS])
+def test_what_bigquery_does_not_have_is_refused_in_its_words(server: Server, query: str, said: str) -> None:
+    configs = [bigquery.QueryJobConfig()] + [bigquery.QueryJobConfig(dry_run=True)] * _dry(query)
+    for config in configs:
+        with pytest.raises(GoogleAPICallError) as refused:
+            server.rows(query, config)
+        assert said in refused.value.message
+        assert 400 <= (refused.value.code or 0) < 500
+
+
+@pytest.mark.parametrize(
+    "query", ["SELECT * FROM `{}`", "SELECT * FROM sqlite_master", "SELECT * FROM duckdb_settings()"]
+)
+def test_a_default_dataset_has_only_its_tables(server: Server, query: str) -> None:
+    config = bigquery.QueryJobConfig(default_dataset=D)
+    with pytest.raises(GoogleAPICallError, match=r"not found"):
+        server.rows(query.format(OUTSIDE), config)
+
+
+@pytest.mark.parametrize(
+    ("query", "rows"),
+    [
+        ("CREATE TEMP FUNCTION plus(x INT64) AS (x + 1); SELECT plus(1)", [(2,)]),
+        ("CREATE TEMP FUNCTION same(x FLOAT64) RETURNS FLOAT64 LANGUAGE js AS 'return x'; SELECT same(1)", [(1.0,)]),
+        ("CREATE TEMP TABLE t AS SELECT 1 AS a; UPDATE t SET a = 3 WHERE a = 1; SELECT SUM(t.a) FROM t", [(3,)]),
+        ("WITH a AS (SELECT 1 AS x), b AS (SELECT x + 1 AS x FROM a) SELECT * FROM (SELECT * FROM b)", [(2,)]),
+        ("WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT MAX(n) FROM r", [(3,)]),
+        (
+            "SELECT [1, 2][OFFSET(0)], SAFE.SUBSTR('ab', 1, 1), CONTAINS_SUBSTR('abc', 'B'), NET.HOST('http://a.b/c')",
+            [(1, "a", True, "a.b")],
+        ),
+        ("SELECT 1 -- /*\n, '*/ , current_setting(1) AS y --' AS z", [(1, "*/ , current_setting(1) AS y --")]),
+        ("EXECUTE IMMEDIATE 'SELECT @a + @b' USING 1 AS a, 2 AS b", [(3,)]),
+        ("EXECUTE IMMEDIATE 'SELECT ? - ?' USING 5, 2", [(3,)]),
+        (
+            f"CREATE OR REPLACE PROCEDURE `{D}.seven`() BEGIN SELECT 7; END; EXECUTE IMMEDIATE 'CALL `{D}.seven`()'",
+            [(7,)],
+        ),
+        (
+            f"""CREATE TABLE `{D}.named` (a INT64); ALTER TABLE `{D}.named` RENAME TO renamed;
+            SELECT COUNT(*) FROM `{D}.renamed`""",
+            [(0,)],
+        ),
+    ],
+)
+def test_what_bigquery_has_still_works(server: Server, query: str, rows: list[Any]) -> None:
+    assert server.rows(query) == rows
+
+
+def _post(server: Server, path: str, body: dict[str, Any]) -> requests.Response:
+    return requests.post(f"{server.endpoint}/bigquery/v2/projects/{PROJECT}/{path}", json=body, timeout=60)
+
+
+def _refused(answer: requests.Response, said: str, status: int = 400) -> None:
+    assert answer.status_code == status, answer.text
+    assert said in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (f"SELECT * FROM read_text('{OUTSIDE}')", TABLE_FUNCTION),
+        ("COPY (SELECT 1) TO '/tmp/x'", SYNTAX),
+        ("SELECT 1; DROP SCHEMA brain CASCADE", "single SELECT"),
+        (f"SELECT {HIDDEN} AS a", FUNCTION),
+    ],
+)
+def test_a_view_of_the_api(server: Server, query: str, said: str) -> None:
+    reference = {"projectId": PROJECT, "datasetId": DATASET, "tableId": "sent"}
+    body = {"tableReference": reference, "view": {"query": query, "useLegacySql": False}}
+    _refused(_post(server, f"datasets/{DATASET}/tables", body), said)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "said"),
+    [
+        ("SCALAR_FUNCTION", HIDDEN, FUNCTION),
+        ("SCALAR_FUNCTION", "(SELECT content FROM read_text('/etc/hostname'))", TABLE_FUNCTION),
+        ("TABLE_VALUED_FUNCTION", "SELECT * FROM read_text('/etc/hostname')", TABLE_FUNCTION),
+        ("PROCEDURE", "COPY (SELECT 1) TO '/tmp/x';", SYNTAX),
+        ("PROCEDURE", "ATTACH '/tmp/x' AS x", SYNTAX),
+    ],
+)
+def test_a_routine_of_the_api(server: Server, kind: str, body: str, said: str) -> None:
+    reference = {"projectId": PROJECT, "datasetId": DATASET, "routineId": "sent"}
+    routine = {"routineReference": reference, "routineType": kind, "language": "SQL", "definitionBody": body}
+    _refused(_post(server, f"datasets/{DATASET}/routines", routine), said)
+
+
+def test_a_default_value_of_the_api(server: Server) -> None:
+    reference = {"projectId": PROJECT, "datasetId": DATASET, "tableId": "defaults"}
+    fields = [{"name": "a", "type": "STRING", "defaultValueExpression": HIDDEN}]
+    body = {"tableReference": reference, "schema": {"fields": fields}}
+    _refused(_post(server, f"datasets/{DATASET}/tables", body), FUNCTION)
+
+
+@pytest.mark.parametrize("uri", [f"file://{OUTSIDE}", OUTSIDE, "gs://../x", "https://example.com/x", "gs://b/x"])
+def test_the_sources_and_targets_of_jobs_are_objects(server: Server, uri: str) -> None:
+    server.rows(f"CREATE OR REPLACE TABLE `{D}.extracted` AS SELECT 1 AS a")
+    table = {"projectId": PROJECT, "datasetId": DATASET, "tableId": "extracted"}
+    load = {"load": {"sourceUris": [uri], "destinationTable": {**table, "tableId": "loaded"}, "autodetect": True}}
+    extract = {"extract": {"destinationUris": [uri], "sourceTable": table}}
+    said = "Invalid bucket name" if uri.startswith("gs:") else "must be a Google Cloud Storage location"
+    for configuration in (load, extract):
+        job = _post(server, "jobs", {"configuration": configuration}).json()
+        assert said in job["status"]["errorResult"]["message"]
+    external = {"sourceUris": [uri], "sourceFormat": "CSV"}
+    body = {"tableReference": {**table, "tableId": "external"}, "externalDataConfiguration": external}
+    _refused(_post(server, f"datasets/{DATASET}/tables", body), said)
+
+
+def test_an_object_is_a_file_of_its_own_whatever_it_is_called(server: Server, bigquery_folder: Path) -> None:
+    for name in ("a/../b", "b", "a//b", "a/./b", "../../x"):
+        uri = f"gs://bucket/{name}"
+        server.rows(f"EXPORT DATA OPTIONS (uri = '{uri}', format = 'CSV') AS SELECT '{name}' AS a")
+    for name in ("a/../b", "b", "a//b", "a/./b", "../../x"):
+        config = bigquery.LoadJobConfig(autodetect=True, write_disposition="WRITE_TRUNCATE")
+        server.client.load_table_from_uri(f"gs://bucket/{name}", f"{D}.objects", job_config=config).result()
+        assert server.rows(f"SELECT a FROM `{D}.objects`") == [(name,)]
+    assert not list(bigquery_folder.parent.glob("x"))
+    assert {file.parent.name for file in bigquery_folder.glob("*/bucket")} == {"gcs"}
+
+
+def _answers(wall: str, folder: Path, queries: list[str]) -> list[tuple[int, str]]:
+    skip_in_fast_run()
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.local.one_wall", wall, str(folder / "data")],
+        input=json.dumps(queries),
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return [(status, message) for status, message in json.loads(done.stdout)]
+
+
+def test_the_wall_around_statements_alone(tmp_path: Path) -> None:
+    answers = _answers("statements", tmp_path, [query for query, _ in ATTACKS])
+    for (query, said), (status, message) in zip(ATTACKS, answers, strict=True):
+        assert (said in message, 400 <= status < 500) == (True, True), f"{query}: {message}"
+
+
+def test_the_wall_of_duckdb_alone(tmp_path: Path) -> None:
+    """Files outside the data folder can be neither read nor written, and the error names none."""
+    (tmp_path / "secret.txt").write_text("the secret")
+    (tmp_path / "data").mkdir()
+    paths = [tmp_path / "secret.txt", tmp_path / "data" / ".." / "secret.txt"]
+    reads = [f"SELECT * FROM {call}('{path}')" for call in ("read_text", "read_csv", "read_blob") for path in paths]
+    writes = [
+        f"COPY (SELECT 1 AS a) TO '{tmp_path}/written.csv'",
+        f"ATTACH '{tmp_path}/written.db' AS written",
+    ]
+    queries = [*reads, f"SELECT * FROM glob('{tmp_path}/*')", *writes, "SET GLOBAL enable_external_access = true"]
+    before = sorted(tmp_path.iterdir())
+    for query, (status, message) in zip(queries, _answers("duckdb", tmp_path, queries), strict=True):
+        assert 400 <= status < 500, query
+        assert "secret" not in message, query
+        assert str(tmp_path) not in message, query
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("size", [300, 3000])
+@pytest.mark.parametrize("form", ["SELECT * FROM ({})", "SELECT ({})", "SELECT NOT ({})"])
+def test_a_statement_that_is_nested_too_deeply_is_refused(server: Server, form: str, size: int) -> None:
+    head, _, tail = form.partition("{}")
+    with pytest.raises(GoogleAPICallError, match="too many subqueries or query is too complex"):
+        server.rows(head * size + "SELECT TRUE AS a" + tail * size)
+    assert server.rows("SELECT 1") == [(1,)]
+
+
+def test_a_statement_that_is_too_long_is_refused(server: Server) -> None:
+    with pytest.raises(GoogleAPICallError, match="The query is too large"):
+        server.rows(f"SELECT '{'x' * 1024 * 1024}'")
