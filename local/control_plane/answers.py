@@ -6,6 +6,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from local import names
+
 #: Whoever sends a request: the owner of what it makes without a service account.
 CALLER = "local@example.com"
 #: HTTP status and the ``reason`` of the error list, by canonical status.
@@ -46,6 +48,20 @@ def not_found(what: str) -> ApiError:
 def invalid(message: str) -> ApiError:
     """An error: the request is not valid."""
     return ApiError("INVALID_ARGUMENT", message)
+
+
+def check_name(kind: str, name: str) -> None:
+    """Refuse a name that Google refuses.
+
+    Args:
+        kind: one of :data:`local.names.RULES`.
+        name: the name.
+
+    Raises:
+        ApiError: it is no name of this kind: 400.
+    """
+    if said := names.fault(kind, name):
+        raise invalid(said)
 
 
 def timestamp(moment: datetime | None = None) -> str:

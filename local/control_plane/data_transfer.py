@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query
 
-from local.control_plane.answers import CALLER, fields_of, invalid, not_found, timestamp, update_fields
+from local.control_plane.answers import CALLER, check_name, fields_of, invalid, not_found, timestamp, update_fields
 from local.control_plane.due_times import next_due_time
 from local.control_plane.iam import check_account
 from local.control_plane.plane import ControlPlane, Plane
@@ -41,6 +41,7 @@ router = APIRouter(prefix="/bigquerydatatransfer/v1/projects/{project}/locations
 
 async def location_name(plane: Plane, project: str, location: str) -> str:
     """The name of a location, with the project's number."""
+    check_name("location", location)
     return f"projects/{plane.projects.number(project)}/locations/{location.lower()}"
 
 
@@ -49,6 +50,7 @@ Location = Annotated[str, Depends(location_name)]
 
 async def config_name(location: Location, config: str) -> str:
     """The name of a transfer config."""
+    check_name("transfer config", config)
     return f"{location}/transferConfigs/{config}"
 
 
@@ -151,6 +153,7 @@ def list_runs(plane: Plane, name: ConfigName, states: Annotated[list[str] | None
 @router.get("/transferConfigs/{config}/runs/{run}")
 def get_run(plane: Plane, name: ConfigName, run: str) -> Resource:
     """A run."""
+    check_name("transfer config", run)
     return plane.find(RUN, f"{name}/runs/{run}", _entity(f"{name}/runs/{run}"))
 
 

@@ -92,12 +92,12 @@ def _account_name(project: str, email: str) -> str:
 
 @resource_manager.get("/projects/{project}")
 def get_project(plane: Plane, project: str) -> Resource:
-    """A project; every id that is asked for exists."""
+    """The project, by its id or its number."""
     return {
         "projectNumber": str(plane.projects.number(project)),
-        "projectId": project,
+        "projectId": plane.projects.own,
         "lifecycleState": "ACTIVE",
-        "name": project,
+        "name": plane.projects.own,
         "createTime": "2024-01-01T00:00:00.000Z",
     }
 

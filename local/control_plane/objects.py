@@ -10,7 +10,7 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING
 
-from local.control_plane.answers import ApiError, invalid, not_found, timestamp
+from local.control_plane.answers import ApiError, check_name, invalid, not_found, timestamp
 
 if TYPE_CHECKING:
     from local.control_plane.store import Resource, Store
@@ -27,6 +27,7 @@ def find(store: Store, bucket: str, name: str, generation: int | None = None) ->
     Raises:
         ApiError: it does not exist.
     """
+    check_name("object", name)
     found = store.get(OBJECT, f"{bucket}/{name}")
     if generation is not None and (found is None or int(found["generation"]) != generation):
         found = store.get(NONCURRENT, f"{bucket}/{name}#{generation}")
@@ -58,6 +59,7 @@ def write(store: Store, bucket: Resource, name: str, given: Resource, content: b
     """Write a new live version; a bucket with versioning keeps the previous one as noncurrent."""
     if not name:
         raise invalid("Required parameter: name")
+    check_name("object", name)
     _retire(store, bucket, name)
     generation, now = str(FIRST_GENERATION + store.next_number()), timestamp()
     resource = {

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
+
+from local.control_plane.answers import check_name, not_found
 
 
 @dataclass(frozen=True)
 class Projects:
-    """The environment's own project. Any other project has a number too, always the same one."""
+    """The environment's own project. There is no other."""
 
     own: str
     own_number: int
 
     def number(self, project: str) -> int:
-        """The number of a project, given its id or its number."""
-        if project == self.own:
-            return self.own_number
-        return int(project) if project.isdigit() else 200_000_000_000 + zlib.crc32(project.encode())
+        """The number of a project, given its id or its number.
+
+        Raises:
+            ApiError: another project, or no id: 404 or 400.
+        """
+        if project not in {self.own, str(self.own_number)}:
+            if not project.isdigit():
+                check_name("project", project)
+            raise not_found(f"Project {project}")
+        return self.own_number

@@ -12,13 +12,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
 from local.control_plane import objects
-from local.control_plane.answers import ApiError, invalid, not_found, timestamp
+from local.control_plane.answers import ApiError, check_name, invalid, not_found, timestamp
 from local.control_plane.iam import POLICY, read_policy, replace_policy
 from local.control_plane.plane import ControlPlane, Plane, Upload
 from local.control_plane.store import Resource
 
 BUCKET = "bucket"
-BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 SOFT_DELETE_SECONDS = 7 * 24 * 60 * 60
 RANGE = re.compile(r"bytes (?:\d+-(?P<last>\d+)|\*)/(?P<total>\d+|\*)")
 #: A multipart body has the object's resource and its content.
@@ -43,8 +42,7 @@ object_contents = APIRouter()
 def insert_bucket(plane: Plane, project: str, body: Resource) -> Resource:
     """Create a bucket."""
     name = str(body.get("name", ""))
-    if not BUCKET_NAME.fullmatch(name):
-        raise invalid(f"Invalid bucket name: '{name}'")
+    check_name("bucket", name)
     with plane.store.transaction():
         if plane.store.get(BUCKET, name):
             message = "Your previous request to create the named bucket succeeded and you already own it."
@@ -55,6 +53,7 @@ def insert_bucket(plane: Plane, project: str, body: Resource) -> Resource:
 @storage.get("/storage/v1/b/{bucket}")
 def get_bucket(plane: Plane, bucket: str) -> Resource:
     """A bucket."""
+    check_name("bucket", bucket)
     return plane.find(BUCKET, bucket, f"The specified bucket {bucket}")
 
 
