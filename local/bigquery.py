@@ -7,6 +7,7 @@ docs/fidelity.md lists them all.
 from __future__ import annotations
 
 import atexit
+import fcntl
 import os
 import sqlite3
 from typing import TYPE_CHECKING
@@ -56,7 +57,7 @@ def create_bigquery_app(data: Path, project: str = "local") -> ASGIApp:
     except OSError as error:
         raise DataFolderError(f"{data}: not usable as a data folder: {error.strerror}") from None
     except duckdb.Error as error:
-        raise DataFolderError(_explanation(data, str(error))) from None
+        raise DataFolderError(IN_USE.format(data=data) if _in_use(data) else _explanation(data, str(error))) from None
     except sqlite3.Error as error:
         raise DataFolderError(_explanation(data, str(error))) from None
     return _healing(_named(app))
@@ -91,9 +92,18 @@ def _named(app: ASGIApp) -> ASGIApp:
     return named
 
 
+def _in_use(data: Path) -> bool:
+    """Whether another process has one of DuckDB's files: it locks those that it opens."""
+    for file in (*data.glob("*.duckdb"), *data.glob("*.ducklake")):
+        with file.open("rb+") as opened:
+            try:
+                fcntl.lockf(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+    return False
+
+
 def _explanation(data: Path, message: str) -> str:
-    if "set lock" in message:
-        return IN_USE.format(data=data)
     return (
         f"{data}: the data cannot be opened: {message.splitlines()[0]}\n"
         "Nothing was changed. Move the folder away to start with an empty one, or restore a copy."
