@@ -12,8 +12,9 @@ import requests
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 
+from catalog.files import REPOSITORY
 from tests.harness.bigquery import DATASET, PROJECT, Server
-from tests.harness.checkout import REPOSITORY, skip_in_fast_run
+from tests.harness.checkout import skip_in_fast_run
 
 if TYPE_CHECKING:
     from pathlib import Path
