@@ -31,13 +31,6 @@ JOIN {metadata}.ducklake_schema AS d USING (schema_id) WHERE v.end_snapshot IS N
 UNION ALL SELECT schema_name, NULL, NULL FROM {metadata}.ducklake_schema WHERE end_snapshot IS NULL
 ORDER BY ALL
 """
-ROWS = """
-SELECT coalesce(max(s.record_count), 0)
-FROM {metadata}.ducklake_table AS t
-JOIN {metadata}.ducklake_schema AS d USING (schema_id)
-JOIN {metadata}.ducklake_table_stats AS s USING (table_id)
-WHERE t.end_snapshot IS NULL AND d.end_snapshot IS NULL AND d.schema_name = $1 AND t.table_name = $2
-"""
 
 
 @dataclass
@@ -187,14 +180,14 @@ def dataset_exists(project: str, dataset: str) -> bool:
 
 
 def with_rows(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A table's kind and its number of rows, which only this function reads."""
+    """A table's kind and its number of rows; DuckLake's statistics would count deleted rows."""
 
     @functools.wraps(original)
     def look_up(project: str, dataset: str, table: str) -> tuple[str, int] | None:
         found: tuple[str, int] | None = original(project, dataset, table)
         if found is None or found[0] != "TABLE" or dataset == tables.RESULTS:
             return found
-        ((rows,),) = database.fetch(ROWS.format(metadata=lake(project)), [dataset, table])
+        ((rows,),) = database.fetch(f"SELECT count(*) FROM {tables.name(project, dataset, table)}")
         return found[0], rows
 
     return look_up

@@ -125,6 +125,13 @@ def test_column_is_dropped_by_a_query(server: Server) -> None:
     assert [field.name for field in server.client.get_table(f"{D}.narrower").schema] == ["seen", "done"]
 
 
+def test_deleted_rows_are_not_counted(server: Server) -> None:
+    server.rows(f"CREATE OR REPLACE TABLE `{D}.counted` AS SELECT n FROM UNNEST(GENERATE_ARRAY(1, 100)) AS n")
+    server.rows(f"DELETE FROM `{D}.counted` WHERE n > 40")
+    server.rows(f"INSERT INTO `{D}.counted` VALUES (7), (8)")
+    assert server.client.get_table(f"{D}.counted").num_rows == 42
+
+
 def test_routines_and_tables_in_information_schema(server: Server) -> None:
     server.rows(f"CREATE OR REPLACE FUNCTION `{D}.shown`(x ARRAY<INT64>) RETURNS INT64 AS (x[OFFSET(0)])")
     schema = f"`{D}`.INFORMATION_SCHEMA"
