@@ -123,7 +123,7 @@ def application(bigquery: ASGIApp, control_plane: ASGIApp) -> ASGIApp:
 
 
 async def _set_clock(receive: Receive) -> JSONResponse:
-    """``{"now": "2026-03-08T03:05:00-07:00"}`` stops BigQuery's clock there, ``{"now": null}`` releases it."""
+    """``{"now": "2026-03-08T12:00:00-07:00"}`` stops BigQuery's clock there, ``{"now": null}`` releases it."""
     from local.engine.clock import set_clock  # noqa: PLC0415 - needs the open data folder
 
     body = b""

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def test_stopped_clock(embedded: Sandbox) -> None:
-    embedded.set_clock("2026-03-08T03:05:00-07:00")
+    embedded.set_clock("2026-03-08T12:00:00-07:00")
     (row,) = embedded.query(
         "SELECT CURRENT_TIMESTAMP(), CAST(CURRENT_DATE('America/Los_Angeles') AS STRING), "
         "CAST(CURRENT_DATE('Asia/Tokyo') AS STRING)"
     )
-    assert row == (datetime(2026, 3, 8, 10, 5, tzinfo=UTC), "2026-03-08", "2026-03-08")
+    assert row == (datetime(2026, 3, 8, 19, tzinfo=UTC), "2026-03-08", "2026-03-09")
     embedded.set_clock(None)
     assert abs(embedded.value("SELECT CURRENT_TIMESTAMP()") - datetime.now(UTC)) < timedelta(minutes=1)
 
