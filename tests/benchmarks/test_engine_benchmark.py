@@ -88,6 +88,7 @@ def daily_hours() -> tuple[int, ...]:
     return daily.hours_la
 
 
+@pytest.mark.long
 def test_a_soak_runs_the_schedules_and_measures_each_day() -> None:
     """That files and jobs level off is tested without a server in test_engine_maintenance.py, and below."""
     first, second = soak(2, daily_hours(), calls=1)

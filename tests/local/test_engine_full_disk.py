@@ -107,7 +107,10 @@ def test_statements_name_the_full_disk_and_work_again_with_room(small_disk: Path
         small.client.delete_table(table.strip("`"))
 
 
-@pytest.mark.parametrize("prepare", ["", OFTEN], ids=["checkpoints seldom", "checkpoints often"])
+@pytest.mark.parametrize(
+    "prepare",
+    [pytest.param("", marks=pytest.mark.long, id="checkpoints seldom"), pytest.param(OFTEN, id="checkpoints often")],
+)
 def test_no_acknowledged_row_is_lost(disk: Path, prepare: str) -> None:
     """Three writers while the disk fills and empties; then the process is killed."""
     acknowledged: set[int] = set()
