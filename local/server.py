@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse
 
+from declared.output import MaskingFormatter, mask_failures
 from local.bigquery import create_bigquery_app
 from local.control_plane import Projects, Store, create_control_plane
 from local.control_plane.answers import ApiError
@@ -53,7 +54,10 @@ def serve(environment: Environment, port: int, folder: Path, run_schedules: bool
     Raises:
         LocalError: the port or the folder cannot be used; nothing in the folder is changed.
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    mask_failures()
+    messages = logging.StreamHandler()
+    messages.setFormatter(MaskingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[messages], level=logging.WARNING)
     lock(folder)
     keep_private()
     with ExitStack() as stack:

@@ -10,12 +10,12 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from catalog import CatalogError, load_catalog, retarget
 from declared.environment import Environment, EnvironmentFileError, json_schema
 from declared.loading import load_environment
 from declared.names import LOCAL, Part, stack_names
+from declared.output import MaskingConsole, mask_failures, write_out
 from google.client import GoogleApi, LiveSystemError
 from operations import day
 from operations.deploy import deployment, planning, previews, rollback
@@ -30,8 +30,8 @@ from operations.review.plan_summary import costs_of, summarize
 from operations.review.planned import read_plans
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-console = Console()
-errors = Console(stderr=True)
+console = MaskingConsole()
+errors = MaskingConsole(stderr=True)
 
 preview = typer.Typer(no_args_is_help=True, help="Temporary environments by number: up, down, sweep.")
 app.add_typer(preview, name="preview")
@@ -96,7 +96,7 @@ def plan_summary(  # noqa: PLR0917 - an option each
     costs = costs_of(summary, catalog, base)
     text = summary.as_json(costs) if form is SummaryFormat.JSON else markdown(summary, costs, link)
     if output is None:
-        print(text, end="")  # noqa: T201 - for a pipe
+        write_out(text)
     else:
         try:
             output.write_text(text, encoding="utf-8")
@@ -127,7 +127,7 @@ def adopt(env: Env = None) -> None:
     """Print the import ids of declared objects that exist already; EROS_ADOPT takes a file of them."""
     with TemporaryDirectory() as folder:
         adoption = adoption_of(load_environment(env), Path(folder))
-    print(json.dumps(adoption.found, indent=2))  # noqa: T201 - for a pipe
+    write_out(json.dumps(adoption.found, indent=2) + "\n")
     errors.print(str(adoption), markup=False, highlight=False)
 
 
@@ -152,11 +152,11 @@ def cost_of_everything(
     else:
         changes = cost.compare_everything(api, cost.base_catalog(base, environment), proposed)
     if output is Format.TABLE:
-        wide = console if console.is_terminal else Console(width=cost_report.LOG_WIDTH)
+        wide = console if console.is_terminal else MaskingConsole(width=cost_report.LOG_WIDTH)
         wide.print(cost_report.table(changes, base is not None))
     else:
         write = cost_report.markdown if output is Format.MARKDOWN else cost_report.as_json
-        print(write(changes, base is not None))  # noqa: T201 - for a file or a pipe
+        write_out(write(changes, base is not None) + "\n")
     proposed_calls = [each.proposed for each in changes if each.proposed]
     raise typer.Exit(int(any(each.over_budget or each.problem for each in proposed_calls)))
 
@@ -230,6 +230,7 @@ def _preview(number: int, env: str | None) -> Environment:
 
 def main() -> None:
     """Run the command line; an error is one message and exit code 1 or 2."""
+    mask_failures()
     try:
         app()
     except StepFailedError as error:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from google.cloud import bigquery
-from rich.console import Console
 from rich.table import Table
 
 from catalog.zone import LOS_ANGELES
+from declared.output import MaskingConsole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.console import Console
 
     from google.client import GoogleApi
 
@@ -25,7 +27,7 @@ CAPTION_WIDTH = 48
 def print_day(api: GoogleApi, console: Console) -> None:
     """Print the day's runs, its queue, its reports, and the captions of one creator with the reasons."""
     if not console.is_terminal:
-        console = Console(file=console.file, width=LOG_WIDTH)
+        console = MaskingConsole(file=console.file, width=LOG_WIDTH)
     names = {"d": f"{api.environment.project}.{api.environment.dataset}", "shown": SHOWN}
     runs = api.query("etl_job_runs", _RUNS.format(**names))
     if not runs:

@@ -13,6 +13,7 @@ from rich.table import Table
 from catalog import CatalogError
 from declared.environment import EnvironmentFileError
 from declared.loading import load_environment
+from declared.output import mask_failures, write_out
 from google.client import LiveSystemError
 from verification import doctor as diagnosis
 from verification.drift import read_drift
@@ -99,7 +100,7 @@ def _write(report: Report, destination: Destination) -> None:
     elif destination.format == "table":
         console_of(FILE_WIDTH).print(as_table(report))
     else:
-        print(WRITERS[destination.format](report), end="")  # noqa: T201 - for a pipe: no wrapping, no colour
+        write_out(WRITERS[destination.format](report))
 
 
 def _complain(message: str) -> None:
@@ -204,7 +205,7 @@ def drift(
 
     write = _writer(drift_reports.WRITERS, output)
     report = _explained(deadline, work)
-    print(write(report), end="")  # noqa: T201 - for a pipe: no wrapping, no colour
+    write_out(write(report))
     raise typer.Exit(1 if report.drifted else 0)
 
 
@@ -236,4 +237,5 @@ def doctor(
 
 
 if __name__ == "__main__":
+    mask_failures()
     app()

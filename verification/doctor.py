@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from catalog.zone import LOS_ANGELES
+from declared.masking import masked, masked_values
 from declared.schedules import next_due, schedules_of
 from google.client import NotPermittedError, RequestRefusedError
 from google.resources import WORKERS, transfer_configs, transfer_runs
@@ -175,7 +176,13 @@ def _diagnose(case: Case, subject: Subject) -> Diagnosis:
         elif outcome.status in NOT_WELL:
             rows.append({"object": outcome.object, "expected": outcome.expected, "found": outcome.found})
             remedies.append(outcome.action)
-    return Diagnosis(case.name, case.title, rows, list(dict.fromkeys(remedies)), "; ".join(dict.fromkeys(unknown)))
+    return Diagnosis(
+        case.name,
+        case.title,
+        masked_values(rows),
+        [masked(remedy) for remedy in dict.fromkeys(remedies)],
+        masked("; ".join(dict.fromkeys(unknown))),
+    )
 
 
 def _schedule_rows(subject: Subject) -> Iterator[dict[str, str]]:
@@ -233,7 +240,7 @@ def _table(rows: list[dict[str, str]]) -> Table:
 
 def print_json(examination: Examination, console: Console) -> None:
     """All results as JSON."""
-    console.file.write(json.dumps(asdict(examination), indent=2, ensure_ascii=False) + "\n")
+    console.file.write(json.dumps(masked_values(asdict(examination)), indent=2, ensure_ascii=False) + "\n")
 
 
 WRITERS: dict[str, Callable[[Examination, Console], None]] = {"table": print_examination, "json": print_json}

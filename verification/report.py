@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from pydantic import TypeAdapter
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from declared.masking import masked_values
+from declared.output import MaskingConsole
 from verification.markdown_text import cell
 from verification.results import Report, Result, Status
 
@@ -31,10 +33,10 @@ COLOURS = {
 FILE_WIDTH = 100
 
 
-def console_of(width: int, stderr: bool = False) -> Console:
+def console_of(width: int, stderr: bool = False) -> MaskingConsole:
     """The terminal; where there is none, a console of so many columns: a file has no width of its own."""
-    console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=width)
+    console = MaskingConsole(stderr=stderr, highlight=False)
+    return console if console.is_terminal else MaskingConsole(stderr=stderr, highlight=False, width=width)
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ def as_json(report: Report) -> str:
         dollars=round(report.usage.dollars, 6),
         results=report.results,
     )
-    return json.dumps(TypeAdapter(Document).dump_python(document, mode="json"), indent=2, ensure_ascii=False) + "\n"
+    content = masked_values(TypeAdapter(Document).dump_python(document, mode="json"))
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def json_schema() -> str:
@@ -149,7 +152,7 @@ def as_junit(report: Report) -> str:
 def table_text(report: Report) -> str:
     """The table as plain text, for a file."""
     text = StringIO()
-    Console(file=text, width=FILE_WIDTH, highlight=False).print(as_table(report))
+    MaskingConsole(file=text, width=FILE_WIDTH, highlight=False).print(as_table(report))
     return text.getvalue()
 
 

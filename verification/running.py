@@ -10,6 +10,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from catalog import load_catalog, retarget
+from declared.masking import masked
 from google.client import GoogleApi, LiveSystemError, NotPermittedError, RequestRefusedError, UnreadableAnswerError
 from google.resources import WORKERS, read_live_system
 from verification.results import NOT_WELL, Check, Outcome, Report, Result, Status, Subject
@@ -178,7 +179,9 @@ def outcomes_of(check: Check, subject: Subject) -> list[Outcome]:
 
 
 def _fields(outcome: Outcome) -> tuple[str, Status, str, str, str]:
-    return outcome.object, outcome.status, outcome.expected, outcome.found, outcome.action
+    texts = (masked(text) for text in (outcome.object, outcome.expected, outcome.found, outcome.action))
+    name, expected, found, action = texts
+    return name, outcome.status, expected, found, action
 
 
 def _refused(subject: Subject, message: str, about: str) -> Outcome:

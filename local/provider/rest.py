@@ -10,6 +10,8 @@ import urllib.parse
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from declared.masking import masked
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -131,4 +133,4 @@ def _api_error(status: int, raw: bytes) -> ApiError:
         return ApiError(status, str(error["message"]), reasons[0] if len(reasons) == 1 else "")
     except (ValueError, KeyError, TypeError, AttributeError):
         text = re.sub(r"\s+", " ", raw.decode(errors="replace")).strip()
-        return ApiError(status, f"got HTTP response code {status} with body: {text[:500]}")
+        return ApiError(status, f"got HTTP response code {status} with body: {masked(text)[:500]}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from catalog.files import REPOSITORY
+from declared.masking import LineMask
 from declared.names import SYSTEM
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ def run_cdktf(
     outcomes: dict[str, StackOutcome] = {}
     stack = ""
     tail: deque[str] = deque(maxlen=40)
+    mask = LineMask()
     LOG.parent.mkdir(exist_ok=True)
     with (
         LOG.open("a", encoding="utf-8") as log,
@@ -142,7 +144,7 @@ def run_cdktf(
     ):
         assert process.stdout is not None  # noqa: S101 - PIPE was asked for
         for raw in process.stdout:
-            line = ESCAPE.sub("", raw.decode(errors="replace")).rstrip()
+            line = mask(ESCAPE.sub("", raw.decode(errors="replace")).rstrip())
             if line:
                 log.write(line + "\n")
                 log.flush()

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from declared.budgets import ObjectKind
+from declared.masking import masked_values
 from declared.sizes import GIGABYTE, MEGABYTE
 from verification.markdown_text import cell, code
 
@@ -56,7 +57,7 @@ def markdown_rows(changes: Sequence[CostChange], with_base: bool) -> list[str]:
 
 def as_json(changes: Sequence[CostChange], with_base: bool) -> str:
     """The entries as text."""
-    return json.dumps(entries_of(changes, with_base), indent=2)
+    return json.dumps(masked_values(entries_of(changes, with_base)), indent=2)
 
 
 def entries_of(changes: Sequence[CostChange], with_base: bool) -> list[dict[str, Any]]:

@@ -66,6 +66,7 @@ def write_comment(repository: Repository, pull_request: int, text: str) -> str:
     Raises:
         StepFailedError: there is no tag, the text is too long, or GitHub refuses.
     """
+    text = masked(text)
     tag = _first_line(text)
     if not TAG.fullmatch(tag):
         raise StepFailedError(f"the first line must be a hidden tag, <!-- NAME -->, and is: {tag[:80]!r}", 2)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import difflib
-import html
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from declared.masking import masked
 from declared.names import hidden_tag
 from google.resources import field_type
 from operations.review import cost_report
 from operations.review.plan_summary import READ_BY_OTHERS, Costs, lost_guards, takes_data
 from operations.review.planned import UNKNOWN, Action, same
 from operations.review.sections import Fold, Form, Section, counted, fitted
-from verification.markdown_text import cell, code
+from verification.markdown_text import cell, code, element, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,7 +51,9 @@ def markdown(summary: Summary, costs: Costs = NO_COSTS, link: str = "") -> str:
     whole = f"[the whole plan]({link})" if link else "`make plan` shows the whole plan"
     run = f" ([run]({link}))" if link else ""
     sections = [
-        section for section in _sections(summary, costs, run) if section.heading or section.lines or section.folds
+        _masked(section)
+        for section in _sections(summary, costs, run)
+        if section.heading or section.lines or section.folds
     ]
     return fitted(sections, whole)
 
@@ -69,6 +72,12 @@ def _sections(summary: Summary, costs: Costs, run: str) -> Iterator[Section]:
     yield _schedules(summary.schedules)
     yield _costs(costs)
     yield _outside(summary)
+
+
+def _masked(section: Section) -> Section:
+    """A section without credentials, before it is cut: values are masked one by one, a name with its value is not."""
+    folds = tuple(replace(fold, lines=tuple(masked("\n".join(fold.lines)).split("\n"))) for fold in section.folds)
+    return replace(section, lines=tuple(map(masked, section.lines)), folds=folds)
 
 
 def _dangers(summary: Summary) -> Section:
@@ -97,19 +106,21 @@ def _dangers(summary: Summary) -> Section:
     for change in (*destroyed, *replaced):
         if change.kind == "google_bigquery_table" and change.name in told:
             continue
-        because = f" because of {', '.join(change.replacing)}" if change.replacing else ""
+        because = f" because of {', '.join(map(word, change.replacing))}" if change.replacing else ""
         data = ", with its data" if takes_data(change) else ""
         lines.append(
             f"> - {code(change.address)} is {'destroyed' if change in destroyed else 'replaced'}{because}{data}"
         )
-    lines += [f"> - {code(change.address)} loses its guard: {', '.join(names)}" for change, names in unguarded]
+    lines += [
+        f"> - {code(change.address)} loses its guard: {', '.join(map(word, names))}" for change, names in unguarded
+    ]
     folds = [
-        Fold(f"Terraform on <code>{stack}</code>", "text", tuple(failure.splitlines()))
+        Fold(f"Terraform on {element(stack)}", "text", tuple(failure.splitlines()))
         for stack, failure in summary.failures.items()
     ]
     folds += [
         Fold(
-            f"How to do it safely: <code>{html.escape(row.change.table)}</code>, {html.escape(row.change.what)}",
+            f"How to do it safely: {element(row.change.table)}, {element(row.change.what)}",
             "sql",
             tuple(row.change.statement.splitlines()),
         )
@@ -162,13 +173,13 @@ def _line(summary: Summary, change: PlannedChange) -> str:
     if change.moved_from:
         words += f", moved from {code(change.moved_from)}"
     if change.attributes:
-        words += f": {', '.join(change.attributes)}"
+        words += f": {', '.join(map(word, change.attributes))}"
     if change.only_restores:
         words += " — only reverts a change outside Terraform"
     elif change.restored:
-        words += f" — of these {', '.join(change.restored)} only revert a change outside Terraform"
+        words += f" — of these {', '.join(map(word, change.restored))} only revert a change outside Terraform"
     if change.replacing:
-        words += f" — replaced because of {', '.join(change.replacing)}"
+        words += f" — replaced because of {', '.join(map(word, change.replacing))}"
     if (used := summary.affected.get(change.name)) and change.kind in READ_BY_OTHERS:
         more = f" and {len(used) - NAMED} more" if len(used) > NAMED else ""
         words += f" — used by {', '.join(map(code, used[:NAMED]))}{more}"
@@ -176,7 +187,7 @@ def _line(summary: Summary, change: PlannedChange) -> str:
 
 
 def _details(change: PlannedChange) -> Fold | None:
-    title = f"<code>{html.escape(change.address)}</code>"
+    title = element(change.address)
     if change.action is Action.CREATE:
         return _created(title, change)
     if not change.attributes:
@@ -306,14 +317,14 @@ def _outside(summary: Summary) -> Section:
     lines = ["Changed outside Terraform since the last deployment; a deployment reverts what is declared:"]
     folds = []
     for change in summary.outside:
-        lines.append(f"- {code(change.address)}: {'gone' if change.gone else ', '.join(change.found)}")
+        lines.append(f"- {code(change.address)}: {'gone' if change.gone else ', '.join(map(word, change.found))}")
         if not change.gone:
             differences = [
                 line for name in change.found for line in _difference(name, change.left[name], change.found[name])
             ]
             folds.append(
                 Fold(
-                    f"<code>{html.escape(change.address)}</code>, as it was deployed and is now",
+                    f"{element(change.address)}, as it was deployed and is now",
                     "diff",
                     tuple(differences),
                 )

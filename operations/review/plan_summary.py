@@ -12,6 +12,7 @@ from catalog import Table, dependents
 from catalog.model import EVERY_HOUR
 from catalog.zone import LOS_ANGELES
 from declared.environment import AllowedChange
+from declared.masking import masked_values
 from declared.schedules import next_due, schedules_in
 from google.client import GoogleApi, LiveSystemError
 from google.grants import PUBLIC
@@ -173,7 +174,7 @@ class Summary:
             "affected": self.affected,
             "costs": {"objects": entries_of(costs.changes, costs.with_base), "problem": costs.problem},
         }
-        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(masked_values(document), indent=2, ensure_ascii=False) + "\n"
 
 
 @dataclass(frozen=True)

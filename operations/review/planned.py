@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from declared.masking import masked
+from declared.masking import MASK, masked, names_secret
 from operations.deploy.cdktf import STACK_COMMAND, stack_folder
 from operations.deploy.steps import StepFailedError
 
@@ -275,7 +275,10 @@ def shown(value: Any, sensitive: Any) -> Any:
         return SENSITIVE
     if isinstance(value, dict):
         marked = sensitive if isinstance(sensitive, dict) else {}
-        return {key: shown(item, marked.get(key)) for key, item in value.items()}
+        return {
+            masked(key): MASK if item and isinstance(item, str) and names_secret(key) else shown(item, marked.get(key))
+            for key, item in value.items()
+        }
     if isinstance(value, list):
         marks = sensitive if isinstance(sensitive, list) else []
         return [shown(item, mark) for item, mark in zip_longest(value, marks[: len(value)])]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from declared.masking import masked, masked_values
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -47,7 +49,7 @@ _DOCUMENT: TypeAdapter[DriftReport] = TypeAdapter(DriftReport)
 def drift_report(environment: Environment, aspects: Sequence[Aspect[Any]]) -> DriftReport:
     """The report of what :func:`verification.drift.read_drift` read."""
     drifted = (
-        DriftedAspect(aspect.object, aspect.name, tuple(aspect.diff), aspect.action)
+        DriftedAspect(masked(aspect.object), masked(aspect.name), tuple(aspect.diff), masked(aspect.action))
         for aspect in aspects
         if not aspect.same
     )
@@ -66,7 +68,7 @@ def as_text(report: DriftReport) -> str:
 
 def as_json(report: DriftReport) -> str:
     """The document that docs/drift-report.schema.json describes."""
-    return json.dumps(_DOCUMENT.dump_python(report, mode="json"), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(masked_values(_DOCUMENT.dump_python(report, mode="json")), indent=2, ensure_ascii=False) + "\n"
 
 
 def read_json(text: str) -> DriftReport:

@@ -1,0 +1,106 @@
+"""Credentials of every kind, made up anew for each run, so that no scanner finds one in the repository."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import string
+from dataclasses import dataclass
+
+HEX = "0123456789abcdef"
+WORD = string.ascii_letters + string.digits
+UPPER = string.ascii_uppercase + string.digits
+BASE64 = WORD + "+/"
+#: A part of a secret that is so long must not be shown.
+LONG_PART = 8
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A credential as it is written, ``text``, and what of it is secret."""
+
+    kind: str
+    text: str
+    secret: str
+
+    def leaked_in(self, output: str) -> str:
+        """The first long part of the secret that an output contains, or ''."""
+        flat = "".join(output.split())
+        secret = "".join(self.secret.split())
+        parts = (secret[start : start + LONG_PART] for start in range(max(1, len(secret) - LONG_PART + 1)))
+        return next((part for part in parts if part in output or part in flat), "")
+
+
+def credentials(seed: int) -> list[Credential]:
+    """One of each kind."""
+    print(f"credentials of the seed {seed}")  # noqa: T201 - pytest shows it with a failure
+    chance = random.Random(seed)  # noqa: S311 - examples, not secrets
+
+    def some(length: int, characters: str = WORD) -> str:
+        return "".join(chance.choices(characters, k=length))
+
+    def encoded(value: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    def pem(name: str, separator: str) -> tuple[str, str]:
+        lines = [some(64, BASE64) for _ in range(5)] + [some(22, BASE64) + "=="]
+        marks = f"-----BEGIN {name}PRIVATE KEY-----", f"-----END {name}PRIVATE KEY-----"
+        return separator.join([marks[0], *lines, marks[1]]) + separator, separator.join(lines)
+
+    tokens = {
+        "GitHub token": f"ghp_{some(36)}",
+        "GitHub app token": f"ghs_{some(36)}",
+        "GitHub fine-grained token": f"github_pat_{some(22)}_{some(59)}",
+        "GitLab token": f"glpat-{some(20)}",
+        "GitLab deploy token": f"gldt-{some(20)}",
+        "Google API key": f"AIza{some(35, WORD + '-_')}",
+        "Google access token": f"ya29.a0{some(120, WORD + '-_')}",
+        "Google refresh token": f"1//0{some(60, WORD + '-_')}",
+        "Google client secret": f"GOCSPX-{some(28, WORD + '-_')}",
+        "Google HMAC key": f"GOOG1E{some(56, UPPER)}",
+        "Amazon key id": f"AKIA{some(16, UPPER)}",
+        "Slack token": f"xoxb-{some(12, string.digits)}-{some(12, string.digits)}-{some(24)}",
+        "Stripe key": f"sk_live_{some(24)}",
+        "SendGrid key": f"SG.{some(22)}.{some(43)}",
+        "Twilio key": f"SK{some(32, HEX)}",
+        "Mailchimp key": f"{some(32, HEX)}-us12",
+        "npm token": f"npm_{some(36)}",
+        "PyPI token": f"pypi-AgEIcHlwaS5vcmc{some(80)}",
+        "Hugging Face token": f"hf_{some(34)}",
+        "OpenAI key": f"sk-{some(20)}T3BlbkFJ{some(20)}",
+        "Telegram token": f"{chance.randint(10**8, 10**9)}:{some(35)}",
+        "Discord token": f"M{some(23)}.{some(6)}.{some(27)}",
+        "Square secret": f"sq0csp-{some(43)}",
+        "Artifactory token": f"AKC{some(20)}",
+        "JWT": f"{encoded({'alg': 'RS256'})}.{encoded({'sub': some(12)})}.{some(43, WORD + '-_')}",
+    }
+    named = {
+        "Slack webhook": (
+            "https://hooks.slack.com/services/{}",
+            f"T{some(9, UPPER)}/B{some(9, UPPER)}/{some(24)}",
+        ),
+        "bearer": ("Authorization: Bearer {}", some(40)),
+        "basic": ("Authorization: Basic {}", some(24)),
+        "unquoted password": ("password={}", some(14)),
+        "quoted password": ('db_password = "{}"', f"{some(6)} {some(9)}"),
+        "password with signs": ("PGPASSWORD={}", f"{some(8)}!{some(8)},{some(8)}"),
+        "changed password": ('~ password = "{0}" -> "{0}x"', some(16)),
+        "client secret": ("client_secret: '{}'", some(24)),
+        "API key": ("api_key={}", some(32, HEX)),
+        "Amazon secret": ("aws_secret_access_key = {}", some(40, BASE64)),
+        "Azure key": ("AccountKey={}", some(86, BASE64) + "=="),
+        "access token": ("access_token={}&scope=all", some(40)),
+        "address with password": ("postgres://writer:{}@example.com/db", some(16)),
+        "id of a service account's key": ("serviceAccounts/a@example.com/keys/{}", some(40, HEX)),
+        "signed address": ("https://storage.example.com/o?X-Goog-Signature={}", some(64, HEX)),
+    }
+    found = [Credential(kind, token, token) for kind, token in tokens.items()]
+    found += [Credential(kind, form.format(secret), secret) for kind, (form, secret) in named.items()]
+    for kind, name in (("private key", ""), ("RSA key", "RSA "), ("SSH key", "OPENSSH ")):
+        found.append(Credential(kind, *pem(name, "\n")))
+    key, body = pem("", "\n")
+    account = {"private_key_id": some(40, HEX), "private_key": key, "client_email": "a@example.com"}
+    found.append(Credential("service account", json.dumps(account, indent=2), body.replace("\n", "\\n")))
+    found.append(Credential("id in a service account", json.dumps(account), account["private_key_id"]))
+    return found
