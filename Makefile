@@ -3,9 +3,13 @@
 
 ENV ?= local
 STACK ?= automation
-PYTHON ?= $(shell command -v python3.13 || command -v python3 || echo python3.13)
 
-export EROS_ENV := $(ENV)
+# A value is text, for make and for the shell: make does not expand $(shell …) within it, and recipes read it from their
+# environment, between quotes.
+$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),\
+	$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
+export EROS_ENV := $(value ENV)
+export STACK WORKERS
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -16,7 +20,7 @@ PYTEST := python -m pytest --dist loadfile --no-loadscope-reorder
 SETUP := .venv/installed node_modules/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deploy plan destroy rollback cost verify preview-up preview-down up down check \
+.PHONY: help setup deploy plan destroy rollback cost verify preview-up preview-down up down check audit \
 	test test-fast test-long mutations bench-deploy bench-bandit bench-procedures \
 	bench-engine clean
 
@@ -26,7 +30,7 @@ help: ## list the targets
 setup: $(SETUP) ## install what is missing: .venv, node_modules
 
 .venv/installed: requirements.txt operations/setup.sh
-	@operations/setup.sh "$(PYTHON)"
+	@operations/setup.sh "$${PYTHON:-$$(command -v python3.13 || command -v python3 || echo python3.13)}"
 
 # Needs .venv, which brings Node. A newer .venv does not install again: in a copy, node_modules may be a link.
 node_modules/installed: package-lock.json | .venv/installed
@@ -44,19 +48,19 @@ destroy: $(SETUP) ## destroy every stack of ENV
 	@python -m operations destroy
 
 rollback: $(SETUP) ## destroy one stack: make rollback STACK=automation (procedures and schedules only)
-	@python -m operations destroy --stack $(STACK)
+	@python -m operations destroy --stack="$$STACK"
 
 cost: $(SETUP) ## print what everything would read and cost, by dry runs; BASE=origin/main adds the difference
-	@python -m operations cost --env $(ENV) $(if $(BASE),--base $(BASE))
+	@python -m operations cost $${BASE:+--base="$$BASE"}
 
 verify: $(SETUP) ## run the verification tests against ENV
-	@python -m verification --env $(ENV)
+	@python -m verification
 
 preview-up: $(SETUP) ## create a temporary environment in the project of ENV: make preview-up NUMBER=7
-	@python -m operations preview up $(NUMBER)
+	@python -m operations preview up $${NUMBER:+-- "$$NUMBER"}
 
 preview-down: $(SETUP) ## delete it, with everything that has its name: make preview-down NUMBER=7
-	@python -m operations preview down $(NUMBER)
+	@python -m operations preview down $${NUMBER:+-- "$$NUMBER"}
 
 up: $(SETUP) ## start the embedded environment
 	@python -m local up
@@ -88,14 +92,17 @@ check/workflows:
 check/shell:
 	@if command -v shellcheck >/dev/null; then shellcheck -x operations/*.sh; fi
 
+audit: $(SETUP) ## audit the workflows for security with zizmor, which it installs
+	@operations/zizmor.sh
+
 test: check ## every check and every test; about 7 minutes on two cores
-	@$(PYTEST) -n $(WORKERS)
+	@$(PYTEST) -n "$$WORKERS"
 
 test-fast: $(SETUP) ## the tests that need no server and no Terraform; half a minute
-	@EROS_FAST_TESTS=1 $(PYTEST) -n $(WORKERS) -m "not cdktf and not long"
+	@EROS_FAST_TESTS=1 $(PYTEST) -n "$$WORKERS" -m "not cdktf and not long"
 
 test-long: $(SETUP) ## tests that repeat or take long: 30 simulated days, kills, all the sample data
-	@$(PYTEST) -n $(WORKERS) -m long
+	@$(PYTEST) -n "$$WORKERS" -m long
 
 mutations: $(SETUP) ## apply every deliberate defect to a deployed system and print how many the verifier caught
 	@python -m tests.mutations
@@ -107,7 +114,7 @@ bench-procedures: $(SETUP) ## time each procedure at the operators' sizes and at
 	@python -m benchmarks.procedures
 
 bench-engine: $(SETUP) ## time the embedded engine: latencies, scripts, clients together; AGAINST=../other compares
-	@python -m benchmarks.engine $(if $(AGAINST),--against $(AGAINST))
+	@python -m benchmarks.engine $${AGAINST:+--against="$$AGAINST"}
 
 bench-deploy: $(SETUP) ## print the warm times of synthesis, plan, deploy and verification
 	@python -m benchmarks.deploy

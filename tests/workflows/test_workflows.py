@@ -88,6 +88,30 @@ def test_a_workflow_has_no_rights_no_secret_and_no_trigger_that_gives_a_fork_mor
     assert not re.search(r"pull_request_target|workflow_run|secrets\b|credentials_json|write-all", TEXTS[name])
 
 
+def expressions_in_commands(content: dict[Any, Any]) -> list[str]:
+    """The commands and scripts of a workflow that GitHub writes a value into before they are read."""
+    steps = [step for job in content["jobs"].values() for step in job["steps"]]
+    scripts = [str(step[key]) for step in steps for key in ("run", "shell", "working-directory") if key in step]
+    scripts += [str(step["with"]["script"]) for step in steps if "script" in step.get("with", {})]
+    return [script for script in scripts if "${{" in script]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_value_is_written_into_a_command(name: str) -> None:
+    """A title, a branch or a label may contain a command: values come by ``env``, and are quoted."""
+    assert expressions_in_commands(read_workflow(name)) == []
+    for job in read_workflow(name)["jobs"]:
+        for step in run_steps(name, job):
+            unquoted = re.sub(r'"[^"]*"', "", step.line)
+            assert not re.search(r"\$\w|\$\{", unquoted), step.line
+
+
+@pytest.mark.parametrize("value", ["github.event.pull_request.title", "github.head_ref", "inputs.name", "matrix.env"])
+def test_a_value_in_a_command_is_found(value: str) -> None:
+    steps = [{"run": f"echo '${{{{ {value} }}}}'"}, {"uses": "a@b", "with": {"script": f"f(${{{{ {value} }}}})"}}]
+    assert len(expressions_in_commands({"jobs": {"a": {"steps": steps}}})) == 2
+
+
 @pytest.mark.parametrize(("name", "job"), JOBS)
 def test_a_job_has_the_rights_of_the_table_and_ends(name: str, job: str) -> None:
     content = job_of(name, job)
