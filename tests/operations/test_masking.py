@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import logging
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from catalog.files import REPOSITORY
 from declared.budgets import ObjectKind
 from declared.masking import MASK, LineMask, masked, masked_values
 from declared.output import MaskingConsole, MaskingFormatter, mask_failures, write_out
@@ -122,6 +124,13 @@ def test_no_declared_text_is_masked(catalog: Catalog) -> None:
     for file in sorted(catalog.folder.rglob("*.sql")):
         text = file.read_text(encoding="utf-8")
         assert masked(text) == text, file
+
+
+@pytest.mark.parametrize("recorded", ["provider_plans", "provider_traffic"])
+def test_nothing_that_google_and_terraform_answered_is_masked(recorded: str) -> None:
+    text = gzip.decompress((REPOSITORY / "tests" / "data" / f"{recorded}.json.gz").read_bytes()).decode()
+    assert masked(text) == text
+    assert masked_values(json.loads(text)) == json.loads(text)
 
 
 def test_the_comment_of_an_ordinary_plan_has_no_mask(prod: Environment, catalog: Catalog) -> None:

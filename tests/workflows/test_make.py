@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness.workflow_steps import REPOSITORY
+from catalog.files import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path
