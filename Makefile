@@ -38,7 +38,7 @@ node_modules/installed: package-lock.json | .venv/installed
 	@npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-deploy: $(SETUP) ## deploy every stack, verify it, run each scheduled query once
+deploy: $(SETUP) ## deploy every stack, run each scheduled query once, verify it
 	@python -m operations deploy
 
 plan: $(SETUP) ## show what a deployment would change; changes nothing

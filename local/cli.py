@@ -76,7 +76,9 @@ def status(
     if server is None or not answers(server):
         if output is StatusFormat.json:
             typer.echo("{}")
-        typer.echo(_does_not_answer() or NOT_UP, err=output is StatusFormat.json)
+        log = DATA / process.LOG_FILE
+        said = f" Its log is {log}." if log.exists() else ""
+        typer.echo(f"{_does_not_answer() or NOT_UP}{said}", err=output is StatusFormat.json)
         raise typer.Exit(1)
     found = {
         "bigquery": server.endpoint,

@@ -63,7 +63,7 @@ class SummaryFormat(StrEnum):
 
 @app.command()
 def deploy(env: Env = None, adopt: Adopt = False, auto_approve: Approve = False) -> None:
-    """Deploy every stack, verify the live system, run each scheduled query once."""
+    """Deploy every stack, run each scheduled query once, verify the live system."""
     environment = load_environment(env)
     outcome = deployment.deploy(environment, console, adopt, auto_approve)
     deployment.print_summary(environment, outcome, console)
@@ -202,7 +202,7 @@ def drift_issue(
 
 @preview.command()
 def up(number: Number, env: Host = None) -> None:
-    """Create a preview: its own dataset with sample data, every stack, verification, one run of each schedule."""
+    """Create a preview: its own dataset with sample data, every stack, one run of each schedule, verification."""
     environment = _preview(number, env)
     outcome = deployment.deploy(environment, console, adopt=True, auto_approve=True)
     deployment.print_summary(environment, outcome, console)

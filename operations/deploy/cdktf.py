@@ -5,10 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import signal
 import subprocess
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from catalog.files import REPOSITORY
@@ -17,7 +20,6 @@ from declared.names import SYSTEM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from declared.environment import Environment
 
@@ -27,6 +29,8 @@ STACK_COMMAND = REPOSITORY / "operations" / "stack.sh"
 LOG = REPOSITORY / ".local" / "cdktf.log"
 TURN = REPOSITORY / ".local" / "cdktf.lock"
 
+#: A shell adds this to the number of the signal that ended a command.
+SIGNALS = 128
 ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 #: A line begins with the stack that it belongs to, or is indented to go on with the stack before.
 STACK_LINE = re.compile(rf"^({SYSTEM}-\S+)?(?: {{2}}(.*))?$")
@@ -61,11 +65,22 @@ class StackOutcome:
 
 @dataclass(frozen=True)
 class CdktfRun:
-    """A finished run: exit code, the outcome of each stack in order of appearance, the last lines of its output."""
+    """A finished run: exit code, the outcome of each stack in order of appearance, the last lines of its output.
+
+    ``killed`` has a sentence for each process that was killed; ``unfinished`` the runs of Terraform that did not end
+    well, whatever cdktf made of that.
+    """
 
     exit_code: int
     stacks: Mapping[str, StackOutcome]
     tail: tuple[str, ...]
+    unfinished: tuple[str, ...] = ()
+    killed: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether cdktf or any Terraform that it ran did not end well."""
+        return bool(self.exit_code or self.unfinished)
 
     @property
     def untouched(self) -> bool:
@@ -74,9 +89,9 @@ class CdktfRun:
 
     @property
     def explanation(self) -> str:
-        """What to show after a failure: the errors of each stack, else the end of the output."""
+        """What to show after a failure: what was killed and the errors of each stack, else the end of the output."""
         errors = [line for outcome in self.stacks.values() for line in outcome.errors]
-        return "\n".join(errors or self.tail)
+        return "\n".join((*self.killed, *errors) or self.tail)
 
 
 def cdktf_variables(environment: Environment) -> dict[str, str]:
@@ -129,11 +144,36 @@ def run_cdktf(
         What happened to each stack that the output names.
     """
     command = [str(COMMAND), *arguments]
-    if interactive:
-        return CdktfRun(subprocess.run(command, env=dict(variables), check=False).returncode, {}, ())
     outcomes: dict[str, StackOutcome] = {}
-    stack = ""
     tail: deque[str] = deque(maxlen=40)
+    with TemporaryDirectory(prefix="terraform-ends-") as folder:
+        own = {**variables, "EROS_TERRAFORM_ENDS": folder}
+        if interactive:
+            exit_code = subprocess.run(command, env=own, check=False).returncode
+        else:
+            exit_code = _run_and_read(command, own, on_line, outcomes, tail)
+        ends = {mark.name: mark.read_text(encoding="utf-8").strip() for mark in sorted(Path(folder).iterdir())}
+    killed = [f"Terraform was killed: {_named(end)}" for end, code in ends.items() if not code or int(code) > SIGNALS]
+    if exit_code < 0:
+        killed.append(f"cdktf {' '.join(command[1:])} was killed by {signal.Signals(-exit_code).name}")
+    return CdktfRun(exit_code, outcomes, tuple(tail), tuple(map(_named, ends)), tuple(killed))
+
+
+def _named(mark: str) -> str:
+    """What a mark of terraform.sh is about: ``apply of eros-local-warehouse``."""
+    subcommand, _, stack = mark.partition(".")
+    return f"{subcommand} of {stack}"
+
+
+def _run_and_read(
+    command: list[str],
+    variables: Mapping[str, str],
+    on_line: Callable[[str, str], None],
+    outcomes: dict[str, StackOutcome],
+    tail: deque[str],
+) -> int:
+    """Run cdktf without a terminal; its exit code, negative for a signal."""
+    stack = ""
     mask = LineMask()
     LOG.parent.mkdir(exist_ok=True)
     with (
@@ -159,7 +199,7 @@ def run_cdktf(
                 continue
             read_line(outcomes.setdefault(stack, StackOutcome(stack)), text.strip())
             on_line(stack, text)
-    return CdktfRun(process.returncode, outcomes, tuple(tail))
+    return process.returncode
 
 
 def read_line(outcome: StackOutcome, text: str) -> None:

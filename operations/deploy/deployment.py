@@ -1,4 +1,4 @@
-"""The main job: deploy every stack, verify the live system, run each scheduled query once, print a summary."""
+"""The main job: deploy every stack, run each scheduled query once, verify the live system, print a summary."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from declared.names import make, stack_names
 from google.client import GoogleApi
 from operations.deploy.cdktf import CdktfRun, cdktf_variables, own_turn
 from operations.deploy.scheduled_runs import ScheduledRun, run_each_schedule
-from operations.deploy.steps import StepFailedError, apply_with_cdktf, bring_up, run_module, step
+from operations.deploy.steps import (
+    StepFailedError,
+    apply_with_cdktf,
+    bring_up,
+    explained_by_the_server,
+    run_module,
+    step,
+)
 from operations.deploy.synthesis import synthesize
 from operations.deploy.verified import PREFLIGHT, verified
 
@@ -25,11 +32,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a deployment did: the stacks' outcomes, the verification's report, the scheduled runs."""
+    """What a deployment did: the stacks' outcomes, the scheduled runs, the verification's report."""
 
     stacks: CdktfRun
-    verification: Report
     runs: tuple[ScheduledRun, ...]
+    verification: Report
 
 
 def deploy(environment: Environment, console: Console, adopt: bool, auto_approve: bool) -> Deployment:
@@ -46,21 +53,21 @@ def deploy(environment: Environment, console: Console, adopt: bool, auto_approve
         StepFailedError: the first step that failed; the steps after it were not started.
     """
     bring_up(environment, console)
+    with explained_by_the_server(environment):
+        return _deploy(environment, console, adopt or environment.filled_here, auto_approve or environment.filled_here)
+
+
+def _deploy(environment: Environment, console: Console, adopt: bool, auto_approve: bool) -> Deployment:
+    """The verification comes last: it judges the newest run of each query, and an earlier one may have been cut off."""
     if environment.filled_here:
         with step(console, "Dependencies and sample data") as notes:
             notes.append(run_module(environment, "local", "seed"))
     verified(environment, console, "Preflight", [PREFLIGHT])
     with own_turn(f"deployment of {environment.name}", console.print):
-        synthesize(environment, console, adopt or environment.filled_here)
-        stacks = apply_with_cdktf(
-            console,
-            ["deploy", "*", "--skip-synth"],
-            cdktf_variables(environment),
-            auto_approve or environment.filled_here,
-            _applied,
-        )
-    report = verified(environment, console, "Verification")
-    return Deployment(stacks, report, _run_schedules(environment, console))
+        synthesize(environment, console, adopt)
+        arguments = ["deploy", "*", "--skip-synth"]
+        stacks = apply_with_cdktf(console, arguments, cdktf_variables(environment), auto_approve, _applied)
+    return Deployment(stacks, _run_schedules(environment, console), verified(environment, console, "Verification"))
 
 
 def _applied(run: CdktfRun) -> str:
@@ -85,12 +92,12 @@ def print_summary(environment: Environment, deployment: Deployment, console: Con
     table.add_column("outcome")
     for stack in stack_names(environment.name):
         table.add_row(stack, str(deployment.stacks.stacks.get(stack, "applied")))
-    table.add_row("verification", deployment.verification.headline)
     for run in deployment.runs:
         due = run.run_time.astimezone(LOS_ANGELES)
         table.add_row(
             run.schedule.display_name, f"{run.state} in {run.seconds:.1f} s, run time {due:%Y-%m-%d %H:%M %Z}"
         )
+    table.add_row("verification", deployment.verification.headline)
     console.print(table)
     if deployment.stacks.untouched:
         console.print("Nothing was changed: the live system is what the repository declares.")

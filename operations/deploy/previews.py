@@ -14,8 +14,8 @@ from declared.loading import load_environment, previews
 from declared.names import OF_A_PREVIEW, is_schedule_of, stack_names, state_file
 from google.client import GoogleApi, RequestRefusedError
 from google.resources import alert_policies, notification_channels, transfer_configs
-from operations.deploy.rollback import destroy
-from operations.deploy.steps import StepFailedError, bring_up, step
+from operations.deploy.rollback import destroy_stacks, nothing_is_left
+from operations.deploy.steps import StepFailedError, bring_up, explained_by_the_server, step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,13 +69,15 @@ def down(environment: Environment, console: Console) -> None:
         LiveSystemError: no answer came.
     """
     managed = environment.state.backend != "local" or any(_state_files(environment))
-    if managed:
-        destroy(environment, console, None, auto_approve=True)
-    else:
-        bring_up(environment, console)
-    with step(console, "What Terraform does not know") as notes:
-        removed = list(remove_what_is_left(environment, GoogleApi(environment)))
-        notes.append(", ".join(removed) or "nothing is left")
+    bring_up(environment, console)
+    with explained_by_the_server(environment):
+        if managed:
+            destroy_stacks(environment, console, None, auto_approve=True)
+        with step(console, "What Terraform does not know") as notes:
+            removed = list(remove_what_is_left(environment, GoogleApi(environment)))
+            notes.append(", ".join(removed) or "nothing is left")
+        if managed:
+            nothing_is_left(environment, None)
     for file in _state_files(environment):
         file.unlink(missing_ok=True)
     what = "is gone" if managed or removed else "does not exist: nothing was done"

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
-from declared.names import Part, stack_name
-from operations.deploy.cdktf import CdktfRun, cdktf_variables, own_turn
-from operations.deploy.steps import StepFailedError, apply_with_cdktf, bring_up
+from declared.imports import FoundBy, read_import_ids
+from declared.names import Part, stack_name, stack_names
+from google.client import GoogleApi
+from operations.deploy.adoption import adoptable
+from operations.deploy.cdktf import CdktfRun, cdktf_variables, own_turn, stack_folder
+from operations.deploy.steps import StepFailedError, apply_with_cdktf, bring_up, explained_by_the_server
+from verification.running import PAUSE_SECONDS, settle_seconds_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
     from declared.environment import Environment
+    from declared.imports import ImportId
 
 
 def destroy(environment: Environment, console: Console, part: Part | None, auto_approve: bool) -> None:
@@ -24,7 +32,8 @@ def destroy(environment: Environment, console: Console, part: Part | None, auto_
         auto_approve: destroy without asking; always done where this repository creates all objects.
 
     Raises:
-        StepFailedError: the data is guarded, or cdktf failed.
+        StepFailedError: the data is guarded, a Terraform did not end well, or something declared still exists.
+        LiveSystemError: nothing can be said about what exists.
     """
     if part in {None, Part.WAREHOUSE} and environment.guards.on:
         raise StepFailedError(
@@ -35,12 +44,51 @@ def destroy(environment: Environment, console: Console, part: Part | None, auto_
             2,
         )
     bring_up(environment, console)
-    target = stack_name(environment.name, part) if part else "*"
-    with own_turn(f"destruction of {environment.name}", console.print):
-        variables = cdktf_variables(environment)
-        apply_with_cdktf(console, ["destroy", target], variables, auto_approve or environment.filled_here, _destroyed)
+    with explained_by_the_server(environment):
+        destroy_stacks(environment, console, part, auto_approve or environment.filled_here)
+        nothing_is_left(environment, part)
     if part == Part.AUTOMATION:
         console.print("Procedures and schedules are gone; tables, their data, functions and the view are unchanged.")
+
+
+def destroy_stacks(environment: Environment, console: Console, part: Part | None, auto_approve: bool) -> None:
+    """Have Terraform destroy what its state knows of one stack, or of all; the environment is up.
+
+    Raises:
+        StepFailedError: cdktf, or a Terraform that it ran, did not end well.
+    """
+    target = stack_name(environment.name, part) if part else "*"
+    with own_turn(f"destruction of {environment.name}", console.print):
+        apply_with_cdktf(console, ["destroy", target], cdktf_variables(environment), auto_approve, _destroyed)
+
+
+def nothing_is_left(environment: Environment, part: Part | None) -> None:
+    """Ask the live system about everything that the destroyed stacks declare; cdktf.out has their synthesis.
+
+    Raises:
+        StepFailedError: some of it exists.
+        LiveSystemError: no answer came.
+    """
+    stacks = [stack_name(environment.name, part)] if part else stack_names(environment.name)
+    declared = {stack: _destroyable(read_import_ids(stack_folder(stack))) for stack in stacks}
+    deadline = time.monotonic() + settle_seconds_of(environment)
+    while left := [
+        address for found in adoptable(declared, GoogleApi(environment)).found.values() for address in found
+    ]:
+        if time.monotonic() > deadline:
+            every = sum(map(len, declared.values()))
+            adopting = environment.make("deploy" if environment.filled_here else "deploy ADOPT=1")
+            raise StepFailedError(
+                f"{len(left)} of {every} declared objects still exist: {', '.join(left)}.\n"
+                f"Terraform's state does not know them. `{adopting}` adopts them; then destroy again.",
+                1,
+            )
+        time.sleep(PAUSE_SECONDS)  # Google does not notify when a deletion has taken effect
+
+
+def _destroyable(ids: Mapping[str, ImportId]) -> dict[str, ImportId]:
+    """All but the seed job: BigQuery keeps jobs."""
+    return {address: identity for address, identity in ids.items() if identity.by is not FoundBy.SEED_JOB}
 
 
 def _destroyed(run: CdktfRun) -> str:

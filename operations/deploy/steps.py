@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from catalog.files import REPOSITORY
+from google.client import LiveSystemError
 from operations.deploy.cdktf import LOG, CdktfRun, run_cdktf
 
 if TYPE_CHECKING:
@@ -100,6 +101,27 @@ def bring_up(environment: Environment, console: Console) -> None:
             notes.append(run_module(environment, "local", "up"))
 
 
+@contextmanager
+def explained_by_the_server(environment: Environment) -> Iterator[None]:
+    """Explain the failure of what a block does by the end of the embedded server, where it has ended.
+
+    Without it, Terraform has pages to say about a provider that does not answer.
+
+    Raises:
+        StepFailedError: instead of the failure, when the server does not answer.
+    """
+    try:
+        yield
+    except (StepFailedError, LiveSystemError):
+        if environment.endpoint is not None:
+            try:
+                run_module(environment, "local", "status")
+            except StepFailedError as down:
+                sentence = f"The embedded server ended or hung during this run. {down}"
+                raise StepFailedError(f"{sentence}\nThen run this again: it goes on where it stopped.", 2) from None
+        raise
+
+
 def apply_with_cdktf(
     console: Console,
     arguments: list[str],
@@ -114,13 +136,14 @@ def apply_with_cdktf(
     Without ``auto_approve`` the terminal is left to cdktf, which asks before each stack.
 
     Raises:
-        StepFailedError: with Terraform's own errors and the path of the log, when cdktf fails.
+        StepFailedError: when cdktf or a Terraform that it ran did not end well: with what was killed, Terraform's own
+            errors, and the path of the log.
     """
     title = f"cdktf {' '.join(arguments)}"
     if not auto_approve:
         run = run_cdktf(arguments, variables, interactive=True)
-        if run.exit_code:
-            raise StepFailedError(f"{title} failed; its output says why.", 2)
+        if run.failed:
+            raise StepFailedError("\n".join((*run.killed, f"{title} failed; its output says why.")), 2)
         return run
     with step(console, title) as notes, console.status(title) as status:
         run = run_cdktf(
@@ -128,7 +151,7 @@ def apply_with_cdktf(
             variables,
             lambda stack, text: status.update(f"{title}: {stack} {text[:90]}"),
         )
-        if run.exit_code:
+        if run.failed:
             raise StepFailedError(f"{run.explanation}\n(the whole output: {LOG.relative_to(REPOSITORY)})", 2)
         notes.append(describe(run))
     return run

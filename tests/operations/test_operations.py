@@ -368,7 +368,7 @@ def test_the_summary_says_that_nothing_changed_only_when_nothing_did(local: Envi
         report = Report(local, "2026-11-24T12:00:00+00:00", 0.2, (), Usage())
         print_summary(
             local,
-            Deployment(CdktfRun(0, stacks, ()), report, (run,)),
+            Deployment(CdktfRun(0, stacks, ()), (run,), report),
             console,
         )
         text = cast("io.StringIO", console.file).getvalue()
