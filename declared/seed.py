@@ -8,6 +8,8 @@ from catalog.zone import ZONE
 
 PROCEDURE = "seed_holiday_calendar"
 CALENDAR = "holiday_calendar"
+#: Name of the resource whose id each seed job's id contains.
+GENERATION = "holiday_seed"
 FIRST_YEAR = 2025
 YEARS_AHEAD = 2
 #: Prefix of the job's id.

