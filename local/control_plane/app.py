@@ -13,7 +13,7 @@ from local.control_plane import data_transfer, federation, iam, monitoring, serv
 from local.control_plane.answers import ApiError, invalid
 from local.control_plane.clock import Clock
 from local.control_plane.plane import ControlPlane
-from local.control_plane.transfer_runs import CONFIG, RunQuery, Runs
+from local.control_plane.transfer_runs import RunQuery, Runs
 
 if TYPE_CHECKING:
     from local.control_plane.projects import Projects
@@ -56,7 +56,7 @@ def create_control_plane(store: Store, projects: Projects, run_query: RunQuery) 
             HTTPException: answer_unknown,
         },
     )
-    app.state.plane = ControlPlane(store, projects, runs, Clock(lambda: store.list(CONFIG), runs.run_due))
+    app.state.plane = ControlPlane(store, projects, runs, Clock(runs.scheduled, runs.run_due))
     for router in ROUTERS:
         app.include_router(router)
 

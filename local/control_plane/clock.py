@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: How far back runs are caught up that were missed while the server was down.
 CATCH_UP = timedelta(hours=24)
+#: How often the machine's clock is read: a pause of the thread does not notice that it was moved, or a suspend.
+CHECK_SECONDS = 20.0
 THREAD_NAME = "clock of the scheduled queries"
 
 
@@ -55,7 +57,8 @@ class Clock:
                 continue
             with self._wake:
                 if not self._changed:
-                    self._wake.wait((first[0] - now).total_seconds() if first else None)
+                    left = (first[0] - now).total_seconds() if first else CHECK_SECONDS
+                    self._wake.wait(min(left, CHECK_SECONDS))
                 self._changed = False
 
 

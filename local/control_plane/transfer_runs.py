@@ -6,14 +6,13 @@ import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from local.control_plane.answers import timestamp
 from local.control_plane.due_times import next_due_time
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from local.control_plane.store import Resource, Store
 
 CONFIG = "transfer_config"
@@ -78,6 +77,16 @@ class Runs:
         else:
             _note(self.store, run["name"], state="SUCCEEDED", endTime=timestamp())
 
+    def scheduled(self) -> list[Resource]:
+        """The configs. One that is due later than its schedule says is due by its schedule: the clock was set back."""
+        now = datetime.now(UTC)
+        for config in self.store.list(CONFIG):
+            if _is_late(config, now):
+                with self.store.transaction():
+                    if (current := self.store.get(CONFIG, config["name"])) and _is_late(current, now):
+                        self.store.put(CONFIG, current["name"], due(current, next_due_time(current["schedule"], now)))
+        return self.store.list(CONFIG)
+
     def run_due(self, config: Resource, run_time: datetime) -> None:
         """Run a config that is due, after moving its ``nextRunTime`` to the following one."""
         following = next_due_time(config["schedule"], run_time)
@@ -92,6 +101,12 @@ class Runs:
             if run["state"] in {"PENDING", "RUNNING"}:
                 status = {"code": 10, "message": "The server ended while the query ran. Start the run again."}
                 _note(self.store, run["name"], state="FAILED", endTime=timestamp(), errorStatus=status)
+
+
+def _is_late(config: Resource, now: datetime) -> bool:
+    """Whether a config's next run is later than its schedule's next time."""
+    kept, following = config.get("nextRunTime"), next_due_time(config.get("schedule", ""), now)
+    return bool(kept and following and following < datetime.fromisoformat(kept))
 
 
 def due(config: Resource, moment: datetime | None) -> Resource:

@@ -101,6 +101,38 @@ def test_a_due_config_runs_once_for_each_missed_time(tmp_path: Path) -> None:
     assert at(kept["nextRunTime"].removesuffix("Z")) == last + timedelta(hours=1)
 
 
+@pytest.mark.parametrize("schedule", ["every 1 hours from 00:20 to 23:20", "every 6 hours", "1 of january 12:00"])
+def test_a_clock_that_was_set_back_makes_a_config_due_by_its_schedule(tmp_path: Path, schedule: str) -> None:
+    store = Store(tmp_path / "store.sqlite")
+    app = create_control_plane(store, Projects("eros-local", 100000000001), Queries(1))
+    config = create(TestClient(app), schedule)
+    (kept,) = app.state.plane.runs.scheduled()
+    assert kept["nextRunTime"] == config["nextRunTime"], "one that is right stays"
+    due = next_due_time(schedule, datetime.now(UTC))
+    assert due is not None
+    overdue(store, config, due + timedelta(hours=30))
+    (moved,) = app.state.plane.runs.scheduled()
+    assert at(moved["nextRunTime"].removesuffix("Z")) - due < timedelta(minutes=1)
+
+
+def test_the_clock_is_read_again_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a suspend a run is due, although the pause until it has hardly begun."""
+    monkeypatch.setattr("local.control_plane.clock.CHECK_SECONDS", 0.01)
+    reads, enough = iter(range(5)), Event()
+
+    def configs() -> list[dict[str, Any]]:
+        if next(reads, None) is None:
+            enough.set()
+        return [{"nextRunTime": "9000-01-01T00:00:00+00:00"}]
+
+    clock = Clock(configs, lambda *_: None)
+    clock.start()
+    try:
+        assert enough.wait(SOON)
+    finally:
+        clock.stop()
+
+
 def test_a_disabled_config_is_never_due(tmp_path: Path) -> None:
     store = Store(tmp_path / "store.sqlite")
     client = TestClient(create_control_plane(store, Projects("eros-local", 100000000001), Queries(1)))
