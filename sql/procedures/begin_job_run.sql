@@ -57,7 +57,14 @@ BEGIN
           AND lease.lease_name NOT IN (
             SELECT held.lease_name
             FROM `of-scheduler-proj.eros_scheduling_brain.leases` AS held
-            WHERE held.holder IS NOT NULL AND held.expires_at > v_started_at
+            WHERE held.holder IS NOT NULL
+              AND held.expires_at > v_started_at
+              -- a run that was cut off between the end of its row and the release of its lease
+              AND held.holder NOT IN (
+                SELECT ended.job_id
+                FROM `of-scheduler-proj.eros_scheduling_brain.etl_job_runs` AS ended
+                WHERE ended.job_name = p_job_name AND ended.job_status != 'RUNNING'
+              )
           )
           AND NOT EXISTS (
             SELECT run.job_id

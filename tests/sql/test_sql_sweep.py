@@ -204,6 +204,17 @@ def test_lease_with_two_rows(embedded: Sandbox) -> None:
     assert statuses(embedded) == ["SKIPPED"]
 
 
+def test_the_lease_of_a_run_that_was_cut_off_after_its_row_ended_is_taken(embedded: Sandbox) -> None:
+    hold_lease(embedded, "2026-06-15 12:00:01-07:00")
+    embedded.query(
+        "INSERT INTO `{d}.etl_job_runs` (job_id, job_name, job_start_time, job_status) "
+        f"VALUES ('another run', '{SWEEP}', TIMESTAMP '{NOON}', 'SUCCESS')"
+    )
+    embedded.call(SWEEP, now=NOON)
+    assert statuses(embedded) == ["SUCCESS", "SUCCESS"]
+    assert embedded.query("SELECT holder FROM `{d}.leases`") == [(None,)]
+
+
 def test_leases_of_others_are_left_alone(embedded: Sandbox) -> None:
     embedded.query(f"INSERT INTO `{{d}}.leases` VALUES ('another', 'x', TIMESTAMP '{NOON}', TIMESTAMP '2099-01-01')")
     embedded.call(SWEEP, now=NOON)
