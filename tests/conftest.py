@@ -37,6 +37,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: next((places[f] for f in FIRST if item.nodeid.startswith(f)), len(FIRST)))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many of the kills were survived, where tests killed something (tests/faults/)."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    kills = [(report, dict(report.user_properties)) for report in reports if report.when == "call"]
+    tried = [(report.passed, found) for report, found in kills if "EROS_FAULT_SEED" in found]
+    if tried:
+        late = sum(found.get("killed") is False for _, found in tried)
+        terminalreporter.write_line(
+            f"kills survived: {sum(passed for passed, _ in tried)} of {len(tried)} "
+            f"({late} of commands that had just ended); EROS_FAULT_SEED={tried[0][1]['EROS_FAULT_SEED']}"
+        )
+
+
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """The environment of an embedded server of this worker's own, on which the system is deployed."""

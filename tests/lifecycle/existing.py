@@ -1,12 +1,13 @@
-"""What exists in a checkout's project, and a deployment whose server is killed."""
+"""What exists in a checkout's project, and commands of which a process is killed."""
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import time
 from typing import TYPE_CHECKING, Any
+
+from tests.harness.processes import below, kill, words
+from tests.harness.waiting import until
 
 if TYPE_CHECKING:
     from tests.harness.checkout import Checkout
@@ -51,26 +52,48 @@ def existing(checkout: Checkout) -> dict[str, set[str]]:
     }
 
 
-def deploy_with_server_killed(checkout: Checkout, created: str) -> None:
-    """Deploy, and kill the embedded server while Terraform creates the first object of a type."""
+def with_terraform_killed(checkout: Checkout, target: str, line: str) -> str:
+    """Run a make target and kill Terraform when it says a line; what the target said, which must have failed."""
     log = checkout.folder / ".local" / "cdktf.log"
     seen = log.stat().st_size if log.exists() else 0
+    with _command(checkout, "make", "-s", target) as command:
+
+        def killed() -> bool:
+            said = log.read_bytes()[seen:].decode() if log.exists() else ""
+            found = [one for one in below(command.pid) if words(one)[0].endswith("terraform")] if line in said else []
+            return any(map(kill, found)) or command.poll() is not None
+
+        until(killed, f"Terraform to say {line!r}")
+        printed = command.communicate()[0]
+    assert command.returncode != 0, printed
+    return printed
+
+
+def run_schedules_with_server_killed(checkout: Checkout) -> None:
+    """Run the scheduled queries, and kill the embedded server while the first one runs."""
     server = checkout.status()["pid"]
-    with subprocess.Popen(
-        ["make", "-s", "deploy"],
+    with _command(checkout, ".venv/bin/python", "-m", "operations", "run-schedules") as command:
+        until(lambda: _runs(checkout) or command.poll() is not None, "a run")
+        kill(server)
+        printed = command.communicate()[0]
+    assert command.returncode != 0, printed
+    assert "Traceback" not in printed
+
+
+def _runs(checkout: Checkout) -> bool:
+    return any(
+        run["state"] == "RUNNING"
+        for config in transfer_configs(checkout)
+        for run in checkout.api(f"bigquerydatatransfer/v1/{config['name']}/runs")["transferRuns"]
+    )
+
+
+def _command(checkout: Checkout, *command: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command,
         cwd=checkout.folder,
-        env={**os.environ, "EROS_ENV": "local"},
+        env={**os.environ, "EROS_ENV": "local", "COLUMNS": "160"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    ) as deploy:
-        while not _creates(log.read_bytes()[seen:].decode() if log.exists() else "", created):
-            assert deploy.poll() is None, deploy.communicate()[0]
-            time.sleep(0.02)  # a log that grows gives no event
-        os.kill(server, signal.SIGKILL)
-        output = deploy.communicate()[0]
-    assert deploy.returncode != 0, output
-
-
-def _creates(log: str, created: str) -> bool:
-    return f"{created}." in log and "Creat" in log
+    )

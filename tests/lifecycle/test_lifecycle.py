@@ -19,10 +19,11 @@ from tests.harness.checkout import SMALL
 from tests.harness.workflow_steps import run_steps
 from tests.lifecycle.existing import (
     change_a_schedule,
-    deploy_with_server_killed,
     existing,
+    run_schedules_with_server_killed,
     table,
     transfer_configs,
+    with_terraform_killed,
 )
 from tests.lifecycle.jobs import hand_over, look_for_drift, run_job, run_job_step, verified
 from tests.lifecycle.pull_request import changed_sources, check_comment, commit_as_base
@@ -52,9 +53,11 @@ def test_plan_of_an_empty_environment_adds_everything_and_changes_nothing(checko
     assert not datasets.get("datasets")
 
 
-def test_a_deploy_after_the_server_was_killed_in_the_middle_of_one_ends_well(checkout: Checkout) -> None:
+def test_a_deploy_after_terraform_was_killed_in_the_middle_of_one_ends_well(checkout: Checkout) -> None:
     checkout.seed()
-    deploy_with_server_killed(checkout, "google_bigquery_table")
+    killed = with_terraform_killed(checkout, "deploy", ": Creating")
+    assert "Terraform was killed: apply of eros-local-warehouse" in killed
+    assert not list(checkout.state.glob("eros-local-routines.tfstate")), "no later stack starts"
     printed = checkout.make("deploy")
     assert "eros-local-warehouse" in printed
     assert "SUCCEEDED" in printed
@@ -68,6 +71,8 @@ def test_a_deploy_after_the_server_was_killed_in_the_middle_of_one_ends_well(che
 
 
 def test_a_second_deploy_changes_nothing_and_says_so(checkout: Checkout) -> None:
+    """Also after a scheduled run that the server's end cut off: a good one closes it before the verification."""
+    run_schedules_with_server_killed(checkout)
     *_, deploy, _verify = run_steps("deploy", "staging")
     assert "Nothing was changed" in run_job_step(checkout, deploy)
 
@@ -143,6 +148,12 @@ def test_drift_is_shown_by_verification_and_plan(checkout: Checkout, github: Git
         "google_bigquery_data_transfer_config.sweep_expired_caption_locks",
     ):
         assert re.search(rf"# {address} .*will be updated in-place", printed), printed
+
+
+def test_a_rollback_whose_terraform_is_killed_does_not_say_that_anything_is_gone(checkout: Checkout) -> None:
+    printed = with_terraform_killed(checkout, "rollback", ": Destroying")
+    assert "Terraform was killed: destroy of eros-local-automation" in printed
+    assert "are gone" not in printed
 
 
 def test_the_procedures_only_rollback_touches_no_data(checkout: Checkout) -> None:

@@ -1,4 +1,4 @@
-"""The life of a deployment with what takes long: all the sample data, a second kill, two previews at the same time."""
+"""The life of a deployment with what takes long: all the sample data, two previews at the same time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lifecycle.existing import deploy_with_server_killed, existing, table
+from tests.lifecycle.existing import existing, table
 from tests.lifecycle.jobs import verified
 
 if TYPE_CHECKING:
@@ -35,10 +35,3 @@ def test_two_previews_exist_side_by_side(checkout: Checkout) -> None:
     checkout.python("verification", "--env", "preview-local-8")
     checkout.make("preview-down", "NUMBER=8")
     assert existing(checkout) == alone
-
-
-def test_a_deploy_after_the_server_was_killed_while_routines_were_created_ends_well(checkout: Checkout) -> None:
-    checkout.make("destroy")
-    deploy_with_server_killed(checkout, "google_bigquery_routine")
-    checkout.make("deploy")
-    assert "No changes" in checkout.run("operations/cdktf.sh", "plan", "eros-local-warehouse")

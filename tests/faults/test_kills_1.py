@@ -1,0 +1,24 @@
+"""Half of the drawn kills: the files of a folder run side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.kills import SEED, Kill, drawn, survive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = [pytest.mark.cdktf, pytest.mark.long]
+
+
+@pytest.mark.parametrize("one", drawn()[1::2], ids=str)
+def test_a_kill_loses_nothing_and_the_next_deployment_ends_well(
+    one: Kill, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("EROS_FAULT_SEED", SEED)
+    print(f"EROS_FAULT_SEED={SEED}")  # noqa: T201 - shown with a failure
+    record_property("killed", survive(one, tmp_path))
