@@ -13,6 +13,7 @@ from google.client import GoogleApi
 from operations.deploy.cdktf import CdktfRun, cdktf_variables, own_turn
 from operations.deploy.scheduled_runs import ScheduledRun, run_each_schedule
 from operations.deploy.seed_job import repeating_variables
+from operations.deploy.states import restore_states
 from operations.deploy.steps import (
     StepFailedError,
     apply_with_cdktf,
@@ -65,6 +66,7 @@ def _deploy(environment: Environment, console: Console, adopt: bool, auto_approv
             notes.append(run_module(environment, "local", "seed"))
     verified(environment, console, "Preflight", [PREFLIGHT])
     with own_turn(f"deployment of {environment.name}", console.print):
+        restore_states(environment, console)
         synthesize(environment, console, adopt)
         arguments = ["deploy", "*", "--skip-synth"]
         variables = {**cdktf_variables(environment), **repeating_variables(GoogleApi(environment))}

@@ -14,6 +14,7 @@ from operations.deploy.cdktf import (
     read_line,
     stack_folder,
 )
+from operations.deploy.states import restore_states
 from operations.deploy.steps import StepFailedError, bring_up, printed, step
 from operations.deploy.synthesis import synthesize
 from operations.deploy.verified import PREFLIGHT, verified
@@ -42,6 +43,7 @@ def plan(environment: Environment, console: Console, adopt: bool) -> dict[str, S
     bring_up(environment, console)
     _preflight(environment, console)
     with own_turn(f"plan of {environment.name}", console.print):
+        restore_states(environment, console)
         return _plans(environment, console, adopt or environment.filled_here)
 
 

@@ -10,6 +10,7 @@ from declared.names import Part, stack_name, stack_names
 from google.client import GoogleApi
 from operations.deploy.adoption import adoptable
 from operations.deploy.cdktf import CdktfRun, cdktf_variables, own_turn, stack_folder
+from operations.deploy.states import restore_states
 from operations.deploy.steps import StepFailedError, apply_with_cdktf, bring_up, explained_by_the_server
 from verification.running import PAUSE_SECONDS, settle_seconds_of
 
@@ -59,6 +60,7 @@ def destroy_stacks(environment: Environment, console: Console, part: Part | None
     """
     target = stack_name(environment.name, part) if part else "*"
     with own_turn(f"destruction of {environment.name}", console.print):
+        restore_states(environment, console)
         apply_with_cdktf(console, ["destroy", target], cdktf_variables(environment), auto_approve, _destroyed)
 
 

@@ -12,10 +12,11 @@ from rich.console import Console
 from catalog.files import REPOSITORY
 from declared.imports import fixed, of_the_seed_job, write_import_ids
 from declared.loading import load_environment
-from declared.names import Part, stack_name
+from declared.names import Part, stack_name, state_file
 from operations.deploy import rollback
 from operations.deploy.adoption import Adoption
 from operations.deploy.cdktf import run_cdktf
+from operations.deploy.states import restore_states
 from operations.deploy.steps import StepFailedError, apply_with_cdktf, explained_by_the_server
 
 if TYPE_CHECKING:
@@ -121,6 +122,24 @@ def test_what_still_exists_after_a_rollback_is_named(tmp_path: Path, monkeypatch
     assert caught.value.exit_code == 1
     assert "`make deploy` adopts" in str(caught.value)
     assert asked == ["google_bigquery_routine.one"]
+
+
+@pytest.mark.parametrize("cut_off", ["", '{"version": 4, "resou'])
+@pytest.mark.parametrize("backup", [None, '{"version": 4}'])
+def test_a_state_that_was_cut_off_is_its_backup_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_off: str, backup: str | None
+) -> None:
+    monkeypatch.setattr("operations.deploy.states.REPOSITORY", tmp_path)
+    state, whole = (tmp_path / state_file(stack_name("local", part)) for part in (Part.AUTOMATION, Part.ACCESS))
+    state.parent.mkdir(parents=True)
+    state.write_text(cut_off)
+    whole.write_text('{"version": 4, "serial": 2}')
+    if backup:
+        state.with_name(f"{state.name}.backup").write_text(backup)
+    console = Console(file=io.StringIO())
+    restore_states(load_environment("local"), console)
+    assert (state.read_text() if state.exists() else None) == backup
+    assert whole.read_text() == '{"version": 4, "serial": 2}'
 
 
 def test_a_failure_after_the_server_s_end_says_so_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
