@@ -52,18 +52,15 @@ def existing(checkout: Checkout) -> dict[str, set[str]]:
     }
 
 
-def with_terraform_killed(checkout: Checkout, target: str, line: str) -> str:
-    """Run a make target and kill Terraform when it says a line; what the target said, which must have failed."""
-    log = checkout.folder / ".local" / "cdktf.log"
-    seen = log.stat().st_size if log.exists() else 0
+def with_terraform_killed(checkout: Checkout, target: str, subcommand: str) -> str:
+    """Run a make target and kill the first Terraform of a subcommand; what the target said, which must have failed."""
     with _command(checkout, "make", "-s", target) as command:
 
         def killed() -> bool:
-            said = log.read_bytes()[seen:].decode() if log.exists() else ""
-            found = [one for one in below(command.pid) if words(one)[0].endswith("terraform")] if line in said else []
+            found = [one for one in below(command.pid) if words(one)[:2] == ["terraform", subcommand]]
             return any(map(kill, found)) or command.poll() is not None
 
-        until(killed, f"Terraform to say {line!r}")
+        until(killed, f"terraform {subcommand}")
         printed = command.communicate()[0]
     assert command.returncode != 0, printed
     return printed

@@ -53,9 +53,9 @@ def test_plan_of_an_empty_environment_adds_everything_and_changes_nothing(checko
     assert not datasets.get("datasets")
 
 
-def test_a_deploy_after_terraform_was_killed_in_the_middle_of_one_ends_well(checkout: Checkout) -> None:
+def test_a_deploy_after_terraform_was_killed_in_one_ends_well(checkout: Checkout) -> None:
     checkout.seed()
-    killed = with_terraform_killed(checkout, "deploy", ": Creating")
+    killed = with_terraform_killed(checkout, "deploy", "apply")
     assert "Terraform was killed: apply of eros-local-warehouse" in killed
     assert not list(checkout.state.glob("eros-local-routines.tfstate")), "no later stack starts"
     printed = checkout.make("deploy")
@@ -151,7 +151,7 @@ def test_drift_is_shown_by_verification_and_plan(checkout: Checkout, github: Git
 
 
 def test_a_rollback_whose_terraform_is_killed_does_not_say_that_anything_is_gone(checkout: Checkout) -> None:
-    printed = with_terraform_killed(checkout, "rollback", ": Destroying")
+    printed = with_terraform_killed(checkout, "rollback", "destroy")
     assert "Terraform was killed: destroy of eros-local-automation" in printed
     assert "are gone" not in printed
 
