@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from catalog.check import check as check_folder
+from catalog.command_line import run
 from catalog.files import SQL
 from catalog.findings import CatalogError
 from catalog.loading import load_catalog
@@ -59,11 +60,7 @@ def rules() -> None:
 @app.command()
 def show(name: str) -> None:
     """Print an object of the catalog: its signature or columns, and what it reads, writes and calls."""
-    try:
-        found = [item for item in load_catalog() if item.name == name]
-    except CatalogError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
+    found = [item for item in load_catalog() if item.name == name]
     if not found:
         typer.echo(f"the catalog has no object {name!r}", err=True)
         raise typer.Exit(2)
@@ -81,4 +78,4 @@ def show(name: str) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    run("python -m catalog", app, (CatalogError,))

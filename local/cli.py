@@ -11,9 +11,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from catalog.command_line import run as run_command_line
 from catalog.files import REPOSITORY
 from declared.environment import EnvironmentFileError
 from declared.loading import load_environment
+from declared.masking import masked
 from local import LocalError, process
 from local.readiness import answers
 from local.terraform_variables import DATA, NOT_UP, print_variables
@@ -137,10 +139,10 @@ def _host() -> Environment:
     return environment
 
 
+#: What can go wrong; the messages are for the reader.
+KNOWN = (EnvironmentFileError, LocalError)
+
+
 def main() -> None:
     """Run the command line; a known problem is printed, with exit code 2."""
-    try:
-        app()
-    except (EnvironmentFileError, LocalError) as error:
-        typer.echo(str(error), err=True)
-        raise SystemExit(2) from None
+    run_command_line("python -m local", app, KNOWN, masked)
