@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from declared.environment import EnvironmentFileError
+from declared.json_files import UnreadableFileError, parsed, read_text
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -60,9 +63,21 @@ def write_import_ids(folder: Path, ids: Mapping[str, ImportId]) -> None:
 
 
 def read_import_ids(folder: Path) -> dict[str, ImportId]:
-    """Read what :func:`write_import_ids` wrote, by resource address."""
-    content: dict[str, dict[str, str]] = json.loads((folder / IMPORT_IDS).read_text(encoding="utf-8"))
-    return {address: ImportId(FoundBy(by), value) for address, found in content.items() for by, value in found.items()}
+    """Read what :func:`write_import_ids` wrote, by resource address.
+
+    Raises:
+        EnvironmentFileError: something else is there.
+    """
+    file = folder / IMPORT_IDS
+    try:
+        content: dict[str, dict[str, str]] = parsed(read_text(file))
+        return {
+            address: ImportId(FoundBy(by), value) for address, found in content.items() for by, value in found.items()
+        }
+    except UnreadableFileError as error:
+        raise EnvironmentFileError(f"{file} {error}: run the command again, which writes it") from None
+    except (ValueError, AttributeError):
+        raise EnvironmentFileError(f"{file} does not hold import ids: run the command again, which writes it") from None
 
 
 def write_imports(folder: Path, ids: Mapping[str, str]) -> None:

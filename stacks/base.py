@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from declared import names
 from declared.environment import EnvironmentFileError
 from declared.imports import IMPORTS, ImportId, write_import_ids, write_imports
+from declared.json_files import UnreadableFileError, parsed, read_text
 from stacks.cdk import GcsBackend, GoogleProvider, LocalBackend, TerraformStack
 
 if TYPE_CHECKING:
@@ -121,9 +121,9 @@ def adoption_file(names_of_stacks: Collection[str]) -> dict[str, dict[str, str]]
     if not path:
         return {}
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise EnvironmentFileError(f"EROS_ADOPT: {path} cannot be read as JSON: {error}") from None
+        content = parsed(read_text(Path(path)))
+    except UnreadableFileError as error:
+        raise EnvironmentFileError(f"EROS_ADOPT: {path} {error}") from None
     stacks = content.values() if isinstance(content, dict) else [None]
     if not all(isinstance(ids, dict) and all(isinstance(identity, str) for identity in ids.values()) for ids in stacks):
         raise EnvironmentFileError(f'EROS_ADOPT: {path} must hold {{"stack": {{"resource address": "import id"}}}}')

@@ -5,13 +5,13 @@ The format is documented at https://developer.hashicorp.com/terraform/internals/
 
 from __future__ import annotations
 
-import json
 import subprocess
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from declared.json_files import UnreadableFileError, parsed, read_text
 from declared.masking import MASK, masked, names_secret
 from operations.deploy.cdktf import STACK_COMMAND, stack_folder
 from operations.deploy.steps import StepFailedError
@@ -127,9 +127,10 @@ def read_plans(stacks: tuple[str, ...], variables: Mapping[str, str], folder: Pa
 
 def _read(stack: str, variables: Mapping[str, str], folder: Path | None) -> StackPlan:
     failed = (folder / f"{stack}.failed") if folder else stack_folder(stack) / "plan.failed"
-    failure = (
-        masked(failed.read_text(encoding="utf-8", errors="replace").strip() or UNFINISHED) if failed.exists() else ""
-    )
+    try:
+        failure = masked(read_text(failed, errors="replace").strip() or UNFINISHED) if failed.exists() else ""
+    except UnreadableFileError as error:
+        raise StepFailedError(f"{stack}: {failed} {error}", 2) from None
     try:
         text = _text(stack, variables, folder)
     except StepFailedError:
@@ -137,7 +138,9 @@ def _read(stack: str, variables: Mapping[str, str], folder: Path | None) -> Stac
             return StackPlan(stack, failure=failure)
         raise
     try:
-        plan = read_plan(stack, json.loads(text))
+        plan = read_plan(stack, parsed(text))
+    except UnreadableFileError as error:
+        raise StepFailedError(f"{stack}: not a plan of Terraform: it {error}", 2) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StepFailedError(f"{stack}: not a plan of Terraform: {type(error).__name__}: {error}", 2) from None
     return replace(plan, failure=failure or plan.failure)
@@ -146,10 +149,10 @@ def _read(stack: str, variables: Mapping[str, str], folder: Path | None) -> Stac
 def _text(stack: str, variables: Mapping[str, str], folder: Path | None) -> str:
     if folder is not None:
         try:
-            return (folder / f"{stack}.json").read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise StepFailedError(f"{stack}: {error}", 2) from None
-    if not (stack_folder(stack) / "plan").exists():
+            return read_text(file := folder / f"{stack}.json")
+        except UnreadableFileError as error:
+            raise StepFailedError(f"{stack}: {file} {error}", 2) from None
+    if not (stack_folder(stack) / "plan").is_file():
         raise StepFailedError(f"{stack} has no plan yet: run `make plan` first", 2)
     done = subprocess.run(
         [str(STACK_COMMAND), "show", stack],
@@ -239,8 +242,8 @@ def _stripped(value: object) -> object:
     """A value without its empty parts; a text that is JSON, such as a table's schema, is parsed."""
     if isinstance(value, str) and value.startswith(("{", "[")):
         try:
-            value = json.loads(value)
-        except ValueError:
+            value = parsed(value)
+        except UnreadableFileError:
             return value
     if isinstance(value, dict):
         kept = {key: _stripped(item) for key, item in value.items()}
