@@ -31,9 +31,14 @@ def without_commands(text: str) -> str:
     return _COMMAND.sub(r"\1\2 ", text) if os.environ.get("GITHUB_ACTIONS") else text
 
 
+def public(text: str) -> str:
+    """A text that everybody may read, also in a workflow's log."""
+    return without_commands(masked(text))
+
+
 def write_out(text: str) -> None:
     """Print a text for a pipe: no wrapping, no colour, no line added."""
-    sys.stdout.write(without_commands(masked(text)))
+    sys.stdout.write(public(text))
 
 
 def mask_failures() -> None:
@@ -41,7 +46,7 @@ def mask_failures() -> None:
 
     def print_masked(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
         text = "".join(traceback.format_exception(kind, error, trace))
-        sys.stderr.write(without_commands(masked(text)))
+        sys.stderr.write(public(text))
 
     sys.excepthook = print_masked
     threading.excepthook = lambda failure: print_masked(failure.exc_type, failure.exc_value, failure.exc_traceback)

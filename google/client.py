@@ -9,62 +9,37 @@ from urllib.parse import quote
 import google.auth
 import requests
 from google.api_core.exceptions import GoogleAPICallError, NotFound, RetryError
-from google.api_core.retry import Retry
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
-from google.auth.transport.requests import AuthorizedSession
 from google.cloud import bigquery
 
 from declared.roles import BIGQUERY, QUERY_USAGE
 from declared.sizes import GIGABYTE
 from google.billing import DryRun, Usage, bytes_billed
+from google.failures import (
+    UNREADABLE,
+    LiveSystemError,
+    RequestRefusedError,
+    UnreadableAnswerError,
+    message_of,
+    objects_of,
+    readable,
+    refusal,
+)
+from google.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from declared.environment import Environment
 
+#: The longest silence within a request; google/waiting.py limits the whole of it.
 CALL_SECONDS = 15.0
 QUERY_SECONDS = 60.0
 MAXIMUM_BYTES = 2 * GIGABYTE
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-#: Statuses that say something about the requested resource; any other failure means that the service did not answer.
-REFUSALS = {400, 404, 409}
-FORBIDDEN = 403
-#: Reasons of a 403 that is no missing permission: the service answers again later.
-EXHAUSTED = {"quotaExceeded", "rateLimitExceeded"}
-NO_RETRY = Retry(predicate=lambda _error: False)
-
-
-class LiveSystemError(Exception):
-    """The live system cannot be read; the message says what was asked, what came back and what to do.
-
-    ``about`` is the object that the request was about, '' if it was about no object.
-    """
-
-    def __init__(self, message: str, about: str = "") -> None:
-        super().__init__(message)
-        self.about = about
-
-
-class RequestRefusedError(LiveSystemError):
-    """The service refused the request: an object is missing, or a query fails."""
-
-
-class NotPermittedError(LiveSystemError):
-    """The caller has no permission; the message names what was asked, and the answer."""
-
-
-class UnreadableAnswerError(LiveSystemError):
-    """An answer does not have the form that the service documents.
-
-    Args:
-        what: what was asked.
-        error: what reading the answer raised.
-    """
-
-    def __init__(self, what: str, error: Exception) -> None:
-        super().__init__(f"{what}: the answer is not readable: {type(error).__name__}: {error}")
+#: The session repeats requests, not the client, which would do so for ten minutes when a job is not accepted.
+NO_RETRY: Any = None
 
 
 class GoogleApi:
@@ -78,15 +53,15 @@ class GoogleApi:
         self.environment = environment
         self.usage = Usage()
         credentials = AnonymousCredentials() if environment.endpoint else _google_credentials()  # type: ignore[no-untyped-call]
-        self._session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+        # the embedded environment answers immediately or not at all; Google can be busy for a moment
+        self._session = Session(credentials, patient=environment.endpoint is None)
         self._bigquery = bigquery.Client(
             project=environment.project,
             credentials=credentials,
+            _http=self._session,
             location=environment.location,
             client_options={"api_endpoint": environment.endpoint} if environment.endpoint else None,
         )
-        # the embedded environment answers immediately or not at all; Google can be busy for a moment
-        self._retry = NO_RETRY if environment.endpoint else Retry(timeout=CALL_SECONDS)
         self._dataset = f"{environment.project}.{environment.dataset}"
 
     def dataset(self, name: str | None = None) -> dict[str, Any] | None:
@@ -100,14 +75,14 @@ class GoogleApi:
     def datasets(self) -> dict[str, dict[str, str]]:
         """The project's datasets with their labels."""
         with self._explained(f"datasets of {self.environment.project}"):
-            datasets = self._bigquery.list_datasets(retry=self._retry, timeout=CALL_SECONDS)
+            datasets = self._bigquery.list_datasets(retry=NO_RETRY, timeout=CALL_SECONDS)
             return {dataset.dataset_id: dict(dataset.labels) for dataset in datasets}
 
     def delete_dataset(self) -> None:
         """Delete the dataset with everything in it, if it exists."""
         with self._explained(self._dataset):
             self._bigquery.delete_dataset(
-                self._dataset, delete_contents=True, not_found_ok=True, retry=self._retry, timeout=CALL_SECONDS
+                self._dataset, delete_contents=True, not_found_ok=True, retry=NO_RETRY, timeout=CALL_SECONDS
             )
 
     def check_project(self) -> None:
@@ -118,7 +93,7 @@ class GoogleApi:
         """
         with self._explained(f"datasets of {self.environment.project}"):
             try:
-                list(self._bigquery.list_datasets(max_results=1, retry=self._retry, timeout=CALL_SECONDS))
+                list(self._bigquery.list_datasets(max_results=1, retry=NO_RETRY, timeout=CALL_SECONDS))
             except NotFound as error:
                 raise LiveSystemError(
                     f"datasets of {self.environment.project}: 404 {error.message}: check the project of "
@@ -129,7 +104,7 @@ class GoogleApi:
         """The tables and views of the dataset with their labels; none where there is no dataset."""
         with self._explained(f"tables of {self._dataset}"):
             try:
-                tables = self._bigquery.list_tables(self._dataset, retry=self._retry, timeout=CALL_SECONDS)
+                tables = self._bigquery.list_tables(self._dataset, retry=NO_RETRY, timeout=CALL_SECONDS)
                 return {table.table_id: dict(table.labels) for table in tables}
             except NotFound:
                 return {}
@@ -138,7 +113,7 @@ class GoogleApi:
         """The names of the dataset's routines; empty where there is no dataset."""
         with self._explained(f"routines of {self._dataset}"):
             try:
-                routines = self._bigquery.list_routines(self._dataset, retry=self._retry, timeout=CALL_SECONDS)
+                routines = self._bigquery.list_routines(self._dataset, retry=NO_RETRY, timeout=CALL_SECONDS)
                 return {routine.reference.routine_id for routine in routines}
             except NotFound:
                 return set()
@@ -178,7 +153,7 @@ class GoogleApi:
                 job_config=config,
                 api_timeout=CALL_SECONDS,
                 wait_timeout=QUERY_SECONDS,
-                retry=self._retry,
+                retry=NO_RETRY,
                 job_retry=NO_RETRY,
             )
             found, read = list(rows), rows.total_bytes_processed or 0
@@ -202,9 +177,7 @@ class GoogleApi:
         """
         config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
         with self._explained(f"dry run of {about}", about):
-            job = self._bigquery.query(
-                sql, job_config=config, retry=self._retry, timeout=CALL_SECONDS, job_retry=NO_RETRY
-            )
+            job = self._bigquery.query(sql, job_config=config, retry=NO_RETRY, timeout=CALL_SECONDS, job_retry=NO_RETRY)
             tables = (f"{table.project}.{table.dataset_id}.{table.table_id}" for table in job.referenced_tables)
             read, names = int(job.total_bytes_processed or 0), frozenset(tables)
             return DryRun(read, max(int(job.total_bytes_billed or 0), bytes_billed(read, len(names))), names)
@@ -223,7 +196,8 @@ class GoogleApi:
     def service_accounts(self) -> dict[str, str]:
         """The project's service accounts: resource names by e-mail address."""
         path = f"projects/{self.environment.project}/serviceAccounts?pageSize=100"
-        return {account["email"]: account["name"] for account in self._listed("iam", path, "accounts")}
+        with readable(path):
+            return {account["email"]: account["name"] for account in self._listed("iam", path, "accounts")}
 
     def alert_policies(self) -> list[dict[str, Any]]:
         """The project's alert policies."""
@@ -250,13 +224,15 @@ class GoogleApi:
         path = f"projects/{self.environment.project}:testIamPermissions"
         with _always_present():
             answer = self.resource_manager("POST", path, {"permissions": sorted(permissions)})
-        return set(answer.get("permissions", []))
+        with readable(path):
+            return set(answer.get("permissions", []))
 
     def enabled_services(self) -> set[str]:
         """The APIs that are enabled in the project, such as ``bigquery.googleapis.com``."""
         path = f"projects/{self.environment.project_number}/services?filter=state:ENABLED&pageSize=200"
         services = self._listed("serviceusage", path, "services")
-        return {str(service["config"]["name"]) for service in services}
+        with readable(path):
+            return {str(service["config"]["name"]) for service in services}
 
     def query_quota_mebibytes(self) -> int | None:
         """The MiB that the project's queries may read per day; None where there is no limit."""
@@ -264,13 +240,14 @@ class GoogleApi:
         path = f"projects/{self.environment.project_number}/services/{BIGQUERY}/consumerQuotaMetrics"
         with _always_present():
             answer = self.service_usage("GET", f"{path}/{metric}", version="v1beta1")
-        buckets = [
-            int(bucket["effectiveLimit"])
-            for limit in answer.get("consumerQuotaLimits", [])
-            if limit.get("unit", "").startswith("1/d/")
-            for bucket in limit.get("quotaBuckets", [])
-            if not bucket.get("dimensions")
-        ]
+        with readable(path):
+            buckets = [
+                int(bucket["effectiveLimit"])
+                for limit in answer.get("consumerQuotaLimits", [])
+                if limit.get("unit", "").startswith("1/d/")
+                for bucket in limit.get("quotaBuckets", [])
+                if not bucket.get("dimensions")
+            ]
         limits = [limit for limit in buckets if limit >= 0]  # -1: no limit
         return min(limits, default=None)
 
@@ -278,12 +255,12 @@ class GoogleApi:
         """Every resource of a list, page by page."""
         with _always_present():
             page = self._call(service, "GET", path, None, version)
-            resources: list[dict[str, Any]] = page.get(key, [])
+            resources = objects_of(path, page, key)
             while token := page.get("nextPageToken"):
                 page = self._call(
                     service, "GET", f"{path}{'&' if '?' in path else '?'}pageToken={token}", None, version
                 )
-                resources += page.get(key, [])
+                resources += objects_of(path, page, key)
         return resources
 
     def data_transfer(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -326,16 +303,18 @@ class GoogleApi:
         google = f"https://{service}.googleapis.com" + ("/storage" if service == "storage" else "")
         base = f"{endpoint}/{service}/{version}" if endpoint else f"{google}/{version}"
         with self._explained(f"{service} {path}"):
-            response = self._session.request(method, f"{base}/{path}", json=body, timeout=CALL_SECONDS)  # type: ignore[no-untyped-call]
+            response = self._session.request(method, f"{base}/{path}", json=body, timeout=CALL_SECONDS)
             if not response.ok:
-                raise _refusal(response.status_code, f"{service} {path}: {response.status_code} {_message(response)}")
-            answer: dict[str, Any] = response.json() if response.content else {}
+                raise refusal(response.status_code, f"{service} {path}: {response.status_code} {message_of(response)}")
+            answer = response.json() if response.content else {}
+            if not isinstance(answer, dict):
+                raise TypeError(f"not an object, but {type(answer).__name__}")
             return answer
 
     def _found(self, get: Callable[..., Any], name: str) -> dict[str, Any] | None:
         with self._explained(name):
             try:
-                resource: dict[str, Any] = get(name, retry=self._retry, timeout=CALL_SECONDS).to_api_repr()
+                resource: dict[str, Any] = get(name, retry=NO_RETRY, timeout=CALL_SECONDS).to_api_repr()
             except NotFound:
                 return None
             return resource
@@ -349,12 +328,12 @@ class GoogleApi:
             reason = next((each["message"] for each in error.errors if each.get("message")), error.message)
             message = f"{what}: {error.code or 'no'} {reason or type(error).__name__}"
             reasons = {each.get("reason", "") for each in error.errors}
-            raise _refusal(int(error.code or 0), message, about, reasons) from None
+            raise refusal(int(error.code or 0), message, about, reasons) from None
         except GoogleAuthError as error:
             raise LiveSystemError(f"{what}: Google credentials are not accepted: {error}. {SIGN_IN}") from None
         except (requests.RequestException, RetryError, TimeoutError, OSError) as error:
             raise LiveSystemError(self._unreachable(error)) from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except UNREADABLE as error:
             raise UnreadableAnswerError(what, error) from None
 
     def _unreachable(self, error: Exception) -> str:
@@ -376,20 +355,6 @@ def _google_credentials() -> Any:
     return credentials
 
 
-def _refusal(status: int, message: str, about: str = "", reasons: Collection[str] = ()) -> LiveSystemError:
-    """The error of an answer's status, and of BigQuery's reasons for it."""
-    kind = LiveSystemError
-    if status == FORBIDDEN and EXHAUSTED.isdisjoint(reasons):
-        kind = NotPermittedError
-    elif status in REFUSALS:
-        kind = RequestRefusedError
-    return kind(_one_line(message), about)
-
-
-def _one_line(message: str) -> str:
-    return " ".join("".join(character for character in message if character.isprintable() or character == "\n").split())
-
-
 @contextmanager
 def _always_present() -> Iterator[None]:
     """Treat a refusal as an outage: every project has this resource."""
@@ -397,11 +362,3 @@ def _always_present() -> Iterator[None]:
         yield
     except RequestRefusedError as error:
         raise LiveSystemError(str(error)) from None
-
-
-def _message(response: requests.Response) -> str:
-    try:
-        message: str = response.json()["error"]["message"]
-    except (ValueError, KeyError, TypeError):
-        return response.reason or "no message"
-    return message

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from google.failures import readable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -38,8 +40,9 @@ class Grant:
 
 def dataset_grants(resource: Mapping[str, Any] | None) -> set[Grant]:
     """The grants on a dataset, without those of the project's own groups; none where there is no dataset."""
-    entries = (resource or {}).get("access", [])
-    return {_dataset_grant(entry) for entry in entries if entry.get("specialGroup") not in PROJECT_GROUPS}
+    with readable("the access list of the dataset"):
+        entries = (resource or {}).get("access", [])
+        return {_dataset_grant(entry) for entry in entries if entry.get("specialGroup") not in PROJECT_GROUPS}
 
 
 def _dataset_grant(entry: Mapping[str, Any]) -> Grant:
@@ -59,8 +62,9 @@ def _dataset_grant(entry: Mapping[str, Any]) -> Grant:
 
 def policy_grants(policy: Mapping[str, Any]) -> set[Grant]:
     """The grants of an IAM policy."""
-    return {
-        Grant(binding["role"], member, binding["condition"].get("title", "") if binding.get("condition") else None)
-        for binding in policy.get("bindings", [])
-        for member in binding.get("members", [])
-    }
+    with readable("an IAM policy"):
+        return {
+            Grant(binding["role"], member, binding["condition"].get("title", "") if binding.get("condition") else None)
+            for binding in policy.get("bindings", [])
+            for member in binding.get("members", [])
+        }

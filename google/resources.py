@@ -7,32 +7,22 @@ send whole resources back.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from catalog.model import FIELD_TYPES, ROUTINE_TYPES
 from declared.sizes import DAY_MILLISECONDS
-from google.client import UnreadableAnswerError
+from google.failures import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from google.client import GoogleApi
 
 WORKERS = 8
 #: Kinds of routines, by the API's names.
 ROUTINE_KINDS = {name: kind for kind, name in ROUTINE_TYPES.items()}
-
-
-@contextmanager
-def _readable(what: str) -> Iterator[None]:
-    """Turn what reading a resource raises into an error that names it."""
-    try:
-        yield
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise UnreadableAnswerError(what, error) from None
 
 
 @dataclass(frozen=True)
@@ -93,7 +83,7 @@ def transfer_configs(api: GoogleApi) -> list[TransferConfig]:
     Raises:
         LiveSystemError: the API does not answer, or the caller may not read it.
     """
-    with _readable("the scheduled queries"):
+    with readable("the scheduled queries"):
         return [_transfer_config(resource) for resource in api.transfer_configs()]
 
 
@@ -103,7 +93,7 @@ def transfer_config(api: GoogleApi, name: str) -> TransferConfig:
     Raises:
         LiveSystemError: the API does not answer, or the caller may not read it.
     """
-    with _readable(name):
+    with readable(name):
         return _transfer_config(api.data_transfer("GET", name))
 
 
@@ -146,7 +136,7 @@ def transfer_runs(api: GoogleApi, config: TransferConfig) -> list[TransferRun]:
     Raises:
         LiveSystemError: the API does not answer, or the caller may not read it.
     """
-    with _readable(f"the runs of {config.display_name}"):
+    with readable(f"the runs of {config.display_name}"):
         return [_transfer_run(resource) for resource in api.transfer_runs(config.name)]
 
 
@@ -156,7 +146,7 @@ def transfer_run(api: GoogleApi, name: str) -> TransferRun:
     Raises:
         LiveSystemError: the API does not answer, or the caller may not read it.
     """
-    with _readable(name):
+    with readable(name):
         return _transfer_run(api.data_transfer("GET", name))
 
 
@@ -171,7 +161,7 @@ def start_run(api: GoogleApi, config: TransferConfig, run_time: datetime) -> Tra
     Raises:
         LiveSystemError: the API does not answer, or the caller may not start it.
     """
-    with _readable(f"a run of {config.display_name}"):
+    with readable(f"a run of {config.display_name}"):
         body = {"requestedRunTime": run_time.isoformat()}
         return _transfer_run(api.data_transfer("POST", f"{config.name}:startManualRuns", body)["runs"][0])
 
@@ -211,7 +201,7 @@ def alert_policies(api: GoogleApi) -> list[AlertPolicy]:
     Raises:
         LiveSystemError: the API does not answer, or the caller may not read it.
     """
-    with _readable("the alert policies"):
+    with readable("the alert policies"):
         return [_alert_policy(resource) for resource in api.alert_policies()]
 
 
@@ -253,7 +243,7 @@ def notification_channels(api: GoogleApi) -> list[NotificationChannel]:
     Raises:
         LiveSystemError: the API does not answer, or the caller may not read it.
     """
-    with _readable("the notification channels"):
+    with readable("the notification channels"):
         return [_notification_channel(resource) for resource in api.notification_channels()]
 
 

@@ -12,11 +12,15 @@ from typing import Annotated
 import typer
 
 from catalog import CatalogError, load_catalog, retarget
+from catalog.command_line import COULD_NOT_RUN, at_the_end, run
 from declared.environment import Environment, EnvironmentFileError, json_schema
+from declared.json_files import UnreadableFileError, read_text
 from declared.loading import load_environment
 from declared.names import LOCAL, Part, stack_names
-from declared.output import MaskingConsole, mask_failures, write_out
-from google.client import GoogleApi, LiveSystemError
+from declared.output import MaskingConsole, mask_failures, public, write_out
+from google.client import GoogleApi
+from google.failures import LiveSystemError
+from google.waiting import TimeLimit, end_all_waits
 from operations import day
 from operations.deploy import deployment, planning, previews, rollback
 from operations.deploy.bootstrap import bootstrap as make_bootstrap
@@ -28,6 +32,7 @@ from operations.review import cost, cost_report, github
 from operations.review.plan_markdown import markdown
 from operations.review.plan_summary import costs_of, summarize
 from operations.review.planned import read_plans
+from verification.deadlines import DEADLINES, Deadline, within
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 console = MaskingConsole()
@@ -84,6 +89,7 @@ def plan_summary(  # noqa: PLR0917 - an option each
     output: Annotated[Path | None, typer.Option(help="write to this file; by default to the screen")] = None,
     link: Annotated[str, typer.Option(help="address of the whole plan; shown where something was cut")] = "",
     form: Annotated[SummaryFormat, typer.Option("--format", help="markdown or json")] = SummaryFormat.MARKDOWN,
+    deadline: Deadline = DEADLINES["plan-summary"],
 ) -> None:
     """Summarize the plans of `make plan` for a reviewer: one Markdown comment, or JSON.
 
@@ -92,8 +98,9 @@ def plan_summary(  # noqa: PLR0917 - an option each
     environment = load_environment(env)
     catalog = retarget(load_catalog(), environment.project, environment.dataset)
     variables = cdktf_variables(environment)
-    summary = summarize(environment, catalog, read_plans(stack_names(environment.name), variables, plans))
-    costs = costs_of(summary, catalog, base)
+    with within(deadline) as limit:
+        summary = summarize(environment, catalog, read_plans(stack_names(environment.name), variables, plans))
+        costs = costs_of(summary, catalog, base)
     text = summary.as_json(costs) if form is SummaryFormat.JSON else markdown(summary, costs, link)
     if output is None:
         write_out(text)
@@ -103,6 +110,7 @@ def plan_summary(  # noqa: PLR0917 - an option each
         except OSError as error:
             raise StepFailedError(f"{output}: not writable: {error.strerror}", 2) from None
         console.print(f"{output}: {summary.headline}", markup=False, highlight=False)
+    _complete(limit)
     raise typer.Exit(int(summary.refused))
 
 
@@ -123,18 +131,19 @@ def bootstrap(env: Env = None, adopt: Adopt = False, auto_approve: Approve = Fal
 
 
 @app.command()
-def adopt(env: Env = None) -> None:
+def adopt(env: Env = None, deadline: Deadline = DEADLINES["adopt"]) -> None:
     """Print the import ids of declared objects that exist already; EROS_ADOPT takes a file of them."""
-    with TemporaryDirectory() as folder:
+    with within(deadline), TemporaryDirectory() as folder:
         adoption = adoption_of(load_environment(env), Path(folder))
     write_out(json.dumps(adoption.found, indent=2) + "\n")
     errors.print(str(adoption), markup=False, highlight=False)
 
 
 @app.command(name="day")
-def newest_day(env: Env = None) -> None:
+def newest_day(env: Env = None, deadline: Deadline = DEADLINES["day"]) -> None:
     """Show the newest day: its runs, its queue, its reports, and captions selected for one creator, with reasons."""
-    day.print_day(GoogleApi(load_environment(env)), console)
+    with within(deadline):
+        day.print_day(GoogleApi(load_environment(env)), console)
 
 
 @app.command(name="cost")
@@ -142,21 +151,24 @@ def cost_of_everything(
     env: Env = None,
     base: Base = None,
     output: Annotated[Format, typer.Option("--format", help="table, markdown or json")] = Format.TABLE,
+    deadline: Deadline = DEADLINES["cost"],
 ) -> None:
     """Print the cost of each routine, view and scheduled query; exit 1 over a budget or when a dry run fails."""
     environment = load_environment(env)
-    api = GoogleApi(environment)
     proposed = retarget(load_catalog(), environment.project, environment.dataset)
-    if base is None:
-        changes = [cost.CostChange(each.name, None, each) for each in cost.estimate(api, proposed)]
-    else:
-        changes = cost.compare_everything(api, cost.base_catalog(base, environment), proposed)
+    with within(deadline) as limit:
+        api = GoogleApi(environment)
+        if base is None:
+            changes = [cost.CostChange(each.name, None, each) for each in cost.estimate(api, proposed)]
+        else:
+            changes = cost.compare_everything(api, cost.base_catalog(base, environment), proposed)
     if output is Format.TABLE:
         wide = console if console.is_terminal else MaskingConsole(width=cost_report.LOG_WIDTH)
         wide.print(cost_report.table(changes, base is not None))
     else:
         write = cost_report.markdown if output is Format.MARKDOWN else cost_report.as_json
         write_out(write(changes, base is not None) + "\n")
+    _complete(limit)
     proposed_calls = [each.proposed for each in changes if each.proposed]
     raise typer.Exit(int(any(each.over_budget or each.problem for each in proposed_calls)))
 
@@ -168,12 +180,15 @@ def environment_schema() -> None:
 
 
 @app.command()
-def run_schedules(env: Env = None) -> None:
+def run_schedules(env: Env = None, deadline: Deadline = DEADLINES["run-schedules"]) -> None:
     """Run each scheduled query once, for the last time that it was due."""
     failed = False
-    for run in run_each_schedule(GoogleApi(load_environment(env))):
-        console.print(f"{run.schedule.display_name}: {run.state} in {run.seconds:.1f} s {run.message}", highlight=False)
-        failed = failed or not run.succeeded
+    with within(deadline):
+        for done in run_each_schedule(GoogleApi(load_environment(env))):
+            console.print(
+                f"{done.schedule.display_name}: {done.state} in {done.seconds:.1f} s {done.message}", highlight=False
+            )
+            failed = failed or not done.succeeded
     raise typer.Exit(int(failed))
 
 
@@ -183,8 +198,7 @@ def comment(
     file: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Markdown; its first line a hidden tag")],
 ) -> None:
     """Write a file as a comment on a pull request at GitHub; it replaces the one with the same tag."""
-    text = file.read_text(encoding="utf-8", errors="replace")
-    done = github.write_comment(github.repository_of(os.environ), pull_request, text)
+    done = github.write_comment(github.repository_of(os.environ), pull_request, _text_of(file))
     console.print(done, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -195,7 +209,7 @@ def drift_issue(
     env: Env = None,
 ) -> None:
     """Open, update or close the one issue at GitHub that shows what has drifted."""
-    report = file.read_text(encoding="utf-8", errors="replace")
+    report = _text_of(file)
     done = github.write_drift_issue(github.repository_of(os.environ), load_environment(env).name, report, link)
     console.print(done, markup=False, highlight=False, soft_wrap=True)
 
@@ -215,9 +229,17 @@ def down(number: Number, env: Host = None) -> None:
 
 
 @preview.command()
-def sweep(env: Host = None) -> None:
+def sweep(env: Host = None, deadline: Deadline = DEADLINES["preview sweep"]) -> None:
     """Delete every preview that has expired; for a nightly run."""
-    previews.sweep(previews.template_of(_named(env)), console)
+    with within(deadline):
+        previews.sweep(previews.template_of(_named(env)), console)
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return read_text(file, errors="replace")
+    except UnreadableFileError as error:
+        raise StepFailedError(f"{file} {error}", 2) from None
 
 
 def _named(env: str | None) -> str:
@@ -228,17 +250,22 @@ def _preview(number: int, env: str | None) -> Environment:
     return load_environment(f"{previews.template_of(_named(env))}-{number}")
 
 
+def _complete(limit: TimeLimit) -> None:
+    """End with exit code 2 where something had no answer in time; what there is has been printed."""
+    if limit.passed:
+        errors.print(f"not complete: {limit}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(COULD_NOT_RUN)
+
+
+#: What can go wrong; the messages are for the reader.
+KNOWN = (StepFailedError, EnvironmentFileError, CatalogError, LiveSystemError)
+
+
 def main() -> None:
     """Run the command line; an error is one message and exit code 1 or 2."""
     mask_failures()
-    try:
-        app()
-    except StepFailedError as error:
-        errors.print(str(error), markup=False, highlight=False)
-        raise SystemExit(error.exit_code) from None
-    except (EnvironmentFileError, CatalogError, LiveSystemError) as error:
-        errors.print(str(error), markup=False, highlight=False)
-        raise SystemExit(2) from None
+    at_the_end(end_all_waits)
+    run("python -m operations", app, KNOWN, public)
 
 
 if __name__ == "__main__":

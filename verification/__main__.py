@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,41 +10,43 @@ import typer
 from rich.table import Table
 
 from catalog import CatalogError
+from catalog.command_line import COULD_NOT_RUN, at_the_end, run
 from declared.environment import EnvironmentFileError
 from declared.loading import load_environment
-from declared.output import mask_failures, write_out
-from google.client import LiveSystemError
+from declared.output import mask_failures, public, write_out
+from google.failures import LiveSystemError
+from google.waiting import end_all_waits
 from verification import doctor as diagnosis
+from verification.deadlines import DEADLINES, MOST_SECONDS, Deadline, within
 from verification.drift import read_drift
 from verification.drift import report as drift_reports
 from verification.report import FILE_WIDTH, WRITERS, as_table, console_of, json_schema
 from verification.results import Status
 from verification.running import (
-    DEADLINE_SECONDS,
-    DeadlineError,
     UnknownNameError,
     chosen_checks,
     read_subject,
     settle_seconds_of,
     verify,
-    within_deadline,
 )
 from verification.suites import SUITES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from verification.drift.report import DriftReport
     from verification.results import Report
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 Env = Annotated[str | None, typer.Option("--env", help="environment; by default EROS_ENV, else local")]
-Deadline = Annotated[float, typer.Option(min=0.1, help="seconds before it gives up with exit code 2")]
 
 
 class UsageError(Exception):
     """A command line that cannot be carried out; the message says how to write it."""
+
+
+#: What can go wrong; the messages are for the reader.
+KNOWN = (UsageError, UnknownNameError, EnvironmentFileError, CatalogError, LiveSystemError)
 
 
 @dataclass(frozen=True)
@@ -107,27 +108,8 @@ def _complain(message: str) -> None:
     console_of(FILE_WIDTH, stderr=True).print(message, markup=False, soft_wrap=True)
 
 
-def _explained[Answer](deadline: float, work: Callable[[], Answer]) -> Answer:
-    """What ``work`` returns; any error, and a passed deadline, is one line and exit code 2."""
-    try:
-        return within_deadline(deadline, work)
-    except DeadlineError as error:
-        _complain(str(error))
-        os._exit(2)  # the work's threads still wait, and would keep this process
-    except (
-        UsageError,
-        UnknownNameError,
-        EnvironmentFileError,
-        CatalogError,
-        LiveSystemError,
-        OSError,
-    ) as error:
-        _complain(str(error))
-        raise typer.Exit(2) from None
-
-
 @app.callback(invoke_without_command=True)
-def main(  # noqa: PLR0917 - typer takes its options as arguments
+def verification(  # noqa: PLR0917 - typer takes its options as arguments
     context: typer.Context,
     env: Env = None,
     suite: Annotated[list[str] | None, typer.Option(help=f"{', '.join(SUITES)}; by default all")] = None,
@@ -138,9 +120,10 @@ def main(  # noqa: PLR0917 - typer takes its options as arguments
     list_tests: Annotated[bool, typer.Option("--list", help="list suites and tests only")] = False,
     print_schema: Annotated[bool, typer.Option("--print-schema", help="print the JSON schema only")] = False,
     settle: Annotated[
-        float | None, typer.Option(min=0, help="seconds to retry checks of what Google shows late; 60 at Google")
+        float | None,
+        typer.Option(min=0, max=MOST_SECONDS, help="seconds to retry checks of what Google shows late; 60 at Google"),
     ] = None,
-    deadline: Deadline = DEADLINE_SECONDS,
+    deadline: Deadline = DEADLINES["verify"],
 ) -> None:
     """Compare what is deployed with the repository: exit 0 all checks pass, 1 a check failed, 2 could not run."""
     if context.invoked_subcommand is not None:
@@ -149,25 +132,24 @@ def main(  # noqa: PLR0917 - typer takes its options as arguments
         console_of(FILE_WIDTH).print(_listing())
         return
     if print_schema:
-        print(json_schema(), end="")  # noqa: T201 - for a file
+        write_out(json_schema())
         return
 
-    def work() -> Report:
-        chosen_checks(suite or [], test or [])
-        places = destinations(output or [])
-        environment = load_environment(env)
-        for place in places:
-            _check_writable(place)
+    chosen_checks(suite or [], test or [])
+    places = destinations(output or [])
+    environment = load_environment(env)
+    for place in places:
+        _check_writable(place)
+    with within(deadline) as limit:
         report = verify(
             environment, suite or [], test or [], settle_seconds_of(environment) if settle is None else settle
         )
-        for place in places:
-            _write(report, place)
-        return report
-
-    report = _explained(deadline, work)
+    for place in places:
+        _write(report, place)
     if report.count(Status.DENIED):
         _complain(_denied(report))
+    if limit.passed:
+        _complain(f"not complete: {limit}")
     raise typer.Exit(report.exit_code)
 
 
@@ -192,28 +174,34 @@ def drift(
     env: Env = None,
     output: Annotated[str, typer.Option("--format", help=", ".join(drift_reports.WRITERS))] = "text",
     print_schema: Annotated[bool, typer.Option("--print-schema", help="print the JSON schema only")] = False,
-    deadline: Deadline = DEADLINE_SECONDS,
+    deadline: Deadline = DEADLINES["drift"],
 ) -> None:
     """Show every manual change as a unified diff: exit 0 no drift, 1 drift, 2 could not run."""
     if print_schema:
-        print(drift_reports.json_schema(), end="")  # noqa: T201 - for a file
+        write_out(drift_reports.json_schema())
         return
 
-    def work() -> DriftReport:
-        environment = load_environment(env)
-        return drift_reports.drift_report(environment, read_drift(read_subject(environment)))
-
     write = _writer(drift_reports.WRITERS, output)
-    report = _explained(deadline, work)
+    with within(deadline) as limit:
+        environment = load_environment(env)
+        report = drift_reports.drift_report(environment, read_drift(read_subject(environment)))
+    if limit.passed:
+        if write is drift_reports.as_text:  # nobody may take a part of the JSON for all of it
+            write_out(write(report))
+        _complain(f"not complete: {limit}")
+        raise typer.Exit(COULD_NOT_RUN)
     write_out(write(report))
     raise typer.Exit(1 if report.drifted else 0)
 
 
 def _writer[Writer](writers: Mapping[str, Writer], output: str) -> Writer:
-    """The writer of a format; one that does not exist is one line and exit code 2."""
+    """The writer of a format.
+
+    Raises:
+        UsageError: there is no such format.
+    """
     if output not in writers:
-        _complain(f"--format {output!r}: write one of {', '.join(writers)}")
-        raise typer.Exit(2)
+        raise UsageError(f"--format {output!r}: write one of {', '.join(writers)}")
     return writers[output]
 
 
@@ -222,20 +210,30 @@ def doctor(
     env: Env = None,
     case: Annotated[list[str] | None, typer.Option(help="one problem by its name; by default all")] = None,
     output: Annotated[str, typer.Option("--format", help="table or json")] = "table",
-    deadline: Deadline = DEADLINE_SECONDS,
+    deadline: Deadline = DEADLINES["doctor"],
 ) -> None:
     """Diagnose known problems: show the rows that prove each and the command that fixes it; changes nothing.
 
     Exit 0 no problem, 1 problems found, 2 could not run.
     """
     write = _writer(diagnosis.WRITERS, output)
-    examination = _explained(deadline, lambda: diagnosis.examine(load_environment(env), case or []))
+    with within(deadline) as limit:
+        examination = diagnosis.examine(load_environment(env), case or [])
     write(examination, console_of(diagnosis.LOG_WIDTH))
     if examination.unknown:
         _complain(f"could not check: {', '.join(case.title for case in examination.unknown)}")
+    if limit.passed:
+        _complain(f"not complete: {limit}")
+        raise typer.Exit(COULD_NOT_RUN)
     raise typer.Exit(examination.exit_code)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the command line; an error is one message and exit code 2."""
     mask_failures()
-    app()
+    at_the_end(end_all_waits)
+    run("python -m verification", app, KNOWN, public)
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -17,11 +18,11 @@ from rich.table import Table
 from catalog.zone import LOS_ANGELES
 from declared.masking import masked, masked_values
 from declared.schedules import next_due, schedules_of
-from google.client import NotPermittedError, RequestRefusedError
+from google.failures import LateAnswerError, NotPermittedError, RequestRefusedError
 from google.resources import WORKERS, transfer_configs, transfer_runs
 from verification import conditions
 from verification.conditions import Condition, shown
-from verification.results import NOT_WELL, Check, Outcome, Status, Subject
+from verification.results import INCOMPLETE, NOT_WELL, Check, Outcome, Status, Subject
 from verification.running import UnknownNameError, outcomes_of, read_subject
 from verification.stored_sql import DIVISION, stored_texts_keep
 from verification.suites import access, existence, freshness, preflight, schedules, time_zone
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 SHOWN_ROWS = 10
 #: Statuses of a check that says nothing about the system.
-COULD_NOT_RUN = {Status.DENIED, Status.ERROR}
+COULD_NOT_RUN = {*INCOMPLETE, Status.ERROR}
 #: Columns where there is no terminal.
 LOG_WIDTH = 140
 
@@ -155,7 +156,10 @@ def examine(environment: Environment, names: Sequence[str] = ()) -> Examination:
     subject = read_subject(environment)
     with ThreadPoolExecutor(WORKERS) as pool:
         diagnoses = list(pool.map(lambda case: _diagnose(case, subject), chosen))
-    return Examination(environment.name, diagnoses, list(_schedule_rows(subject)))
+    rows: list[dict[str, str]] = []
+    with suppress(LateAnswerError):
+        rows.extend(_schedule_rows(subject))
+    return Examination(environment.name, diagnoses, rows)
 
 
 def _diagnose(case: Case, subject: Subject) -> Diagnosis:
@@ -165,7 +169,7 @@ def _diagnose(case: Case, subject: Subject) -> Diagnosis:
     for condition in case.conditions:
         try:
             found = condition.rows(subject)
-        except (RequestRefusedError, NotPermittedError) as error:
+        except (RequestRefusedError, NotPermittedError, LateAnswerError) as error:
             unknown.append(f"{condition.object}: {error}")
             continue
         rows += [{name: shown(value) for name, value in row.items()} for row in found]

@@ -16,7 +16,7 @@ from rich.text import Text
 from declared.masking import masked_values
 from declared.output import MaskingConsole
 from verification.markdown_text import cell
-from verification.results import Report, Result, Status
+from verification.results import INCOMPLETE, Report, Result, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,7 @@ COLOURS = {
     Status.PASS: "green",
     Status.SKIP: "yellow",
     Status.WARN: "yellow",
+    Status.LATE: "magenta",
     Status.DENIED: "magenta",
     Status.DRIFT: "cyan",
     Status.FAIL: "red",
@@ -108,7 +109,7 @@ def as_markdown(report: Report) -> str:
         f"{report.headline}; {report.usage}",
         "",
     ]
-    for status in (Status.ERROR, Status.FAIL, Status.DRIFT, Status.DENIED, Status.WARN, Status.SKIP):
+    for status in (Status.ERROR, Status.FAIL, Status.DRIFT, Status.LATE, Status.DENIED, Status.WARN, Status.SKIP):
         results = [result for result in report.results if result.status is status]
         if results:
             lines += [f"#### {status} ({len(results)})", ""]
@@ -201,7 +202,7 @@ def _totals(results: list[Result]) -> dict[str, str]:
     return {
         "tests": str(len(results)),
         "failures": str(sum(result.status in {Status.FAIL, Status.DRIFT} for result in results)),
-        "errors": str(sum(result.status in {Status.ERROR, Status.DENIED} for result in results)),
+        "errors": str(sum(result.status in {Status.ERROR, *INCOMPLETE} for result in results)),
     }
 
 
@@ -219,7 +220,7 @@ def _add_case(suite: ET.Element, result: Result) -> None:
     match result.status:
         case Status.FAIL | Status.DRIFT:
             ET.SubElement(case, "failure", type=result.status, message=message).text = details
-        case Status.ERROR | Status.DENIED:
+        case Status.ERROR | Status.LATE | Status.DENIED:
             ET.SubElement(case, "error", type=result.status, message=message).text = details
         case Status.WARN:
             ET.SubElement(case, "system-out").text = details

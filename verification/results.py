@@ -22,6 +22,7 @@ class Status(StrEnum):
     ERROR = "ERROR"  # the check could not run
     FAIL = "FAIL"  # the live system is not as expected
     DRIFT = "DRIFT"  # the live system is not as declared
+    LATE = "LATE"  # no answer before the deadline
     DENIED = "DENIED"  # the caller has no permission to check
     WARN = "WARN"  # worth knowing, not a failure
     SKIP = "SKIP"  # not applicable
@@ -30,6 +31,8 @@ class Status(StrEnum):
 
 #: With any of these a verification exits with 1.
 NOT_WELL = {Status.ERROR, Status.FAIL, Status.DRIFT}
+#: With any of these it says nothing about what it could not look at.
+INCOMPLETE = {Status.LATE, Status.DENIED}
 
 
 @dataclass(frozen=True)
@@ -145,14 +148,17 @@ class Report:
     @property
     def well(self) -> bool:
         """Whether every check ran and none failed or found drift."""
-        return not any(result.status in {*NOT_WELL, Status.DENIED} for result in self.results)
+        return not any(result.status in NOT_WELL | INCOMPLETE for result in self.results)
 
     @property
     def exit_code(self) -> int:
-        """0 all checks pass, 1 a check failed or found drift, 2 nothing failed but some checks could not run."""
-        if any(result.status in NOT_WELL for result in self.results):
+        """0 all checks pass, 1 a check failed or found drift, 2 nothing failed but some checks could not run.
+
+        2 also when the deadline came before the end.
+        """
+        if not self.count(Status.LATE) and any(result.status in NOT_WELL for result in self.results):
             return 1
-        return 2 if self.count(Status.DENIED) else 0
+        return 2 if any(result.status in INCOMPLETE for result in self.results) else 0
 
     @property
     def headline(self) -> str:

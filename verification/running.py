@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from catalog import load_catalog, retarget
 from declared.masking import masked
-from google.client import GoogleApi, LiveSystemError, NotPermittedError, RequestRefusedError, UnreadableAnswerError
+from google.client import GoogleApi
+from google.failures import (
+    LateAnswerError,
+    LiveSystemError,
+    NotPermittedError,
+    RequestRefusedError,
+    UnreadableAnswerError,
+)
 from google.resources import WORKERS, read_live_system
+from google.waiting import current_limit
 from verification.results import NOT_WELL, Check, Outcome, Report, Result, Status, Subject
 from verification.suites import SUITES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from catalog import Catalog
     from declared.environment import Environment
     from google.resources import LiveSystem
 
-#: When a verification gives up.
-DEADLINE_SECONDS = 300.0
 #: How long Google may take to show a change; the embedded environment shows it immediately.
 SETTLE_SECONDS = 60.0
 Chosen = tuple[str, Check]
@@ -33,37 +38,8 @@ PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 5.0
 
 
-class DeadlineError(Exception):
-    """Work that had no result in time; the message says what that means."""
-
-
 class UnknownNameError(LookupError):
     """A name that nothing has; the message lists those that exist, or says where they are listed."""
-
-
-def within_deadline[Answer](seconds: float, work: Callable[[], Answer]) -> Answer:
-    """What ``work`` returns or raises.
-
-    It runs in a thread of its own, because nothing can interrupt what waits for a service: after the deadline the
-    thread runs on, and its result is dropped.
-
-    Raises:
-        DeadlineError: it has not ended after ``seconds``.
-    """
-    done: Future[Answer] = Future()
-
-    def run() -> None:
-        try:
-            done.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-            done.set_exception(error)
-
-    Thread(target=run, daemon=True).start()
-    if not wait([done], seconds).done:
-        raise DeadlineError(
-            f"no result after {seconds:g} s: a service accepts calls and does not answer, or answers very slowly"
-        )
-    return done.result()
 
 
 def settle_seconds_of(environment: Environment) -> float:
@@ -131,9 +107,12 @@ def verify(
     found = dict(zip(chosen, _run_all(chosen, subject), strict=True))
     pause, deadline = PAUSE_SECONDS, clock + settle_seconds
     while (late := [pair for pair in chosen if _may_settle(pair, found[pair])]) and time.monotonic() < deadline:
-        time.sleep(pause)  # Google does not notify when a grant has taken effect
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-        subject = replace(subject, live=_read_live(subject.api, subject.catalog))
+        try:
+            current_limit().sleep("what settles late", pause)  # Google does not notify when a grant has taken effect
+            subject = replace(subject, live=_read_live(subject.api, subject.catalog))
+        except LateAnswerError:
+            break  # the results so far count
         found |= dict(zip(late, _run_all(late, subject), strict=True))
     results = tuple(result for pair in chosen for result in found[pair])
     return Report(
@@ -171,6 +150,9 @@ def outcomes_of(check: Check, subject: Subject) -> list[Outcome]:
     except NotPermittedError as error:
         action = "Ask for the permission that the message names, or select other suites with --suite."
         outcomes.append(Outcome(subject.environment.project, Status.DENIED, "the check can run", str(error), action))
+    except LateAnswerError as error:
+        action = "Run this again when the service answers, or give it more time with --deadline."
+        outcomes.append(Outcome(subject.environment.project, Status.LATE, "the check ends", str(error), action))
     except LiveSystemError:
         raise
     except Exception as error:  # noqa: BLE001 - an unexpected answer must not hide the results of other checks

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from declared import seed
 from declared.imports import FoundBy, ImportId
-from google.client import RequestRefusedError
+from google.failures import RequestRefusedError
 from google.grants import dataset_grants, policy_grants
 from google.resources import alert_policies, notification_channels, transfer_configs
 from operations.deploy.seed_job import newest_seed_job

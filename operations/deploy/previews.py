@@ -12,7 +12,8 @@ from declared.alerts import user_labels
 from declared.environment import EnvironmentFileError
 from declared.loading import load_environment, previews
 from declared.names import OF_A_PREVIEW, is_schedule_of, stack_names, state_file
-from google.client import GoogleApi, RequestRefusedError
+from google.client import GoogleApi
+from google.failures import RequestRefusedError
 from google.resources import alert_policies, notification_channels, transfer_configs
 from operations.deploy.rollback import destroy_stacks, nothing_is_left
 from operations.deploy.steps import StepFailedError, bring_up, explained_by_the_server, step

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from declared.schedules import LONGEST_RUN, Schedule, last_run_time, schedules_of
 from google.resources import start_run, transfer_configs, transfer_run
+from google.waiting import current_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +83,7 @@ def _ended(api: GoogleApi, config: TransferConfig, run_time: datetime) -> Transf
     deadline, pause = time.monotonic() + LONGEST_RUN.total_seconds(), POLL_SECONDS
     run = start_run(api, config, run_time)
     while not run.ended and time.monotonic() < deadline:
-        time.sleep(pause)
+        current_limit().sleep(f"the run of {config.display_name}", pause)
         pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
         run = transfer_run(api, run.name)
     return run

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from catalog import CatalogError
-from google.client import LiveSystemError
+from google.failures import LiveSystemError
+from google.waiting import time_limit
 from operations.deploy.steps import StepFailedError, step
+from verification.deadlines import DEADLINES
 from verification.report import table_text
-from verification.running import DEADLINE_SECONDS, DeadlineError, settle_seconds_of, verify, within_deadline
+from verification.running import settle_seconds_of, verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,15 +36,14 @@ def verified(environment: Environment, console: Console, title: str, suites: Seq
     Raises:
         StepFailedError: with the whole report when a check failed (exit code 1) or could not be made (2); or with the
             reason why nothing can be said about the environment (2), such as no result after
-            :data:`DEADLINE_SECONDS`.
+            twice the usual time.
     """
     with step(console, title) as notes:
         settle_seconds = settle_seconds_of(environment)
         try:
-            report = within_deadline(
-                DEADLINE_SECONDS, lambda: verify(environment, suites, settle_seconds=settle_seconds)
-            )
-        except (CatalogError, LiveSystemError, DeadlineError, OSError) as error:
+            with time_limit(DEADLINES["verify"]):
+                report = verify(environment, suites, settle_seconds=settle_seconds)
+        except (CatalogError, LiveSystemError, OSError) as error:
             raise StepFailedError(str(error), 2) from None
         if report.exit_code:
             raise StepFailedError(table_text(report).strip(), report.exit_code)

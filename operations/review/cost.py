@@ -29,7 +29,7 @@ from catalog.zone import LOS_ANGELES, ZONE
 from declared.budgets import Budget, ObjectKind, budget_of
 from declared.schedules import last_run_time, runs_a_month, schedule_of
 from google.billing import DryRun, dollars
-from google.client import LiveSystemError, NotPermittedError, RequestRefusedError
+from google.failures import LateAnswerError, LiveSystemError, NotPermittedError, RequestRefusedError
 from google.resources import WORKERS, read_live_system
 from operations.deploy.steps import StepFailedError
 from verification.drift import differing_definitions
@@ -132,7 +132,8 @@ def estimate(api: GoogleApi, catalog: Catalog, names: Collection[str] | None = N
         names: objects to estimate; None means all.
 
     Raises:
-        LiveSystemError: no answer, or no dataset. A failed dry run is a problem of its object, not an error.
+        LiveSystemError: no answer, or no dataset. A failed dry run is a problem of its object, not an error, and
+            so is one without an answer before the deadline.
     """
     return _estimates(api, catalog, names, {})
 
@@ -255,7 +256,7 @@ def _dry_run(api: GoogleApi, name: str, sql: str) -> DryRun | str:
     """What a statement would read, or why that is not known."""
     try:
         return api.dry_run(name, sql)
-    except (RequestRefusedError, NotPermittedError) as error:
+    except (RequestRefusedError, NotPermittedError, LateAnswerError) as error:
         return str(error)
 
 

@@ -14,7 +14,8 @@ from catalog.zone import LOS_ANGELES
 from declared.environment import AllowedChange
 from declared.masking import masked_values
 from declared.schedules import next_due, schedules_in
-from google.client import GoogleApi, LiveSystemError
+from google.client import GoogleApi
+from google.failures import LiveSystemError
 from google.grants import PUBLIC
 from operations.deploy.steps import StepFailedError
 from operations.review.cost import CostChange, base_catalog, compare, dependent_objects, estimate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,13 @@ from typer.testing import CliRunner
 from declared import budgets
 from declared.budgets import Budget, ObjectKind
 from declared.sizes import MEGABYTE
-from google.client import LiveSystemError, NotPermittedError
+from google.failures import LiveSystemError, NotPermittedError
 from operations import __main__
 from operations.deploy.steps import StepFailedError
 from operations.review import cost, cost_report
 from operations.review.cost import CostChange, Estimate
+from tests.harness.commands import invoke
+from tests.harness.faulty_proxy import at_the_deadline, faulty
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -387,3 +390,26 @@ def test_the_command_fails_when_something_is_over_its_budget_or_not_known(
     done = CliRunner().invoke(__main__.app, ["cost", "--env", "local", "--format", form])
     assert done.exit_code == exit_code, done.output
     assert "update_caption_performance" in done.output.replace("\\_", "_")
+
+
+@pytest.mark.parametrize("fault", ["503", "429", "cut", "silent", "drip"])
+def test_dry_runs_that_do_not_answer_end_with_the_deadline(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """A status or a cut answer ends the command; of what hangs, the report says which objects have no estimate."""
+    hangs = fault in {"silent", "drip"}
+    on_fault = at_the_deadline if hangs else lambda: None
+    with faulty(str(deployed.environment.endpoint), "/jobs", fault, on_fault) as endpoint:
+        there = deployed.environment.model_copy(update={"endpoint": endpoint})
+        monkeypatch.setattr(__main__, "load_environment", lambda _name: there)
+        began = time.monotonic()
+        ended = invoke(__main__.app, __main__.KNOWN, "cost", "--format", "json")
+    assert time.monotonic() - began < 30
+    assert ended.exit_code == 2, ended.output
+    if hangs:
+        problems = [each["proposed"]["problem"] for each in json.loads(ended.stdout)]
+        assert any("no answer within the 120 s of --deadline" in problem for problem in problems)
+        assert "not complete: no answer within the 120 s of --deadline; waited for POST /bigquery/" in ended.stderr
+    else:
+        assert ended.stdout == ""
+        assert len(ended.stderr.splitlines()) == 1

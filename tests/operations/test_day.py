@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from rich.console import Console
 from typer.testing import CliRunner
 
-from google.client import LiveSystemError
+from google.failures import LiveSystemError
 from operations import __main__, day
 from operations.day import print_day
 from operations.deploy import deployment

@@ -23,7 +23,7 @@ from declared.loading import load_environment
 from declared.names import PARTS, Part, stack_names
 from declared.schedules import all_schedules
 from google.billing import Usage
-from google.client import RequestRefusedError, UnreadableAnswerError
+from google.failures import RequestRefusedError, UnreadableAnswerError
 from google.resources import TransferRun
 from operations import __main__
 from operations.deploy import planning, rollback

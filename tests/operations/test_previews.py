@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from declared.environment import Environment, EnvironmentFileError
 from declared.loading import load_environment
-from google.client import RequestRefusedError
+from google.failures import RequestRefusedError
 from operations.__main__ import app
 from operations.deploy import previews
 from operations.deploy.cdktf import own_turn

@@ -11,9 +11,11 @@ from rich.console import Console
 
 from declared.loading import load_environment
 from google.billing import Usage
-from google.client import LiveSystemError
+from google.failures import LiveSystemError
+from google.waiting import current_limit
 from operations.deploy.steps import StepFailedError
 from operations.deploy.verified import PREFLIGHT, verified
+from verification.deadlines import DEADLINES
 from verification.results import Report, Result, Status
 from verification.running import SETTLE_SECONDS
 
@@ -86,12 +88,12 @@ def test_a_verification_without_an_end_is_a_step_that_failed_and_not_the_end_of_
     end = Event()
 
     def endless(*_: object, **__: object) -> Report:
-        end.wait(50)
+        current_limit().result("a service", lambda: end.wait(50))
         return report_of(Status.PASS)
 
-    monkeypatch.setattr("operations.deploy.verified.DEADLINE_SECONDS", 0.1)
+    monkeypatch.setitem(DEADLINES, "verify", 0.1)
     try:
-        with pytest.raises(StepFailedError, match=r"no result after 0\.1 s") as caught:
+        with pytest.raises(StepFailedError, match=r"0\.1 s of --deadline; waited for a service") as caught:
             verified_with(monkeypatch, endless)
     finally:
         end.set()

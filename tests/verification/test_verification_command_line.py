@@ -6,38 +6,42 @@ import json
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-import httpx
 import pytest
 from google.api_core.exceptions import Forbidden
 from google.cloud import bigquery
-from typer.testing import CliRunner
 
+from catalog import command_line as failing
 from catalog.files import REPOSITORY
 from google import client as live
-from google.client import GoogleApi, LiveSystemError, NotPermittedError
+from google import session
+from google.client import GoogleApi
+from google.failures import LiveSystemError, NotPermittedError
+from tests.harness.commands import invoke
+from tests.harness.faulty_proxy import at_the_deadline, faulty
 from verification import __main__ as command_line
 from verification.suites import SUITES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from typer.testing import Result as CliResult
-
     from declared.environment import Environment
+    from tests.harness.commands import Ended
     from tests.harness.deployed import Deployed
 
 
-def run(environment: Environment, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> CliResult:
+def run(environment: Environment, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Ended:
     """The command line in an environment without a file."""
     monkeypatch.setattr(command_line, "load_environment", lambda _name: environment)
-    return CliRunner().invoke(command_line.app, list(arguments))
+    return command(*arguments)
+
+
+def command(*arguments: str) -> Ended:
+    """The command line."""
+    return invoke(command_line.app, command_line.KNOWN, *arguments)
 
 
 def test_three_formats_in_one_run(deployed: Deployed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -83,19 +87,23 @@ def test_an_impossible_command_line_is_reported(
 
 
 def test_a_defect_of_the_program_is_not_reported_as_an_unknown_name(
-    environment: Environment, monkeypatch: pytest.MonkeyPatch
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def defective(*_: Any) -> None:
         raise KeyError("schema")
 
     monkeypatch.setattr(command_line, "verify", defective)
+    monkeypatch.setattr(failing, "FAULTS", tmp_path)
     outcome = run(environment, monkeypatch, "--suite", "existence")
-    assert isinstance(outcome.exception, KeyError)
-    assert outcome.stderr == ""
+    (file,) = tmp_path.iterdir()
+    assert (outcome.exit_code, outcome.stdout) == (2, "")
+    assert outcome.stderr.startswith("an unexpected KeyError, a defect of this program: open an issue with ")
+    assert str(file) in outcome.stderr
+    assert "defective" in file.read_text(encoding="utf-8")
 
 
 def test_no_such_environment() -> None:
-    outcome = CliRunner().invoke(command_line.app, ["--env", "nowhere"])
+    outcome = command(*["--env", "nowhere"])
     assert outcome.exit_code == 2
     assert "no environment 'nowhere'" in outcome.stderr
 
@@ -109,7 +117,7 @@ def test_the_module_runs_as_a_program() -> None:
 
 def test_no_credentials_for_a_real_project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "missing.json"))
-    outcome = CliRunner().invoke(command_line.app, ["--env", "prod"])
+    outcome = command(*["--env", "prod"])
     assert outcome.exit_code == 2
     assert "gcloud auth application-default login" in outcome.stderr
 
@@ -125,7 +133,7 @@ def test_nothing_listens_there(environment: Environment, monkeypatch: pytest.Mon
 
 
 def test_the_list_of_tests_names_every_suite_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    outcome = CliRunner().invoke(command_line.app, ["--list"])
+    outcome = command(*["--list"])
     assert outcome.exit_code == 0
     listed = [line.split()[:2] for line in outcome.stdout.splitlines()[1:]]
     assert listed == [[suite, check.id] for suite, checks in SUITES.items() for check in checks]
@@ -163,7 +171,7 @@ def test_what_settles_late_is_retried(deployed: Deployed, monkeypatch: pytest.Mo
     assert run(deployed.environment, monkeypatch, "--test", "access.3").exit_code == 1
 
 
-FAULTS = ["403", "404", "429", "500", "503", "cut", "page", "silent"]
+FAULTS = ["403", "404", "429", "500", "503", "cut", "page", "silent", "drip", "dripping head", "null", "[7]"]
 SOME_FAULTS = {"403", "404", "500", "cut"}
 #: Parts of the API by the paths of their calls, and whether their 404 means that something is missing.
 PARTS = {
@@ -178,53 +186,6 @@ PARTS = {
 }
 
 
-@contextmanager
-def faulty(endpoint: str, part: str, fault: str) -> Iterator[str]:
-    """A proxy before an embedded server that spoils the answers of one part of the API.
-
-    ``cut`` ends in the middle of an answer, ``page`` is a proxy's own page, ``silent`` never answers.
-    """
-    over = Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if part not in self.path:
-                headers = {"Content-Type": "application/json"}
-                answer = httpx.request(self.command, endpoint + self.path, content=body, headers=headers, timeout=30)
-                self._answer(answer.status_code, answer.content, len(answer.content))
-            elif fault == "silent":
-                over.wait(20)
-            elif fault == "cut":
-                self._answer(200, b'{"kind": "bigquery#da', 4000)
-            elif fault == "page":
-                self._answer(200, b"<html>a proxy's page</html>", 27)
-            else:
-                error = json.dumps({"error": {"code": int(fault), "message": "Not now."}}).encode()
-                self._answer(int(fault), error, len(error))
-
-        do_POST = do_GET  # noqa: N815 - the class calls this name
-
-        def _answer(self, status: int, body: bytes, length: int) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(length))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            """Log nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        over.set()
-        server.shutdown()
-
-
 @pytest.mark.parametrize(
     ("part", "fault"), [(part, f) for part in PARTS for f in FAULTS if part == "everything" or f in SOME_FAULTS]
 )
@@ -234,11 +195,12 @@ def test_a_failing_call_is_never_a_traceback_and_never_a_success(
     """Exit code 2 and one clear line; a 404 of an object that may be missing is a failed check."""
     path, may_be_missing = PARTS[part]
     monkeypatch.setattr(live, "CALL_SECONDS", 1.0 if fault == "silent" else 10.0)
+    monkeypatch.setattr(session, "REQUEST_SECONDS", 1.0 if "drip" in fault else 60.0)
     with faulty(str(deployed.environment.endpoint), path, fault) as endpoint:
         there = deployed.environment.model_copy(update={"endpoint": endpoint})
         outcome = run(there, monkeypatch, "--suite", "existence", "--suite", "integrity", "--suite", "access", *FRESH)
     assert "Traceback" not in outcome.output
-    assert isinstance(outcome.exception, SystemExit | None), outcome.exception
+    assert "unexpected" not in outcome.stderr
     if may_be_missing and fault == "404":
         assert outcome.exit_code == 1, outcome.output
     else:
@@ -257,6 +219,7 @@ def test_drift_and_doctor_fail_the_same_way(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch, fault: str, command: str
 ) -> None:
     monkeypatch.setattr(live, "CALL_SECONDS", 1.0)
+    monkeypatch.setattr(session, "REQUEST_SECONDS", 1.5)
     with faulty(str(deployed.environment.endpoint), "/", fault) as endpoint:
         outcome = run(deployed.environment.model_copy(update={"endpoint": endpoint}), monkeypatch, command)
     assert outcome.exit_code == 2, outcome.output
@@ -319,12 +282,54 @@ def test_the_deadline_ends_the_command_while_it_waits(deployed: Deployed) -> Non
             "from verification import __main__ as m\n"
             "from declared.loading import load_environment as load\n"
             f"m.load_environment = lambda _: load('local').model_copy(update={{'endpoint': {endpoint!r}}})\n"
-            "m.app(['--deadline', '1'])"
+            "import sys; sys.argv[1:] = ['--deadline', '1']; m.main()"
         )
         command = [sys.executable, "-c", program]
         outcome = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=30)
     assert outcome.returncode == 2
-    assert outcome.stderr.strip().splitlines() == [
-        "no result after 1 s: a service accepts calls and does not answer, or answers very slowly"
-    ]
+    (line,) = outcome.stderr.splitlines()
+    assert line.startswith("no answer within the 1 s of --deadline; waited for GET /bigquery/v2/projects/")
     assert outcome.stdout == ""
+
+
+def test_after_the_deadline_the_report_has_what_is_known(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The queries drip; everything else answers."""
+    with faulty(str(deployed.environment.endpoint), "/queries", "drip", at_the_deadline) as endpoint:
+        there = deployed.environment.model_copy(update={"endpoint": endpoint})
+        outcome = run(there, monkeypatch, "--suite", "schema", "--suite", "integrity", "--format", "json")
+    assert outcome.exit_code == 2, outcome.output
+    results = json.loads(outcome.stdout)["results"]
+    assert "LATE" in {result["status"] for result in results if result["suite"] == "integrity"}
+    assert {result["status"] for result in results} == {"PASS", "LATE"}
+    assert "not complete: no answer within the 300 s of --deadline; waited for " in outcome.stderr
+
+
+def test_a_part_of_the_drift_is_never_taken_for_all_of_it(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    with faulty(str(deployed.environment.endpoint), "/transferConfigs", "drip", at_the_deadline) as endpoint:
+        there = deployed.environment.model_copy(update={"endpoint": endpoint})
+        text, document = (run(there, monkeypatch, "drift", "--format", form) for form in ("text", "json"))
+    assert "declared aspects have drifted" in text.stdout
+    assert document.stdout == ""
+    for outcome in (text, document):
+        assert outcome.exit_code == 2
+        assert "not complete: no answer within the 120 s of --deadline" in outcome.stderr
+
+
+def test_the_doctor_says_what_it_could_not_check_in_time(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    with faulty(str(deployed.environment.endpoint), "/queries", "silent", at_the_deadline) as endpoint:
+        there = deployed.environment.model_copy(update={"endpoint": endpoint})
+        outcome = run(there, monkeypatch, "doctor", "--format", "json")
+    assert outcome.exit_code == 2, outcome.output
+    unknown = {each["name"] for each in json.loads(outcome.stdout)["diagnoses"] if each["unknown"]}
+    assert {"locks", "queue"} <= unknown
+    assert "could not check: " in outcome.stderr
+    assert "not complete: no answer within the 120 s of --deadline" in outcome.stderr
+
+
+@pytest.mark.parametrize("command_name", ["verification", "drift", "doctor"])
+@pytest.mark.parametrize("value", ["inf", "nan", "-1", "0", "1e300", "soon"])
+def test_a_deadline_is_a_time(command_name: str, value: str) -> None:
+    arguments = [] if command_name == "verification" else [command_name]
+    outcome = command(*arguments, "--deadline", value)
+    assert outcome.exit_code == 2
+    assert "--deadline" in outcome.stderr

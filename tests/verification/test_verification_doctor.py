@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from catalog.zone import LOS_ANGELES
 from declared.schedules import all_schedules, next_due
-from google.client import GoogleApi, NotPermittedError, RequestRefusedError
+from google.client import GoogleApi
+from google.failures import NotPermittedError, RequestRefusedError
 from tests.harness.client import TODAY
 from tests.mutations.change import (
     Change,

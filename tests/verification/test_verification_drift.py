@@ -14,7 +14,8 @@ from catalog.rules.time_zone import NamedTimeZone
 from declared.loading import load_environment
 from declared.roles import PROJECT_ROLES, members_of, workflow_grants
 from declared.schedules import all_schedules
-from google.client import GoogleApi, RequestRefusedError
+from google.client import GoogleApi
+from google.failures import RequestRefusedError
 from tests.mutations.change import body_replaced, dataset_access, schedule_added, schedule_patched, table_patched
 from tests.mutations.defects import SWEEP
 from verification import __main__ as command_line

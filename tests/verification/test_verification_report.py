@@ -22,6 +22,9 @@ from verification.results import Report, Result, Status
 LONG = "CALL `eros-local.eros_scheduling_brain.seed_holiday_calendar`(2025, 2028); " * 5
 
 
+WORST_FIRST = ["ERROR", "FAIL", "DRIFT", "LATE", "DENIED", "WARN", "SKIP"]
+
+
 @pytest.fixture
 def report() -> Report:
     results = (
@@ -31,6 +34,7 @@ def report() -> Report:
         Result("6.2", "integrity", "statistics", "caption_bandit_stats", Status.SKIP, "rows", "no table", "", 0.1),
         Result("drift.5", "drift", "labels", "leases", Status.DRIFT, "labels: a=b", "labels: a=c|d", "Ask @ops.", 0.1),
         Result("0.6", "preflight", "changes", "leases", Status.WARN, "none", "clustering", "ALTER …\nthen", 0.1),
+        Result("7.1", "view", "rows", "alerts", Status.LATE, "the check ends", "no answer", "Again.", 0.1),
         Result("access.3", "access", "roles", "eros-local", Status.DENIED, "can be made", "403 no", "Ask.", 0.1),
     )
     usage = Usage(queries=3, bytes_read=21 * MEGABYTE, bytes_billed=30 * MEGABYTE)
@@ -44,10 +48,12 @@ def test_the_table_names_what_is_not_pass_and_fits_100_columns(report: Report) -
     assert "[bold]x" in text
     assert [line.strip() for line in text.strip().splitlines()[-2:]] == [
         "3 queries read 21.0 MB, $0.00018",
-        "6 tests, 7 results: 1 PASS, 1 SKIP, 1 WARN, 1 DENIED, 1 DRIFT, 1 FAIL, 1 ERROR in 0.3 s",
+        "7 tests, 8 results: 1 PASS, 1 SKIP, 1 WARN, 1 DENIED, 1 LATE, 1 DRIFT, 1 FAIL, 1 ERROR in 0.3 s",
     ]
     shown = [line.split()[0] for line in text.splitlines() if line.split()[:1] and line.split()[0] in set(Status)]
-    assert shown == ["ERROR", "FAIL", "DRIFT", "DENIED", "WARN", "SKIP"], "the worst first, drift is not a failure"
+    assert shown == ["ERROR", "FAIL", "DRIFT", "LATE", "DENIED", "WARN", "SKIP"], (
+        "the worst first, drift is not a failure"
+    )
 
 
 def test_the_exit_code_is_that_of_the_worst_status(report: Report) -> None:
@@ -59,6 +65,8 @@ def test_the_exit_code_is_that_of_the_worst_status(report: Report) -> None:
     assert [code(Status.PASS, bad) for bad in (Status.FAIL, Status.ERROR, Status.DRIFT)] == [1, 1, 1]
     assert code(Status.PASS, Status.DENIED) == 2
     assert code(Status.DENIED, Status.DRIFT) == 1
+    assert code(Status.LATE) == 2
+    assert code(Status.LATE, Status.FAIL) == 2, "what is not known may be worse"
     assert replace(report, results=report.results[:1]).well
     assert not report.well
 
@@ -103,7 +111,15 @@ def test_markdown_starts_with_the_failures_and_breaks_no_table(report: Report) -
     text = as_markdown(report)
     headings = [line for line in text.splitlines() if line.startswith("#")]
     assert headings[0].endswith("not all checks pass")
-    assert [heading.split()[1] for heading in headings[1:]] == ["ERROR", "FAIL", "DRIFT", "DENIED", "WARN", "SKIP"]
+    assert [heading.split()[1] for heading in headings[1:]] == [
+        "ERROR",
+        "FAIL",
+        "DRIFT",
+        "LATE",
+        "DENIED",
+        "WARN",
+        "SKIP",
+    ]
     rows = [line for line in text.splitlines() if line.startswith("| ") and "expected" not in line]
     assert all(len(re.split(r"(?<!\\)\|", row)) - 2 == 5 for row in rows)
     assert "a=c\\|d" in text
@@ -121,9 +137,9 @@ def test_junit_matches_the_common_schema(report: Report) -> None:
 
 def test_junit_counts_and_names_every_result(report: Report) -> None:
     root = ET.fromstring(as_junit(report))  # noqa: S314 - written a moment ago
-    assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("7", "2", "2")
+    assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("8", "2", "3")
     suites = {suite.get("name"): suite for suite in root}
-    assert list(suites) == ["existence", "integrity", "drift", "preflight", "access"]
+    assert list(suites) == ["existence", "integrity", "drift", "preflight", "view", "access"]
     assert suites["integrity"].get("skipped") == "1"
     cases = [case.get("name") for case in suites["existence"]]
     assert cases == ["1.2 tables exist: leases", "1.2 tables exist: etl_job_runs"]

@@ -14,7 +14,7 @@ from declared.roles import (
     members_of,
     workflow_grants,
 )
-from google.client import RequestRefusedError
+from google.failures import RequestRefusedError
 from google.grants import BASIC_PROJECT_ROLES, PUBLIC, Grant, dataset_grants, policy_grants
 from google.resources import service_account_policy
 from verification.drift.core import Aspect

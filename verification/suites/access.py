@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from declared.roles import AUDITED_SERVICE, DATASET_ROLES, PROJECT_ROLES
-from google.client import RequestRefusedError
+from google.failures import RequestRefusedError
 from google.grants import dataset_grants, policy_grants
 from google.resources import service_account as live_account
 from google.resources import service_account_policy

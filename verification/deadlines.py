@@ -1,0 +1,58 @@
+"""How long a command may take: the option ``--deadline``, and its default for each command."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from catalog.command_line import alarm
+from google.waiting import time_limit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from google.waiting import TimeLimit
+
+#: The usual time of a command at Google in seconds, rounded up generously.
+USUAL_SECONDS = {
+    "verify": 150.0,  # with the minute in which Google shows late what was changed
+    "drift": 60.0,
+    "doctor": 60.0,
+    "plan-summary": 60.0,
+    "cost": 60.0,
+    "day": 60.0,
+    "adopt": 60.0,
+    "run-schedules": 900.0,
+    "preview sweep": 1800.0,
+}
+#: The default of a command's ``--deadline``.
+DEADLINES = {command: 2 * seconds for command, seconds in USUAL_SECONDS.items()}
+LEAST_SECONDS, MOST_SECONDS = 0.1, 86_400.0
+#: What a command has for writing what it has, after its deadline.
+GRACE_SECONDS = 5.0
+
+
+def _in_range(value: float) -> float:
+    """Refuse what is no time, such as nan."""
+    if not LEAST_SECONDS <= value <= MOST_SECONDS:
+        raise typer.BadParameter(f"{value:g} is not a time: write seconds from {LEAST_SECONDS:g} to {MOST_SECONDS:g}")
+    return value
+
+
+Deadline = Annotated[
+    float,
+    typer.Option(
+        "--deadline",
+        callback=_in_range,
+        help="seconds before it ends with what it has and exit code 2; by default twice its usual time",
+    ),
+]
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[TimeLimit]:
+    """Do something within a deadline: its waits for services end there, all else a moment later."""
+    with time_limit(seconds) as limit, alarm(seconds + GRACE_SECONDS):
+        yield limit
