@@ -15,7 +15,7 @@ from catalog.command_line import run as run_command_line
 from catalog.files import REPOSITORY
 from declared.environment import EnvironmentFileError
 from declared.loading import load_environment
-from declared.masking import masked
+from declared.output import public
 from local import LocalError, process
 from local.readiness import answers
 from local.terraform_variables import DATA, NOT_UP, print_variables
@@ -145,4 +145,4 @@ KNOWN = (EnvironmentFileError, LocalError)
 
 def main() -> None:
     """Run the command line; a known problem is printed, with exit code 2."""
-    run_command_line("python -m local", app, KNOWN, masked)
+    run_command_line("python -m local", app, KNOWN, public)

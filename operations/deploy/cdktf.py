@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from catalog.files import REPOSITORY
 from declared.masking import LineMask
 from declared.names import SYSTEM
+from operations.deploy.interrupts import child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -178,7 +179,7 @@ def _run_and_read(
     LOG.parent.mkdir(exist_ok=True)
     with (
         LOG.open("a", encoding="utf-8") as log,
-        subprocess.Popen(
+        child(
             command, env=dict(variables), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         ) as process,
     ):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from catalog.files import REPOSITORY
 from google.client import LiveSystemError
 from operations.deploy.cdktf import LOG, CdktfRun, run_cdktf
+from operations.deploy.interrupts import child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,7 +39,8 @@ def step(console: Console, title: str) -> Iterator[list[str]]:
     try:
         with console.status(f"{title} …"):
             yield notes
-    except BaseException:
+    except BaseException as error:
+        error.add_note(title)  # what is half done
         console.print(f"[red]✗[/] {title}  [dim]{time.monotonic() - started:.1f} s[/]")
         raise
     text = f"  {notes[-1]}" if notes else ""
@@ -59,7 +61,7 @@ def printed(
     Raises:
         StepFailedError: with everything that it printed, when it does not exit with 0.
     """
-    done = subprocess.run(
+    with child(
         command,
         cwd=folder,
         env=dict(variables),
@@ -67,12 +69,12 @@ def printed(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-    )
-    if done.returncode:
-        message = done.stdout.strip() or f"{' '.join(map(str, command))} ended with {done.returncode}"
-        raise StepFailedError(message, exit_code or (1 if done.returncode == 1 else 2))
-    return done.stdout
+    ) as process:
+        output: str = process.communicate()[0]
+    if process.returncode:
+        message = output.strip() or f"{' '.join(map(str, command))} ended with {process.returncode}"
+        raise StepFailedError(message, exit_code or (1 if process.returncode == 1 else 2))
+    return output
 
 
 def run_module(environment: Environment, *arguments: str) -> str:
