@@ -136,7 +136,7 @@ def adopt(env: Env = None, deadline: Deadline = DEADLINES["adopt"]) -> None:
     with within(deadline), TemporaryDirectory() as folder:
         adoption = adoption_of(load_environment(env), Path(folder))
     write_out(json.dumps(adoption.found, indent=2) + "\n")
-    errors.print(str(adoption), markup=False, highlight=False)
+    errors.print(str(adoption), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command(name="day")

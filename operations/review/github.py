@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ import requests
 
 from declared.masking import masked
 from declared.names import hidden_tag, make
+from google.failures import UNREADABLE
+from google.waiting import NoResultError, current_limit
 from operations.deploy.steps import StepFailedError
 from verification.drift.report import diffs, read_json
 
@@ -175,7 +178,8 @@ def _ours(repository: Repository, tag: str, found: Iterable[Mapping[str, Any]]) 
     if not tagged:
         return []
     user = _request(repository, "GET", f"{repository.api}/user")  # refused for a workflow's token, which has no user
-    us = {WORKFLOWS, user.json()["login"]} if user.ok else {WORKFLOWS}
+    with _readable(repository):
+        us = {WORKFLOWS, user.json()["login"]} if user.ok else {WORKFLOWS}
     return [item for item in tagged if (item.get("user") or {}).get("login") in us]
 
 
@@ -184,7 +188,11 @@ def _every(repository: Repository, path: str, permission: str) -> Iterator[Mappi
     address = f"{repository.api}/repos/{repository.name}/{path}{'&' if '?' in path else '?'}per_page=100"
     while address:
         page = _checked(repository, _request(repository, "GET", address), permission)
-        yield from page.json()
+        with _readable(repository):
+            items = page.json()
+            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+                raise TypeError("not a list of objects")
+        yield from items
         address = page.links.get("next", {}).get("url", "")
 
 
@@ -192,8 +200,21 @@ def _send(
     repository: Repository, method: str, path: str, permission: str, content: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     address = f"{repository.api}/repos/{repository.name}/{path}"
-    answer: Mapping[str, Any] = _checked(repository, _request(repository, method, address, content), permission).json()
-    return answer
+    response = _checked(repository, _request(repository, method, address, content), permission)
+    with _readable(repository):
+        answer: dict[str, Any] = response.json()
+        return {"html_url": answer.get("html_url", "")}
+
+
+@contextmanager
+def _readable(repository: Repository) -> Iterator[None]:
+    """Turn what reading an answer raises into an error that names who answered."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise StepFailedError(
+            f"{repository.api} answers, but not as GitHub's API does ({type(error).__name__}): check GITHUB_API_URL.", 2
+        ) from None
 
 
 def _request(
@@ -204,9 +225,12 @@ def _request(
         "Authorization": f"Bearer {repository.token}",
         "X-GitHub-Api-Version": "2022-11-28",
     }
+    what = f"{method} {address}"
     try:
-        return requests.request(method, address, json=content, headers=headers, timeout=TIMEOUT_SECONDS)
-    except requests.RequestException as error:
+        return current_limit().result(
+            what, lambda: requests.request(method, address, json=content, headers=headers, timeout=TIMEOUT_SECONDS)
+        )
+    except (requests.RequestException, NoResultError) as error:
         raise StepFailedError(
             f"{repository.api} does not answer ({type(error).__name__}); run it again later.", 2
         ) from None
@@ -227,7 +251,7 @@ def _checked(repository: Repository, response: requests.Response, permission: st
 def _message(response: requests.Response) -> str:
     try:
         return str(response.json()["message"])
-    except (requests.JSONDecodeError, KeyError, TypeError):
+    except UNREADABLE:
         return response.reason
 
 

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
+from google.failures import LateAnswerError
+from google.waiting import time_limit
 from operations.__main__ import app, main
 from operations.deploy.steps import StepFailedError
 from operations.review.github import LONGEST_TEXT, repository_of, write_comment, write_drift_issue
+from tests.harness.faulty_proxy import faulty
 from tests.harness.github_server import BOT, GitHub, github_server
 from verification.drift.report import DriftedAspect, DriftReport, as_json
 
@@ -237,6 +240,22 @@ def test_an_address_that_does_not_answer_is_named() -> None:
     variables = {"GITHUB_API_URL": "http://127.0.0.1:9", "GITHUB_REPOSITORY": "a/b", "GITHUB_TOKEN": "t"}
     with pytest.raises(StepFailedError, match=r"127\.0\.0\.1:9 does not answer"):
         write_comment(repository_of(variables), 1, TAG)
+
+
+@pytest.mark.parametrize("answer", ["null", "7", '"text"', "[7]", "{", "[" * 10_000 + "]" * 10_000])
+def test_an_answer_of_another_form_is_a_sentence(answer: str) -> None:
+    with faulty("", "/", answer) as address:
+        repository = repository_of({"GITHUB_API_URL": address, "GITHUB_REPOSITORY": "a/b", "GITHUB_TOKEN": "t"})
+        with pytest.raises(StepFailedError, match="but not as GitHub's API does") as caught:
+            write_comment(repository, 1, TAG)
+    assert caught.value.exit_code == 2
+
+
+def test_an_answer_that_trickles_in_ends_with_the_deadline() -> None:
+    with faulty("", "/", "drip") as address, time_limit(0.5):
+        repository = repository_of({"GITHUB_API_URL": address, "GITHUB_REPOSITORY": "a/b", "GITHUB_TOKEN": "t"})
+        with pytest.raises(LateAnswerError, match="waited for GET"):
+            write_comment(repository, 1, TAG)
 
 
 def test_missing_variables_are_named_in_one_line_and_exit_with_2(
