@@ -3,6 +3,8 @@
 
 ENV ?= local
 STACK ?= automation
+# Processes that run tests side by side, each with its servers; more than the cores take longer.
+WORKERS ?= 2
 
 # A value is text, for make and for the shell: make does not expand $(shell …) within it, and recipes read it from their
 # environment, between quotes.
@@ -13,8 +15,6 @@ export STACK WORKERS
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# Processes that run tests side by side, each with its servers; more than the cores take longer.
-WORKERS ?= 2
 PYTEST := python -m pytest --dist loadfile --no-loadscope-reorder
 
 SETUP := .venv/installed node_modules/installed

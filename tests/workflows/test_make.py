@@ -67,7 +67,10 @@ def make(checkout: Path, *arguments: str, **variables: str) -> list[str]:
     """What the program was given; make may fail."""
     said = checkout / "said"
     said.write_text("", encoding="utf-8")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    own = {variable for variable, _ in TARGETS.values()}  # make gives its own to the tests that it runs
+    inherited = {
+        name: value for name, value in os.environ.items() if name not in own and not name.startswith(("MAKE", "MFLAGS"))
+    }
     subprocess.run(
         ["make", "-s", *arguments],
         cwd=checkout,
@@ -101,3 +104,5 @@ def test_without_a_value_the_defaults_are_used(checkout: Path) -> None:
     assert make(checkout, "rollback") == ["EROS_ENV=local", "-m", "operations", "destroy", "--stack=automation"]
     assert make(checkout, "cost") == ["EROS_ENV=local", "-m", "operations", "cost"]
     assert make(checkout, "preview-up") == ["EROS_ENV=local", "-m", "operations", "preview", "up"]
+    for target in ("test-fast", "test-long"):
+        assert make(checkout, target)[-4:-2] == ["-n", "2"], target
