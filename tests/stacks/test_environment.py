@@ -37,6 +37,14 @@ def test_every_environment_of_the_repository_loads(file: str) -> None:
     assert load_environment(name).name == name
 
 
+def test_each_environment_has_its_own_project_and_state() -> None:
+    """Accounts, policies and scheduled queries of a project have the same names in each environment."""
+    environments = [load_environment(file) for file in FILES if file not in previews()]
+    assert len({environment.project for environment in environments}) == len(environments)
+    buckets = [environment.state.bucket for environment in environments if environment.state.bucket]
+    assert len(set(buckets)) == len(buckets)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -128,7 +136,7 @@ def test_a_file_without_a_mapping_is_refused(tmp_path: Path, text: str, said: st
 
 
 def test_an_unknown_environment_is_named_with_those_that_exist() -> None:
-    with pytest.raises(EnvironmentFileError, match="local, prod, staging"):
+    with pytest.raises(EnvironmentFileError, match=r"local, .*prod, .*staging"):
         load_environment("nope")
 
 
@@ -202,7 +210,7 @@ def test_an_environment_has_one_file_of_previews() -> None:
             (f"preview-local-{number}", "number is an integer from 1 to 999999, such as preview-local-7")
             for number in ("0", "07", "-7", "seven", "1000000", "7 ")
         ),
-        ("nope-7", "no environment 'nope-7' .*local, prod, staging, preview-local-NUMBER, preview-NUMBER"),
+        ("nope-7", "no environment 'nope-7' .*local, .*prod, .*staging, preview-local-NUMBER, preview-NUMBER"),
     ],
 )
 def test_a_preview_is_named_by_its_number(name: str, said: str) -> None:
