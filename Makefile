@@ -119,5 +119,7 @@ bench-engine: $(SETUP) ## time the embedded engine: latencies, scripts, clients 
 bench-deploy: $(SETUP) ## print the warm times of synthesis, plan, deploy and verification
 	@python -m benchmarks.deploy
 
-clean: down ## stop the embedded environment and delete its data, state and caches
+clean: $(SETUP) ## stop the embedded environment and delete its data, state and caches
+	@python -m local down >/dev/null
 	@rm -rf .local .cache cdktf.out
+	@echo "stopped; data, state and .cache are deleted"
