@@ -262,15 +262,15 @@ def grants(kind: str, values: Mapping[str, Any]) -> Iterator[PlannedGrant]:
     on = next((str(values[name]).rpartition("/")[2] for name in GRANTED_ON if values.get(name)), "")
     if "_iam_" in kind:
         yield from _member_grants(on, values)
-        for permission in values.get("permissions") or []:
+        for permission in _entries(values.get("permissions")):
             yield PlannedGrant(on, str(permission), f"members with the role {values.get('role_id', '')}")
-        for log in values.get("audit_log_config") or []:
-            for member in log.get("exempted_members") or []:
+        for log in filter(_is_block, _entries(values.get("audit_log_config"))):
+            for member in _entries(log.get("exempted_members")):
                 yield PlannedGrant(
                     f"{values.get('service', '')} of {on}", f"no {log['log_type']} audit log", str(member)
                 )
     elif kind == "google_bigquery_dataset":
-        for entry in values.get("access") or []:
+        for entry in filter(_is_block, _entries(values.get("access"))):
             who = {name: value for name, value in entry.items() if value and name not in {"role", "condition"}}
             yield PlannedGrant(
                 on, str(entry.get("role") or "read"), ", ".join(f"{k} {v}" for k, v in sorted(who.items()))
@@ -279,13 +279,23 @@ def grants(kind: str, values: Mapping[str, Any]) -> Iterator[PlannedGrant]:
 
 def _member_grants(on: str, values: Mapping[str, Any]) -> Iterator[PlannedGrant]:
     """The members of a member, binding or policy resource."""
-    blocks = values.get("condition") or []
+    blocks = filter(_is_block, _entries(values.get("condition")))
     terms = "; ".join(f"{block.get('title', '')}: {block.get('expression', '')}" for block in blocks)
-    for member in filter(None, (values.get("member"), *(values.get("members") or []))):
+    for member in filter(None, (values.get("member"), *_entries(values.get("members")))):
         yield PlannedGrant(on, str(values.get("role", "")), str(member), terms)
     for binding in _bindings(values.get("policy_data")):
         for member in binding.get("members", []):
             yield PlannedGrant(on, str(binding.get("role", "")), str(member), str(binding.get("condition") or ""))
+
+
+def _entries(value: object) -> list[Any]:
+    """The entries of an attribute. One that is sensitive or not known yet is a text, and is one entry."""
+    return value if isinstance(value, list) else [value] if value else []
+
+
+def _is_block(entry: object) -> bool:
+    """Whether an entry has attributes; a new dataset's access is not known yet, and BigQuery's default is no grant."""
+    return isinstance(entry, dict)
 
 
 def _bindings(policy: object) -> list[dict[str, Any]]:

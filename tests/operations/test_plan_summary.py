@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -109,6 +109,26 @@ def test_more_access_is_a_warning_and_less_access_is_listed(prod: Environment, c
     assert "> - `group:new@example.com` has `roles/bigquery.user` on `of-scheduler-proj`\n" in text
     assert "`allUsers` has `roles/bigquery.admin` on `of-scheduler-proj` — **everyone on the internet**" in text
     assert "- no longer: `group:old@example.com` has `roles/bigquery.user`" in text
+
+
+def test_access_that_is_not_known_yet_is_shown_as_such(prod: Environment, catalog: Catalog) -> None:
+    """BigQuery computes the access of a new dataset, so each first plan has such a value."""
+
+    def created(address: str, values: dict[str, str], *unknown: str) -> dict[str, Any]:
+        return change(address, "create", None, values, after_unknown=dict.fromkeys(unknown, True))
+
+    summary = summary_of(
+        prod,
+        catalog,
+        created("google_bigquery_dataset.a", {"dataset_id": "a"}, "access"),
+        created("google_project_iam_binding.b", {"project": "p", "role": "r"}, "members", "condition"),
+        created("google_project_iam_audit_config.c", {"project": "p", "service": "s"}, "audit_log_config"),
+        created("google_project_iam_custom_role.d", {"project": "p", "role_id": "d"}, "permissions"),
+    )
+    assert {(grant.member, grant.role) for grant in summary.gained} == {
+        ("(known after apply)", "r"),
+        ("members with the role d", "(known after apply)"),
+    }
 
 
 def test_a_grant_that_is_adopted_or_moved_widens_nothing(prod: Environment, catalog: Catalog) -> None:
