@@ -132,7 +132,7 @@ def only_what_the_project_has(tree: exp.Expression, context: Any) -> exp.Express
         raise BigQueryError("invalidQuery", f"Statement not supported: {_statement(tree)} at [1:1]")
     table_functions = {id(table.this): table for table in tree.find_all(exp.Table) if isinstance(table.this, exp.Func)}
     for node in list(tree.walk()):
-        if called := node.meta.get(CALL):
+        if (called := node.meta.get(CALL)) and not isinstance(node, exp.WeekStart):  # WEEK(MONDAY) is a part of dates
             path, place = called
             _check_call(path, place, table_functions.get(id(node)), context)
         if isinstance(node, exp.Table) and not isinstance(node.this, exp.Func):
