@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from declared import seed
 from declared.names import Part, stack_name
-from google.client import NotPermittedError
+from google.failures import NotPermittedError
 
 if TYPE_CHECKING:
     from google.client import GoogleApi

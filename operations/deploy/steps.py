@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from catalog.files import REPOSITORY
-from google.client import LiveSystemError
+from google.failures import LiveSystemError
 from operations.deploy.cdktf import LOG, CdktfRun, run_cdktf
 from operations.deploy.interrupts import child
 
