@@ -11,8 +11,10 @@ from zetasql.wasi._pb2.zetasql.public import function_pb2 as signature_pb2
 
 from catalog import zetasql
 from catalog.declarations import type_of
+from catalog.findings import CatalogError
 from catalog.model import PREFIX, Column, Columns, Routine, ScheduledQuery, Script, SqlObject, SqlType, View
 from catalog.namespace import INT64, Namespace
+from catalog.options import OPTIONS
 from catalog.zetasql import Place, ZetaSqlError, has, kind_of, member, places_by_kind, span, unwrap
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ ERROR_VARIABLES = {
 SCHEDULE_PARAMETERS = {"run_time": SqlType("TIMESTAMP"), "run_date": SqlType("DATE")}
 
 WORD = re.compile(r"\w+")
+#: Each byte as a blank, but for those that a position is counted with.
+BLANKS = bytes(byte if byte in b"\n\t" else ord(" ") for byte in range(256))
 WRITING = {
     "ResolvedInsertStmt",
     "ResolvedUpdateStmt",
@@ -155,12 +159,17 @@ class _FileAnalysis:
         start, end = span(node)
         # everything before the node is blanked byte by byte, so that the analyzer's positions are the file's
         text = self.source.data[start:end].decode()
-        blanks = re.sub(rb"[^\n\t]", b" ", self.source.data[:start]).decode()
+        blanks = self.source.data[:start].translate(BLANKS).decode()
         options = zetasql.analyzer_options()
         for name, kind in self.parameters.items():
             options.query_parameters.add(name=name).type.CopyFrom(zetasql.type_proto(kind))
         for name, kind in self.system.items():
             options.system_variables.add(name_path=name.split(".")).type.CopyFrom(zetasql.type_proto(kind))
+        if node is self.source.statements[0] and not isinstance(self.file.object, Script):
+            allowed = options.allowed_hints_and_options
+            allowed.disallow_unknown_options = allowed.disallow_duplicate_option_names = True
+            for name, kind in OPTIONS.items():
+                allowed.option.add(name=name).type.CopyFrom(zetasql.type_proto(kind))
         try:
             resolved = zetasql.analyze(blanks + text, self._catalog(text, scope), options, expression)
         except ZetaSqlError as error:
@@ -243,7 +252,11 @@ class _FileAnalysis:
                 self.temporary[name] = tuple((c.name, zetasql.sql_type(c.type)) for c in columns)
 
     def _declaration(self, node: Any, scope: _Scope) -> None:
-        kind = type_of(node.type) if node.HasField("type") else None
+        try:
+            kind = type_of(self.source, node.type) if node.HasField("type") else None
+        except CatalogError as error:
+            self.file.findings += error.findings
+            kind = None
         if node.HasField("default_value"):
             found = self._expression(node.default_value, scope, kind)
             kind = kind or found

@@ -27,7 +27,7 @@ from catalog.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from catalog.analysis import AnalyzedFile
@@ -154,9 +154,21 @@ def _declared(files: Sequence[tuple[Path, str]]) -> list[Declared]:
                 continue
             cache.write(names[type(known[0])], known)
         declared.append(Declared(path, text, *known))
+    findings += _same_names(declared)
     if findings:
         raise CatalogError(findings)
     return declared
+
+
+def _same_names(declared: Sequence[Declared]) -> Iterator[Finding]:
+    """Objects whose name another one has: the analyzer, and a reader, could not tell them apart."""
+    known: dict[str, Path] = {}
+    for file in declared:
+        if (
+            not isinstance(file.item, Script)
+            and (first := known.setdefault(file.item.name.lower(), file.path)) != file.path
+        ):
+            yield Finding(file.path, 1, 1, "declaration", f"{first} has the same name: rename one of them")
 
 
 def _declare(path: Path, text: str) -> tuple[SqlObject, frozenset[str]]:

@@ -24,6 +24,7 @@ from catalog.model import (
     Table,
     View,
 )
+from catalog.options import options
 from catalog.zetasql import has, kind_of, member, span, unwrap
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
     from catalog.source import SourceFile
 
 MODES = (None, "IN", "OUT", "INOUT")
+#: The types that columns, arguments and variables have, besides ARRAY and STRUCT.
+TYPES = {
+    *("BIGNUMERIC", "BOOL", "BYTES", "DATE", "DATETIME", "FLOAT64", "GEOGRAPHY", "INT64", "INTERVAL", "JSON"),
+    *("NUMERIC", "STRING", "TIME", "TIMESTAMP"),
+}
 TEST_MARK = re.compile(r"^-- Tests\b.*$", re.MULTILINE)
 
 
@@ -87,7 +93,7 @@ def declare(file: SourceFile, folder: str, target: tuple[str, str] = (PROJECT, D
         declared,
         ddl=file.data[start:end].decode() + ";",
         tests=rest[match.end() :].strip() if (match := TEST_MARK.search(rest)) else "",
-        description=options(node).get("description"),
+        description=options(file, node).get("description"),
     )
 
 
@@ -130,57 +136,40 @@ def _path(node: Any) -> str:
     return ".".join(part.id_string for part in _name_node(node).names)
 
 
-def options(node: Any) -> dict[str, Any]:
-    """The literal values of an OPTIONS list, by name."""
-    entries = member(node, "options_list")
-    return {} if entries is None else {e.name.id_string: literal(unwrap(e.value)) for e in entries.options_entries}
-
-
-def literal(node: Any) -> Any:
-    """The Python value of a literal; arrays are lists, structs are tuples.
+def type_of(file: SourceFile, node: Any) -> SqlType:
+    """The type that a type node, or a column's schema node, spells.
 
     Raises:
-        ValueError: the node is not a literal.
+        CatalogError: there is no such type, or this repository does not read it.
     """
-    match kind_of(node):
-        case "ASTStringLiteral":
-            return node.string_value
-        case "ASTBooleanLiteral":
-            return node.value
-        case "ASTIntLiteral":
-            return int(member(node, "image"))
-        case "ASTFloatLiteral":
-            return float(member(node, "image"))
-        case "ASTArrayConstructor":
-            return [literal(unwrap(element)) for element in node.elements]
-        case "ASTStructConstructorWithParens":
-            return tuple(literal(unwrap(element)) for element in node.field_expressions)
-        case "ASTNullLiteral":
-            return None
-        case kind:
-            raise ValueError(f"{kind} is not a literal")
-
-
-def type_of(node: Any) -> SqlType:
-    """The type that a type node, or a column's schema node, spells."""
     node = unwrap(node)
     match kind_of(node):
         case "ASTArrayType":
-            return SqlType("ARRAY", element=type_of(node.element_type))
+            return SqlType("ARRAY", element=type_of(file, node.element_type))
         case "ASTArrayColumnSchema":
-            return SqlType("ARRAY", element=type_of(member(node, "element_schema")))
+            return SqlType("ARRAY", element=type_of(file, member(node, "element_schema")))
         case "ASTStructType":
-            return SqlType("STRUCT", fields=tuple((f.name.id_string, type_of(f.type)) for f in node.struct_fields))
+            fields = [(field.name.id_string, type_of(file, field.type)) for field in node.struct_fields]
+            return SqlType("STRUCT", fields=tuple(fields))
         case "ASTStructColumnSchema":
-            return SqlType("STRUCT", fields=tuple((f.name.id_string, type_of(f.schema)) for f in node.struct_fields))
+            fields = [(field.name.id_string, type_of(file, field.schema)) for field in node.struct_fields]
+            return SqlType("STRUCT", fields=tuple(fields))
+        case "ASTSimpleType" | "ASTSimpleColumnSchema":
+            spelled = ".".join(part.id_string for part in node.type_name.names)
+            name = zetasql.TYPE_ALIASES.get(spelled.upper(), spelled.upper())
+            if name not in TYPES:
+                raise CatalogError([file.finding(node, "semantic", f"Type not found: {spelled}")])
+            return SqlType(name)
         case _:
-            name = node.type_name.names[0].id_string.upper()
-            return SqlType(zetasql.TYPE_ALIASES.get(name, name))
+            message = f"this repository reads {', '.join(sorted(TYPES))}, ARRAY and STRUCT, not {file.of(node)}"
+            raise CatalogError([file.finding(node, "declaration", message)])
 
 
 def _table(file: SourceFile, node: Any) -> Table:
-    settings = options(node)
+    settings = options(file, node)
     clustering = member(node, "cluster_by")
+    if not has(node, "table_element_list") or has(node, "query"):
+        raise CatalogError([file.finding(node, "declaration", "a table names its columns, and has no query")])
     return Table(
         name=file.path.stem,
         path=file.path,
@@ -193,31 +182,38 @@ def _table(file: SourceFile, node: Any) -> Table:
 
 
 def _column(file: SourceFile, node: Any) -> Column:
+    if kind_of(node) != "ASTColumnDefinition":
+        message = f"this repository deploys columns, not {file.of(node)}"
+        raise CatalogError([file.finding(node, "declaration", message)])
     schema = unwrap(node.schema)
     attributes = member(schema, "attributes")
     required = attributes is not None and any(
         kind_of(unwrap(value)) == "ASTNotNullColumnAttribute" for value in attributes.values
     )
     default = file.of(unwrap(member(schema, "default_expression"))) if has(schema, "default_expression") else None
-    return Column(node.name.id_string, type_of(schema), required, options(schema).get("description"), default)
+    return Column(
+        node.name.id_string, type_of(file, schema), required, options(file, schema).get("description"), default
+    )
 
 
 def _partitioning(file: SourceFile, node: Any, settings: dict[str, Any]) -> Partitioning | None:
     """DATE(timestamp), a DATE column, or DATE_TRUNC / TIMESTAMP_TRUNC of a column to a part."""
     if not has(node, "partition_by"):
         return None
-    expression = unwrap(member(node, "partition_by").partitioning_expressions[0])
+    clause = member(node, "partition_by")
+    expression, *others = [unwrap(each) for each in clause.partitioning_expressions]
     expiration = settings.get("partition_expiration_days")
-    if kind_of(expression) == "ASTPathExpression":
-        return Partitioning(file.of(expression), "DAY", expiration)
-    name = file.of(expression.function).upper()
-    arguments = [file.of(unwrap(argument)) for argument in expression.arguments]
-    if name == "DATE" and len(arguments) == 1:
-        return Partitioning(arguments[0], "DAY", expiration)
-    if name in {"DATE_TRUNC", "TIMESTAMP_TRUNC"}:
-        return Partitioning(arguments[0], arguments[1].upper(), expiration)
-    message = f"this repository reads DATE(…), a DATE column, DATE_TRUNC and TIMESTAMP_TRUNC, not {file.of(expression)}"
-    raise CatalogError([file.finding(expression, "declaration", message)])
+    match kind_of(expression), others:
+        case "ASTPathExpression", []:
+            return Partitioning(file.of(expression), "DAY", expiration)
+        case "ASTFunctionCall", []:
+            match file.of(expression.function).upper(), [file.of(unwrap(each)) for each in expression.arguments]:
+                case "DATE", [column]:
+                    return Partitioning(column, "DAY", expiration)
+                case "DATE_TRUNC" | "TIMESTAMP_TRUNC", [column, part]:
+                    return Partitioning(column, part.upper(), expiration)
+    message = f"this repository reads DATE(…), a DATE column, DATE_TRUNC and TIMESTAMP_TRUNC, not {file.of(clause)}"
+    raise CatalogError([file.finding(clause, "declaration", message)])
 
 
 def _view(file: SourceFile, node: Any) -> View:
@@ -229,17 +225,20 @@ def _view(file: SourceFile, node: Any) -> View:
         ddl="",
         query=file.of(member(node, "query")),
         columns=tuple(
-            Column(c.name.id_string, SqlType("UNKNOWN"), description=options(c).get("description")) for c in columns
+            Column(c.name.id_string, SqlType("UNKNOWN"), description=options(file, c).get("description"))
+            for c in columns
         ),
-        labels=dict(options(node).get("labels", [])),
+        labels=dict(options(file, node).get("labels", [])),
     )
 
 
-def _arguments(parameters: Any, procedure: bool) -> tuple[Argument, ...]:
+def _arguments(file: SourceFile, parameters: Any, procedure: bool) -> tuple[Argument, ...]:
+    if untyped := [entry for entry in parameters.parameter_entries if not entry.HasField("type")]:
+        raise CatalogError([file.finding(untyped[0], "declaration", f"{file.of(untyped[0])}: an argument has a type")])
     return tuple(
         Argument(
             entry.name.id_string,
-            type_of(entry.type),
+            type_of(file, entry.type),
             (MODES[entry.procedure_parameter_mode] or "IN") if procedure else None,
         )
         for entry in parameters.parameter_entries
@@ -249,13 +248,16 @@ def _arguments(parameters: Any, procedure: bool) -> tuple[Argument, ...]:
 def _function(file: SourceFile, node: Any) -> Routine:
     if not has(node, "return_type"):
         raise CatalogError([file.finding(node, "declaration", "a function needs RETURNS")])
+    if not has(node, "sql_function_body") or node.is_aggregate:
+        message = "this repository deploys functions AS (expression), not aggregate ones, nor other languages"
+        raise CatalogError([file.finding(node, "declaration", message)])
     return Routine(
         name=file.path.stem,
         path=file.path,
         ddl="",
         kind=RoutineKind.FUNCTION,
-        arguments=_arguments(member(node, "function_declaration").parameters, procedure=False),
-        returns=type_of(node.return_type),
+        arguments=_arguments(file, member(node, "function_declaration").parameters, procedure=False),
+        returns=type_of(file, node.return_type),
         body=file.of(unwrap(node.sql_function_body.expression)),
     )
 
@@ -263,19 +265,27 @@ def _function(file: SourceFile, node: Any) -> Routine:
 def _table_function(file: SourceFile, node: Any) -> Routine:
     if not has(node, "return_tvf_schema"):
         raise CatalogError([file.finding(node, "declaration", "a table function needs RETURNS TABLE<…>")])
+    if not has(node, "query"):
+        raise CatalogError([file.finding(node, "declaration", "a table function needs AS and a query")])
     return Routine(
         name=file.path.stem,
         path=file.path,
         ddl="",
         kind=RoutineKind.TABLE_FUNCTION,
-        arguments=_arguments(member(node, "function_declaration").parameters, procedure=False),
-        returns_table=_returned_columns(node.return_tvf_schema.columns),
+        arguments=_arguments(file, member(node, "function_declaration").parameters, procedure=False),
+        returns_table=_returned_columns(file, node.return_tvf_schema.columns),
         body=file.of(node.query),
     )
 
 
-def _returned_columns(columns: Sequence[Any]) -> tuple[Column, ...]:
-    return tuple(Column(column.name.id_string, type_of(column.type)) for column in columns)
+def _returned_columns(file: SourceFile, columns: Sequence[Any]) -> tuple[Column, ...]:
+    names: set[str] = set()
+    for column in columns:
+        name = column.name.id_string
+        if name.lower() in names:
+            raise CatalogError([file.finding(column, "semantic", f"Duplicate column name {name} in RETURNS TABLE")])
+        names.add(name.lower())
+    return tuple(Column(column.name.id_string, type_of(file, column.type)) for column in columns)
 
 
 def _procedure(file: SourceFile, node: Any) -> Routine:
@@ -284,6 +294,6 @@ def _procedure(file: SourceFile, node: Any) -> Routine:
         path=file.path,
         ddl="",
         kind=RoutineKind.PROCEDURE,
-        arguments=_arguments(member(node, "parameters"), procedure=True),
+        arguments=_arguments(file, member(node, "parameters"), procedure=True),
         body=file.of(node.body),
     )

@@ -57,8 +57,13 @@ def _spellings(name: str) -> tuple[str, ...]:
 
 def _add_table(catalog: Any, spelled: str, full_name: str, columns: Iterable[tuple[str, SqlType]]) -> None:
     table = catalog.table.add(name=spelled, name_in_catalog=spelled, full_name=full_name)
-    for name, kind in columns:
+    for name, kind in _unique(columns):
         table.column.add(name=name, is_writable_column=True).type.CopyFrom(zetasql.type_proto(kind))
+
+
+def _unique(columns: Iterable[tuple[str, SqlType]]) -> Iterable[tuple[str, SqlType]]:
+    """Columns without those whose name is taken, which the file's own analysis reports."""
+    return {name.lower(): (name, kind) for name, kind in columns}.values()
 
 
 def _fixed(target: Any, kind: SqlType) -> Any:
@@ -70,7 +75,7 @@ def _fixed(target: Any, kind: SqlType) -> Any:
 
 def _signature(routine: Signature) -> Any:
     signature = function_pb2.FunctionSignatureProto()
-    for argument in routine.arguments:
+    for argument in {argument.name.lower(): argument for argument in routine.arguments}.values():
         entry = _fixed(signature.argument.add(), argument.type)
         entry.options.cardinality = signature_pb2.FunctionEnums.REQUIRED
         entry.options.argument_name = argument.name
@@ -97,7 +102,7 @@ def _add_table_function(catalog: Any, spelled: str, routine: Signature) -> None:
     signature.return_type.kind = signature_pb2.ARG_TYPE_RELATION
     signature.return_type.num_occurrences = -1
     relation = signature.return_type.options.relation_input_schema
-    for name, kind in routine.columns:
+    for name, kind in _unique(routine.columns):
         relation.column.add(name=name).type.CopyFrom(zetasql.type_proto(kind))
     function.signature.CopyFrom(signature)
 

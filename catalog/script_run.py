@@ -144,7 +144,7 @@ class ScriptWalk:
         self.state.assign(name, self._value(node, self.types.get(name)), flag)
 
     def _declaration(self, node: Any) -> None:
-        kind = type_of(node.type) if node.HasField("type") else None
+        kind = type_of(self.source, node.type) if node.HasField("type") else None
         for identifier in node.variable_list.identifier_list:
             name = identifier.id_string.lower()
             self.types[name] = kind

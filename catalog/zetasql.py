@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tzdata
 from google.protobuf import empty_pb2
+from google.protobuf.message import DecodeError
 from wasmtime import Config, Engine, Linker, Module, Store, Trap, WasiConfig, WasmtimeError
 from zetasql.wasi import get_wasm_path
 from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service
@@ -75,6 +76,9 @@ class ZetaSqlError(Exception):
 class CrashedError(ZetaSqlError):
     """A failed check inside the module, or a text that is nested too deeply for it."""
 
+    def __init__(self) -> None:
+        super().__init__("the analyzer cannot read this: it is too deeply nested, or too long; write it in parts")
+
 
 class _Wasm:
     """One instance of the module, with its memory."""
@@ -84,8 +88,7 @@ class _Wasm:
         with contextlib.suppress(AttributeError):  # older wasmtime has no such switch
             config.shared_memory = True
         engine = Engine(config)
-        wasi = WasiConfig()
-        wasi.inherit_stderr()
+        wasi = WasiConfig()  # without this process's stderr, where a failed check would print its stack
         wasi.preopen_dir(str(Path(tzdata.__file__).parent / "zoneinfo"), "/usr/share/zoneinfo")
         self.store = Store(engine)
         self.store.set_wasi(wasi)
@@ -151,9 +154,11 @@ def _wasm() -> _Wasm:
 def _call(method: str, request: Any, answer: Any) -> Any:
     try:
         return _wasm().call(method, request, answer)
-    except (WasmtimeError, Trap) as trap:  # this instance is unusable
+    except (WasmtimeError, Trap):  # this instance is unusable
         _wasm.cache_clear()
-        raise CrashedError(f"the analyzer crashed on this statement ({str(trap).splitlines()[0]})") from None
+        raise CrashedError from None
+    except DecodeError:  # protobuf reads trees of 100 levels
+        raise CrashedError from None
 
 
 @functools.cache
