@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import ValidationError
@@ -11,18 +13,22 @@ from yaml.composer import ComposerError
 from yaml.constructor import ConstructorError
 
 from catalog.files import REPOSITORY
+from catalog.findings import printable
 from declared.environment import Environment, EnvironmentFileError, Guards, Members, Preview, PreviewFile
 from declared.names import LOCAL, NUMBERED, preview_dataset
 from declared.roles import PROJECT_ROLES, members_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
 #: Bytes and levels of an environment's file, far more than one needs.
 LARGEST, DEEPEST = 65_536, 20
+#: An environment's name becomes part of file names.
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+LONGEST_SHOWN = 300  # characters of a problem
 ENVIRONMENTS = REPOSITORY / "environments"
 
 
@@ -44,6 +50,16 @@ class _Loader(yaml.SafeLoader):
         finally:
             self._depth -= 1
 
+    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
+        """The keys and values that are read next; of a key that is written twice, YAML would drop the first value."""
+        node = super().compose_mapping_node(anchor)
+        known: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in known:
+                raise ComposerError(None, None, f"the key {key.value!r} a second time: remove one", key.start_mark)
+            known.add(key.value if isinstance(key, yaml.ScalarNode) else "")
+        return node
+
     def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
         """The value of a node; a date that does not exist and a number of 5,000 digits are none."""
         try:
@@ -51,6 +67,33 @@ class _Loader(yaml.SafeLoader):
         except (ValueError, LookupError, AttributeError):
             problem = f"{str(node.value)[:40]!r} is not of the type {node.tag.rpartition(':')[2]}"
             raise ConstructorError(None, None, problem, node.start_mark) from None
+
+
+@dataclass(frozen=True)
+class _File:
+    """What an environment's file contains, and where."""
+
+    name: str
+    content: dict[str, object]
+    node: yaml.Node
+
+    def lines(self, error: ValidationError) -> str:
+        """The problems that pydantic found, one per line."""
+        return "\n".join(_shown(f"{self._place(each['loc'])}: {_problem(each)}") for each in error.errors())
+
+    def _place(self, keys: Iterable[str | int]) -> str:
+        """The file, and the line of a value; without a line where the value is missing."""
+        node, line = self.node, None
+        for key in keys:
+            if isinstance(node, yaml.SequenceNode) and isinstance(key, int):
+                found = node.value[key] if key < len(node.value) else None
+            else:
+                entries = node.value if isinstance(node, yaml.MappingNode) else []
+                found = next((value for name, value in entries if name.value == key), None)
+            if found is None:
+                break
+            node, line = found, found.start_mark.line + 1
+        return f"{self.name}.yaml" if line is None else f"{self.name}.yaml:{line}"
 
 
 def load_environment(name: str | None = None, folder: Path = ENVIRONMENTS) -> Environment:
@@ -64,12 +107,14 @@ def load_environment(name: str | None = None, folder: Path = ENVIRONMENTS) -> En
         EnvironmentFileError: one line per problem, with the file's name and the key.
     """
     name = name or os.environ.get("EROS_ENV") or LOCAL
+    if not NAME.fullmatch(name):
+        raise EnvironmentFileError(_unknown(name, folder))
     if (folder / f"{name}.yaml").is_file():
-        content = _content(folder / f"{name}.yaml")
-        if "preview" in content:
-            _preview(name, content)
+        file = _read(folder / f"{name}.yaml")
+        if "preview" in file.content:
+            _preview(file)
             raise EnvironmentFileError(f"{name} is the template of previews: name one by its number, such as {name}-7")
-        return _environment(name, content)
+        return _environment(file)
     numbered = NUMBERED.fullmatch(name)
     template = previews(folder).get(numbered["file"]) if numbered else None
     if numbered is None or template is None:
@@ -83,8 +128,8 @@ def previews(folder: Path = ENVIRONMENTS) -> dict[str, Preview]:
     Raises:
         EnvironmentFileError: a file cannot be used.
     """
-    contents = {file.stem: _content(file) for file in sorted(folder.glob("*.yaml"))}
-    found = {name: _preview(name, content) for name, content in contents.items() if "preview" in content}
+    files = [_read(path) for path in sorted(folder.glob("*.yaml"))]
+    found = {file.name: _preview(file) for file in files if "preview" in file.content}
     hosts: dict[str, str] = {}
     for name, template in found.items():
         if (other := hosts.setdefault(template.beside, name)) != name:
@@ -120,57 +165,68 @@ def _numbered(host: Environment, name: str, template: Preview, number: int) -> E
 def _unknown(name: str, folder: Path) -> str:
     templates = previews(folder)
     if meant := max((file for file in templates if name.startswith(f"{file}-")), key=len, default=None):
-        return f"no environment {name!r}: a preview's number is an integer from 1 to 999999, such as {meant}-7"
+        return f"no environment {_shown(name)!r}: a preview's number is an integer from 1 to 999999, such as {meant}-7"
     plain = sorted(file.stem for file in folder.glob("*.yaml") if file.stem not in templates)
     names = ", ".join([*plain, *(f"{file}-NUMBER" for file in templates)]) or "none"
-    return f"no environment {name!r} in {folder.name}/ (there are: {names})"
+    return f"no environment {_shown(name)!r} in {folder.name}/ (there are: {names})"
 
 
-def _content(path: Path) -> dict[str, object]:
+def _read(path: Path) -> _File:
     """The keys and values of a file."""
+    shown = printable(path.name)
+    if not NAME.fullmatch(path.stem):
+        raise EnvironmentFileError(f"{shown}: the name is not lower-case letters, digits and hyphens: rename the file")
     if not path.is_file():
-        raise EnvironmentFileError(f"{path.name}: not readable: not a file")
+        raise EnvironmentFileError(f"{shown}: not readable: not a file")
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
         if len(data) > LARGEST:
-            raise EnvironmentFileError(f"{path.name}: larger than {LARGEST} bytes, which no environment needs")
-        content = _Loader(data.decode()).get_single_data()
+            raise EnvironmentFileError(f"{shown}: larger than {LARGEST} bytes, which no environment needs")
+        loader = _Loader(data.decode())
+        node = loader.get_single_node()
+        content = None if node is None else loader.construct_document(node)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise EnvironmentFileError(f"{path.name}: not readable as YAML: {' '.join(str(error).split())}") from None
+        problem = _shown(" ".join(str(error).split()))
+        raise EnvironmentFileError(f"{shown}: not readable as YAML: {problem}") from None
     except OSError as error:
-        raise EnvironmentFileError(f"{path.name}: not readable: {error.strerror}") from None
-    if not isinstance(content, dict):
-        raise EnvironmentFileError(f"{path.name}: must contain keys and values, contains {type(content).__name__}")
-    return content
+        raise EnvironmentFileError(f"{shown}: not readable: {error.strerror}") from None
+    if node is None or not isinstance(content, dict):
+        raise EnvironmentFileError(f"{shown}: must contain keys and values, contains {type(content).__name__}")
+    return _File(path.stem, content, node)
 
 
-def _environment(name: str, content: Mapping[str, object]) -> Environment:
+def _environment(file: _File) -> Environment:
     for key in ("name", "number"):
-        if key in content:
-            raise EnvironmentFileError(f"{name}.yaml: unknown key {key!r} (an environment has its file's name)")
+        if key in file.content:
+            raise EnvironmentFileError(f"{file.name}.yaml: unknown key {key!r} (an environment has its file's name)")
     try:
-        return Environment.model_validate({"name": name, **content})
+        return Environment.model_validate({"name": file.name, **file.content})
     except ValidationError as error:
-        raise EnvironmentFileError("\n".join(_line(f"{name}.yaml", problem) for problem in error.errors())) from None
+        raise EnvironmentFileError(file.lines(error)) from None
 
 
-def _preview(name: str, content: Mapping[str, object]) -> Preview:
+def _preview(file: _File) -> Preview:
     try:
-        return PreviewFile.model_validate(content).preview
+        return PreviewFile.model_validate(file.content).preview
     except ValidationError as error:
-        raise EnvironmentFileError("\n".join(_line(f"{name}.yaml", problem) for problem in error.errors())) from None
+        raise EnvironmentFileError(file.lines(error)) from None
 
 
-def _line(file: str, problem: ErrorDetails) -> str:
-    """One problem that pydantic found, as one line."""
+def _problem(problem: ErrorDetails) -> str:
+    """One problem that pydantic found, in words."""
     key = ".".join(str(part) for part in problem["loc"])
     match problem["type"]:
         case "extra_forbidden":
-            return f"{file}: unknown key {key!r}"
+            return f"unknown key {key!r}"
         case "missing":
-            return f"{file}: missing key {key!r}"
+            return f"missing key {key!r}"
         case "value_error":
-            return f"{file}: {key}: {problem['ctx']['error']}"
+            return f"{key}: {problem['ctx']['error']}"
         case _:
-            return f"{file}: {key}: {problem['msg']} (found {problem['input']!r})"
+            return f"{key}: {problem['msg']} (found {problem['input']!r})"
+
+
+def _shown(text: str) -> str:
+    """A text, or the beginning of a long one."""
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"

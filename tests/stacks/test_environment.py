@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -48,9 +49,9 @@ def test_each_environment_has_its_own_project_and_state() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("location: US", "location: US\nregion: US", "test.yaml: unknown key 'region'"),
+        ("location: US", "location: US\nregion: US", "test.yaml:7: unknown key 'region'"),
         ("location: US\n", "", "test.yaml: missing key 'location'"),
-        ("  protect_data: true", "  protect_dta: true", "test.yaml: unknown key 'guards.protect_dta'"),
+        ("  protect_data: true", "  protect_dta: true", "unknown key 'guards.protect_dta'"),
         ("project: of-scheduler-proj\n", "project: Bad_Project\n", "'Bad_Project' is not a Google Cloud project id"),
         ("project: of-scheduler-proj\n", "project: short\n", "'short' is not a Google Cloud project id"),
         ("dataset: eros_scheduling_brain", "dataset: eros-brain", "'eros-brain' is not a BigQuery dataset id"),
@@ -69,7 +70,7 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, old: str, new: str, said: str)
     assert old in GOOD
     problems = problem_of(tmp_path, GOOD.replace(old, new)).splitlines()
     assert any(said in line for line in problems), problems
-    assert all(line.startswith("test.yaml: ") for line in problems)
+    assert all(re.match(r"test\.yaml:(\d+:)? ", line) for line in problems)
 
 
 BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60)) + "project: *a59\n"
@@ -88,6 +89,9 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for 
         ("project: " + "9" * 5_000, "9999.* is not of the type int .* line 1, column 10"),
         ("project: 2026-99-99", "'2026-99-99' is not of the type timestamp"),
         ("project: 0x_", "is not of the type"),
+        ("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", "the key 'c' a second time: remove one .* line 5, column 3"),
+        (f"{GOOD}location: EU\n", "the key 'location' a second time"),
+        ("{a: 1, 'a': 2}", "the key 'a' a second time"),
         ("project: !!bool maybe", "is not of the type"),
         ("project: !!timestamp never", "is not of the type"),
         ("project: !!int ''", "is not of the type"),
@@ -135,9 +139,22 @@ def test_a_file_without_a_mapping_is_refused(tmp_path: Path, text: str, said: st
     assert said in problem_of(tmp_path, text)
 
 
-def test_an_unknown_environment_is_named_with_those_that_exist() -> None:
-    with pytest.raises(EnvironmentFileError, match=r"local, .*prod, .*staging"):
-        load_environment("nope")
+@pytest.mark.parametrize(
+    "name", ["nope", "x" * 1_000, "../environments/local", "/etc/passwd", "a\nb", "a\0b", "\udcff"]
+)
+def test_an_unknown_environment_is_named_with_those_that_exist(name: str) -> None:
+    with pytest.raises(EnvironmentFileError, match=r"^no environment '.{1,320} \(there are: local, .*prod, .*staging"):
+        load_environment(name)
+
+
+def test_a_file_with_a_name_that_no_environment_has(tmp_path: Path) -> None:
+    (tmp_path / "new\nline.yaml").write_text(GOOD, encoding="utf-8")
+    with pytest.raises(EnvironmentFileError, match=r"^new\\nline\.yaml: the name is not lower-case letters"):
+        load_environment("nope", tmp_path)
+
+
+def test_a_long_value_is_shown_in_part(tmp_path: Path) -> None:
+    assert len(problem_of(tmp_path, GOOD.replace("location: US", f"location: [{'x' * 9_000}]"))) < 400
 
 
 @pytest.mark.parametrize(("variable", "value"), [("EROS_ENV", "nope"), ("EROS_ADOPT", "no-such-file.json")])
@@ -224,9 +241,9 @@ def test_a_preview_is_named_by_its_number(name: str, said: str) -> None:
         ("preview: {beside: prod, expires_after_days: 7}", "test.yaml: preview.beside: prod guards its data"),
         ("preview: {beside: nope, expires_after_days: 7}", "no environment 'nope'"),
         ("preview: {beside: test, expires_after_days: 7}", "test is the template of previews"),
-        ("preview: {beside: prod}", "test.yaml: missing key 'preview.expires_after_days'"),
-        ("preview: {beside: prod, expires_after_days: 0}", "test.yaml: preview.expires_after_days: "),
-        ("preview: {beside: prod, expires_after_days: 7}\nproject: p", "test.yaml: unknown key 'project'"),
+        ("preview: {beside: prod}", "test.yaml:1: missing key 'preview.expires_after_days'"),
+        ("preview: {beside: prod, expires_after_days: 0}", "test.yaml:1: preview.expires_after_days: "),
+        ("preview: {beside: prod, expires_after_days: 7}\nproject: p", "test.yaml:2: unknown key 'project'"),
     ],
 )
 def test_a_wrong_file_of_previews_is_one_line(tmp_path: Path, text: str, said: str) -> None:
