@@ -14,7 +14,7 @@ from catalog.declarations import type_of
 from catalog.findings import CatalogError
 from catalog.model import PREFIX, Column, Columns, Routine, ScheduledQuery, Script, SqlObject, SqlType, View
 from catalog.namespace import INT64, Namespace
-from catalog.options import OPTIONS
+from catalog.options import OPTIONS, allow_only
 from catalog.zetasql import Place, ZetaSqlError, has, kind_of, member, places_by_kind, span, unwrap
 
 if TYPE_CHECKING:
@@ -166,10 +166,7 @@ class _FileAnalysis:
         for name, kind in self.system.items():
             options.system_variables.add(name_path=name.split(".")).type.CopyFrom(zetasql.type_proto(kind))
         if node is self.source.statements[0] and not isinstance(self.file.object, Script):
-            allowed = options.allowed_hints_and_options
-            allowed.disallow_unknown_options = allowed.disallow_duplicate_option_names = True
-            for name, kind in OPTIONS.items():
-                allowed.option.add(name=name).type.CopyFrom(zetasql.type_proto(kind))
+            allow_only(options, OPTIONS)
         try:
             resolved = zetasql.analyze(blanks + text, self._catalog(text, scope), options, expression)
         except ZetaSqlError as error:

@@ -9,9 +9,11 @@ from zetasql.wasi._pb2.zetasql.parser import ast_enums_pb2
 
 from catalog.findings import CatalogError
 from catalog.model import SqlType
-from catalog.zetasql import kind_of, member, unwrap
+from catalog.zetasql import kind_of, member, type_proto, unwrap
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from catalog.source import SourceFile
 
 LONGEST_DAYS = 100_000_000  # what fits into Google's milliseconds
@@ -23,6 +25,14 @@ OPTIONS = {
     "labels": SqlType("ARRAY", SqlType("STRUCT", fields=(("", STRING), ("", STRING)))),
     "partition_expiration_days": SqlType("FLOAT64"),
 }
+
+
+def allow_only(analyzer_options: Any, known: Mapping[str, SqlType]) -> None:
+    """Let the analyzer report options of another name or type, and those that are given twice."""
+    allowed = analyzer_options.allowed_hints_and_options
+    allowed.disallow_unknown_options = allowed.disallow_duplicate_option_names = True
+    for name, kind in known.items():
+        allowed.option.add(name=name).type.CopyFrom(type_proto(kind))
 
 
 def options(file: SourceFile, node: Any) -> dict[str, Any]:
@@ -40,7 +50,7 @@ def options(file: SourceFile, node: Any) -> dict[str, Any]:
         except ValueError:
             message = f"{name} is a literal, not {file.of(value)}"
             raise CatalogError([file.finding(entry, "declaration", message)]) from None
-        if name not in OPTIONS or not _is_of(given, OPTIONS[name]):
+        if name not in OPTIONS or not is_of(given, OPTIONS[name]):
             continue
         if problem := _problem(name, given):
             raise CatalogError([file.finding(entry, "declaration", problem)])
@@ -48,7 +58,7 @@ def options(file: SourceFile, node: Any) -> dict[str, Any]:
     return found
 
 
-def _is_of(value: Any, kind: SqlType) -> bool:
+def is_of(value: Any, kind: SqlType) -> bool:
     """Whether a literal's value is of a type."""
     match kind.kind:
         case "STRING":
@@ -56,10 +66,10 @@ def _is_of(value: Any, kind: SqlType) -> bool:
         case "FLOAT64":
             return value is None or type(value) in {int, float}
         case "ARRAY" if kind.element is not None:
-            return isinstance(value, list) and all(_is_of(each, kind.element) for each in value)
+            return isinstance(value, list) and all(is_of(each, kind.element) for each in value)
         case _:
             kinds = [kind for _, kind in kind.fields]
-            return isinstance(value, tuple) and len(value) == len(kinds) and all(map(_is_of, value, kinds))
+            return isinstance(value, tuple) and len(value) == len(kinds) and all(map(is_of, value, kinds))
 
 
 def _problem(name: str, value: Any) -> str | None:

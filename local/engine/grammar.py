@@ -17,6 +17,7 @@ from local_bigquery.sql.dialect import MACROS
 from sqlglot import exp
 
 from catalog import zetasql
+from local.engine import definitions
 from local.engine.failures import TOO_COMPLEX
 from local.engine.translations import once_a_text
 
@@ -44,6 +45,7 @@ _wasm = threading.Lock()  # the module has one memory
 def install() -> None:
     """Check scripts, the bodies of procedures, dynamic SQL, views and row access policies."""
     script.parse_script = checked(script.parse_script)
+    script.Interpreter.sql = checked_statement(script.Interpreter.sql)
     query.parse = one_query(query.parse)
     row_access.save = checked_predicate(row_access.save)
 
@@ -73,11 +75,41 @@ def check(text: str) -> None:
     try:
         with _wasm:
             zetasql.check_syntax(text)
+            problem = definitions.problem_of(text, in_script=True)
     except zetasql.CrashedError:
         raise BigQueryError("resourcesExceeded", TOO_COMPLEX) from None
     except zetasql.ZetaSqlError as error:
-        place = f" at [{error.line}:{error.column}]" if error.line else ""
-        raise BigQueryError("invalidQuery", f"{error.message}{place}") from None
+        raise BigQueryError("invalidQuery", _with_place(error)) from None
+    if problem:
+        raise BigQueryError("invalidQuery", _with_place(problem))
+
+
+def check_statement(text: str) -> None:
+    """Refuse a script's statement whose declarations BigQuery refuses, when it runs: a handler may catch that.
+
+    Raises:
+        BigQueryError: with the place in the statement.
+    """
+    with _wasm:
+        problem = definitions.problem_of(text)
+    if problem:
+        raise BigQueryError("invalidQuery", _with_place(problem))
+
+
+def checked_statement(original: Callable[..., None]) -> Callable[..., None]:
+    """Run a script's statement whose declarations BigQuery accepts."""
+
+    @functools.wraps(original)
+    def sql(interpreter: Any, statement: Any) -> None:
+        check_statement(statement.text)
+        original(interpreter, statement)
+
+    return sql
+
+
+def _with_place(error: zetasql.ZetaSqlError) -> str:
+    """A message as BigQuery ends it."""
+    return f"{error.message} at [{error.line}:{error.column}]" if error.line else error.message
 
 
 def checked(original: Callable[[str], Any]) -> Callable[[str], Any]:

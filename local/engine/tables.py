@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from typing import TYPE_CHECKING, Any
 
 import sqlglot
@@ -11,11 +12,12 @@ from local_bigquery.catalog import options as catalog_options
 from local_bigquery.engine import database, types
 from local_bigquery.errors import BigQueryError
 from local_bigquery.jobs import query
-from local_bigquery.sql.dialect import BigQueryDialect
+from local_bigquery.sql.dialect import BigQueryDialect, DuckDBDialect
 from local_bigquery.sql.translate import Context
 from sqlglot import exp
 
-from local.engine import grammar, walls
+from catalog.options import LONGEST_DAYS
+from local.engine import definitions, grammar, walls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,7 @@ def install() -> None:
     ddl.apply = tables_only(ddl.apply)
     ddl._table = partition_expiry(column_defaults(ddl._table))
     ddl._alteration = expiry_changes(ddl._alteration)
+    query._evaluator = null_values
     catalog_options.rendered = expiry_option(catalog_options.rendered)
 
 
@@ -168,8 +171,21 @@ def _expiry(node: exp.Expression | None, evaluate: Callable[[exp.Expression], An
     for option in node.find_all(exp.Property) if node is not None else ():
         if option.name.lower() == "partition_expiration_days":
             days = evaluate(option.args["value"])
+            if days is not None and not 0 < float(days) < LONGEST_DAYS:
+                raise BigQueryError("invalidQuery", definitions.NOT_POSITIVE.format(name=option.name))
             return None if days is None else str(int(float(days) * DAY_MS))
     return None
+
+
+def null_values(cursor: Any) -> Callable[[exp.Expression], Any]:
+    """Evaluate an option; the package fails at one whose value is NULL."""
+
+    def evaluate(node: exp.Expression) -> Any:
+        text = exp.select(exp.func("to_json", node.copy())).sql(dialect=DuckDBDialect)
+        (value,) = cursor.sql(text).fetchone()
+        return None if value is None else json.loads(value)
+
+    return evaluate
 
 
 def partition_expiry(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
