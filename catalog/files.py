@@ -46,6 +46,22 @@ def read_files(sql: Path) -> list[tuple[Path, str]]:
     return files
 
 
+def read_regular(path: Path, largest: int) -> bytes:
+    """The content of a file that others wrote; reading a pipe, a device or a huge file would not end.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no regular file, or has more than ``largest`` bytes.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("not a file")
+    with path.open("rb") as file:
+        data = file.read(largest + 1)
+    if len(data) > largest:
+        raise ValueError(f"larger than {largest} bytes")
+    return data
+
+
 def _text(path: Path, root: Path) -> str:
     """The text of a file.
 
@@ -59,12 +75,7 @@ def _text(path: Path, root: Path) -> str:
         raise ValueError(f"a link to a file outside of {root.name}/: replace it by the file")
     if path.is_symlink() and not path.exists():
         raise ValueError("a link to a file that does not exist: replace it by the file")
-    if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device would not end
-        raise ValueError("not a file: remove it")
-    with path.open("rb") as file:
-        data = file.read(LARGEST + 1)
-    if len(data) > LARGEST:
-        raise ValueError(f"larger than {LARGEST} bytes: divide it into several objects")
+    data = read_regular(path, LARGEST)
     if data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
         raise ValueError("begins with a byte order mark: save it as UTF-8 without one")
     try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
+from catalog.files import read_regular
 from declared.sizes import MEGABYTE
 
 if TYPE_CHECKING:
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
 
 #: Bytes and levels, far more than a plan of all stacks needs.
 LARGEST, DEEPEST = 64 * MEGABYTE, 100
+
+#: How JSON writes a character of two halves; one half alone cannot be written anywhere.
+HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class UnreadableFileError(Exception):
@@ -29,16 +34,13 @@ def read_text(file: Path, errors: str = "strict") -> str:
         UnreadableFileError: there is no such file, it is none, or it is too large.
     """
     try:
-        with file.open("rb") as opened:
-            data = opened.read(LARGEST + 1)
-        text = data.decode(errors=errors)
+        return read_regular(file, LARGEST).decode(errors=errors)
     except OSError as error:
         raise UnreadableFileError(f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise UnreadableFileError(f"is not UTF-8: {error.reason} at byte {error.start}") from None
-    if len(data) > LARGEST:
-        raise UnreadableFileError(f"is larger than {LARGEST // MEGABYTE} MB")
-    return text
+    except ValueError as error:
+        raise UnreadableFileError(f"cannot be read: it is {error}") from None
 
 
 def parsed(text: str) -> Any:
@@ -49,6 +51,10 @@ def parsed(text: str) -> Any:
     """
     try:
         content = json.loads(text)
+        if HALF.search(text):
+            json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise UnreadableFileError("has half of a character, such as \\ud800") from None
     except RecursionError:
         raise UnreadableFileError(f"has more than {DEEPEST} levels") from None
     except ValueError as error:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from yaml.composer import ComposerError
 from yaml.constructor import ConstructorError
 
-from catalog.files import REPOSITORY
+from catalog.files import REPOSITORY, read_regular
 from catalog.findings import printable
 from declared.environment import Environment, EnvironmentFileError, Guards, Members, Preview, PreviewFile
 from declared.names import LOCAL, NUMBERED, preview_dataset
@@ -179,11 +179,7 @@ def _read(path: Path) -> _File:
     if not path.is_file():
         raise EnvironmentFileError(f"{shown}: not readable: not a file")
     try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-        if len(data) > LARGEST:
-            raise EnvironmentFileError(f"{shown}: larger than {LARGEST} bytes, which no environment needs")
-        loader = _Loader(data.decode())
+        loader = _Loader(read_regular(path, LARGEST).decode())
         node = loader.get_single_node()
         content = None if node is None else loader.construct_document(node)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -191,6 +187,8 @@ def _read(path: Path) -> _File:
         raise EnvironmentFileError(f"{shown}: not readable as YAML: {problem}") from None
     except OSError as error:
         raise EnvironmentFileError(f"{shown}: not readable: {error.strerror}") from None
+    except ValueError as error:
+        raise EnvironmentFileError(f"{shown}: not readable: {error}") from None
     if node is None or not isinstance(content, dict):
         raise EnvironmentFileError(f"{shown}: must contain keys and values, contains {type(content).__name__}")
     return _File(path.stem, content, node)

@@ -43,7 +43,7 @@ def repository_of(variables: Mapping[str, str]) -> Repository:
     """The repository that the variables of a workflow name.
 
     Raises:
-        StepFailedError: one of them is missing.
+        StepFailedError: one of them is missing, or the token is none.
     """
     if missing := [name for name in ("GITHUB_REPOSITORY", "GITHUB_TOKEN") if not variables.get(name)]:
         raise StepFailedError(
@@ -51,6 +51,8 @@ def repository_of(variables: Mapping[str, str]) -> Repository:
             "${{ github.token }}; elsewhere set both, with your own token.",
             2,
         )
+    if not (variables["GITHUB_TOKEN"].isascii() and variables["GITHUB_TOKEN"].isprintable()):
+        raise StepFailedError("GITHUB_TOKEN has characters that no token has: set it again, without quotes.", 2)
     api = variables.get("GITHUB_API_URL") or "https://api.github.com"
     return Repository(api.rstrip("/"), variables["GITHUB_REPOSITORY"], variables["GITHUB_TOKEN"])
 

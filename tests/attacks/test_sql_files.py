@@ -123,7 +123,7 @@ def test_spoilt_text(  # noqa: PLR0917 - what is spoilt, how, and what is said
         (TABLE.encode("utf-16"), "a byte order mark: save it as UTF-8 without one"),
         (TABLE.encode("utf-8-sig"), "a byte order mark"),
         (TABLE.encode("utf-16-le"), "a NUL character in line 1"),
-        (b"-" * (LARGEST + 1), f"larger than {LARGEST} bytes: divide it"),
+        (b"-" * (LARGEST + 1), f"larger than {LARGEST} bytes"),
     ],
 )
 def test_content_that_is_no_sql(tmp_path: Path, content: bytes, said: str) -> None:
@@ -144,8 +144,8 @@ def _sparse(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (os.mkfifo, "not a file: remove it"),
-        (Path.mkdir, "not a file: remove it"),
+        (os.mkfifo, "not a file"),
+        (Path.mkdir, "not a file"),
         (lambda path: path.symlink_to("nowhere"), "a link to a file that does not exist"),
         (lambda path: path.symlink_to(path), "a link to a file that does not exist"),
         (lambda path: path.symlink_to("/etc/hostname"), "a link to a file outside of sql/: replace it by the file"),

@@ -45,12 +45,13 @@ READERS: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "Is a directory"),
+        (None, "not a file"),
         (b"{", "is not JSON"),
         (b"\xff", "is not UTF-8"),
         (b"[" * 10_000 + b"]" * 10_000, f"more than {DEEPEST} levels"),
         (b'{"a": ' * 200 + b"1" + b"}" * 200, f"more than {DEEPEST} levels"),
         (b" " * 2_000, "larger than"),
+        (rb'{"a": "\ud800"}', "half of a character"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_a_sentence(
@@ -76,7 +77,7 @@ def test_import_ids_of_another_form_are_a_sentence(tmp_path: Path, content: str)
 
 def test_a_folder_in_the_place_of_an_error_text_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / f"{STACK}.failed").mkdir()
-    with pytest.raises(StepFailedError, match="Is a directory"):
+    with pytest.raises(StepFailedError, match="cannot be read: it is not a file"):
         read_plans((STACK,), {}, tmp_path)
 
 
