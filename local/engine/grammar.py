@@ -32,12 +32,12 @@ TOO_LONG = (
 #: What the package parses like a function, though it belongs to the syntax.
 SYNTAX = {
     *("array", "cast", "exists", "extract", "offset", "ordinal", "safe_cast", "safe_offset", "safe_ordinal", "struct"),
-    "unnest",
+    *("unnest", "week", "any", "all", "some", "collate"),
 }
 #: BigQuery's functions that are not part of open-source GoogleSQL.
 ALSO_IN_BIGQUERY = {
     *("bag_of_words", "contains_substr", "external_object_transform", "hamming_distance", "search", "text_analyze"),
-    *("tf_idf", "current_user", "array_includes", "vector_search"),
+    *("tf_idf", "current_user", "array_includes", "vector_search", "max_by", "min_by"),
 }
 _wasm = threading.Lock()  # the module has one memory
 

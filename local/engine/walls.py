@@ -37,7 +37,11 @@ STATEMENTS = (
 MACRO = ("bq", "main")  # where the package keeps BigQuery's functions; the text of a view may name it
 TABLE_FUNCTIONS = {"external_query", "range_sessionize"}  # that the package translates
 WORDS = re.compile(r"[\w .:+/-]*")
+FULL_NAME = ("project", "dataset", "routine")
 JOBS = {"JOBS", "JOBS_BY_PROJECT", "JOBS_BY_USER"}
+NO_NAMES = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.STRING}  # before a dot: a value, not a part of a name
+#: What the parser puts around a call, or takes away again.
+AROUND = (exp.Window, exp.WithinGroup, exp.Filter, exp.IgnoreNulls, exp.RespectNulls)
 
 
 def install() -> None:
@@ -84,22 +88,26 @@ def noting_calls(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(parser, *arguments, **options)
         tokens, index = parser._tokens, parser._index
         first = index
-        while first > 1 and tokens[first - 1].token_type == TokenType.DOT:
+        while _continues_a_name(tokens, first):
             first -= 2
         path = tuple(part for number in range(first, index + 1, 2) for part in tokens[number].text.split("."))
         if _is_builtin(path):
             return original(parser, *arguments, **options)
         place = f"{tokens[first].line}:{tokens[first].col - (tokens[first].end - tokens[first].start)}"
-        try:
-            node = original(parser, *arguments, **options)
-        except BigQueryError:  # other dialects' functions have signatures
-            raise _not_found("Function", path, place) from None
-        if isinstance(node, exp.Expression):
-            called = node.this if isinstance(node, exp.Window) else node
-            called.meta[CALL] = path, place
-        return node
+        if path[-1].lower() not in TABLE_FUNCTIONS:  # a routine's name may be another dialect's function
+            options["anonymous"] = True
+        outer = node = original(parser, *arguments, **options)
+        while isinstance(node, exp.Expression):
+            node.meta[CALL] = path, place
+            node = node.this if isinstance(node, AROUND) else None
+        return outer
 
     return parse
+
+
+def _continues_a_name(tokens: list[Any], index: int) -> bool:
+    """Whether the token before is a dot after a name: ``a.f(1)``, and not ``('a').f(1)``."""
+    return index > 1 and tokens[index - 1].token_type == TokenType.DOT and tokens[index - 2].token_type not in NO_NAMES
 
 
 def noting_functions(original: Callable[..., None]) -> Callable[..., None]:
@@ -130,11 +138,9 @@ def only_what_the_project_has(tree: exp.Expression, context: Any) -> exp.Express
         return exp.Transaction()
     if not isinstance(tree, STATEMENTS) or tree.find(exp.ExternalProperty):
         raise BigQueryError("invalidQuery", f"Statement not supported: {_statement(tree)} at [1:1]")
-    table_functions = {id(table.this): table for table in tree.find_all(exp.Table) if isinstance(table.this, exp.Func)}
     for node in list(tree.walk()):
-        if (called := node.meta.get(CALL)) and not isinstance(node, exp.WeekStart):  # WEEK(MONDAY) is a part of dates
-            path, place = called
-            _check_call(path, place, table_functions.get(id(node)), context)
+        if called := node.meta.get(CALL):
+            _check_call(node, *called, context)
         if isinstance(node, exp.Table) and not isinstance(node.this, exp.Func):
             _check_table(node, context)
         if isinstance(node, exp.Parameter) and isinstance(node.this, exp.Parameter):
@@ -167,18 +173,31 @@ def _check_system_variable(node: exp.Parameter, context: Any) -> None:
         raise BigQueryError("invalidQuery", f"Unrecognized name: @@{name}")
 
 
-def _check_call(path: tuple[str, ...], place: str, table: exp.Table | None, context: Any) -> None:
+def _check_call(node: exp.Expression, path: tuple[str, ...], place: str, context: Any) -> None:
+    """Refuse a call of what does not exist; a routine that is called by its name alone is called by all of its name.
+
+    DuckDB would look for a name alone among its own functions, too.
+    """
+    table = node.parent if isinstance(node.parent, exp.Table) and node.arg_key == "this" else None
     if table is not None and table.db:  # a project with hyphens is several tokens
         path = tuple(part for one in (table.catalog, table.db) for part in one.split(".") if part) + path[-1:]
     name = ".".join(path)
     if table is not None and name.lower() in TABLE_FUNCTIONS:
         return
-    if len(path) == 1 and (f"{name.casefold()}()" in context.temporary or name.casefold() in context.functions):
+    if table is None and (f"{name.casefold()}()" in context.temporary or name.casefold() in context.functions):
         return
-    reference = (context.project_id, context.dataset_id, *path)[-3:]  # its own parts replace the defaults
-    if len(path) <= len(reference) and routines.load(*reference):
+    reference = (*(context.project_id, context.dataset_id)[: max(0, 3 - len(path))], *path)
+    routine = routines.load(*reference) if len(reference) == len(FULL_NAME) else None
+    if routine is None or routine.routineType != ("SCALAR_FUNCTION" if table is None else "TABLE_VALUED_FUNCTION"):
+        raise _not_found("Function" if table is None else "Table-valued function", path, place)
+    if len(path) > 1:
         return
-    raise _not_found("Function" if table is None else "Table-valued function", path, place)
+    project, dataset = (exp.to_identifier(part, quoted=True) for part in reference[:2])
+    if table is not None:
+        table.set("catalog", project)
+        table.set("db", dataset)
+    else:
+        node.replace(exp.Dot.build([project, dataset, exp.Anonymous(this=node.this, expressions=node.expressions)]))
 
 
 def _not_found(kind: str, path: tuple[str, ...], place: str) -> BigQueryError:

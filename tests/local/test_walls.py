@@ -32,7 +32,7 @@ READS = [
     (f"SELECT * FROM READ_CSV('{OUTSIDE}')", f"{TABLE_FUNCTION}READ_CSV"),
     (f"SELECT * FROM read_parquet('{OUTSIDE}')", f"{TABLE_FUNCTION}read_parquet"),
     (f"SELECT * FROM parquet_scan('{OUTSIDE}')", f"{TABLE_FUNCTION}parquet_scan"),
-    ("SELECT * FROM glob('/etc/*')", f"{FUNCTION}glob"),
+    ("SELECT * FROM glob('/etc/*')", f"{TABLE_FUNCTION}glob"),
     (f"SELECT * FROM system.main.read_blob('{OUTSIDE}')", f"{TABLE_FUNCTION}system.main.read_blob"),
     (f"SELECT * FROM '{OUTSIDE}'", SYNTAX),
     (f'SELECT * FROM "{OUTSIDE}"', SYNTAX),
@@ -102,6 +102,23 @@ FUNCTIONS = [
     (f"IF {HIDDEN} = '' THEN SELECT 1; END IF", f"{FUNCTION}current_setting"),
     (f"FOR r IN (SELECT * FROM read_text('{OUTSIDE}')) DO SELECT 1; END FOR", f"{TABLE_FUNCTION}read_text"),
     (f"ASSERT {HIDDEN} = ''", f"{FUNCTION}current_setting"),
+    (f"SELECT ARRAY_AGG({HIDDEN} IGNORE NULLS)", f"{FUNCTION}current_setting"),
+    (f"SELECT ARRAY_AGG({HIDDEN} RESPECT NULLS LIMIT 1)", f"{FUNCTION}current_setting"),
+    (f"SELECT LAST_VALUE({HIDDEN} IGNORE NULLS) OVER ()", f"{FUNCTION}current_setting"),
+    (f"SELECT {HIDDEN} OVER ()", f"{FUNCTION}current_setting"),
+    (f"SELECT ('threads').{HIDDEN.partition('(')[0]}()", f"{FUNCTION}current_setting"),
+    # a routine of another kind is not DuckDB's function of this name
+    (
+        f"""CREATE OR REPLACE PROCEDURE `{D}.current_setting`(x STRING) BEGIN SELECT x; END;
+        SET @@dataset_id = '{DATASET}'; SELECT {HIDDEN}""",
+        FUNCTION,
+    ),
+    (
+        f"""CREATE OR REPLACE PROCEDURE `{D}.read_text`(x STRING) BEGIN SELECT x; END;
+        SET @@dataset_id = '{DATASET}'; SELECT * FROM read_text('{OUTSIDE}')""",
+        TABLE_FUNCTION,
+    ),
+    ("CREATE TEMP FUNCTION duckdb_settings() AS (1); SELECT * FROM duckdb_settings()", TABLE_FUNCTION),
     (f"SELECT ERROR({HIDDEN})", f"{FUNCTION}current_setting"),
     (f"CREATE TABLE `{D}.d` (a STRING DEFAULT ({HIDDEN}))", f"{FUNCTION}current_setting"),
     (f"CREATE VIEW `{D}.v` AS SELECT * FROM read_text('{OUTSIDE}')", f"{TABLE_FUNCTION}read_text"),
@@ -182,6 +199,13 @@ def test_a_default_dataset_has_only_its_tables(server: Server, query: str) -> No
 )
 def test_what_bigquery_has_still_works(server: Server, query: str, rows: list[Any]) -> None:
     assert server.rows(query) == rows
+
+
+def test_a_function_of_the_project_has_the_name_of_one_of_duckdb(server: Server) -> None:
+    made = f"CREATE OR REPLACE FUNCTION `{D}.getenv`(x STRING) AS (CONCAT(x, '!'));"
+    assert server.rows(f"{made} SET @@dataset_id = '{DATASET}'; SELECT getenv('HOME')") == [("HOME!",)]
+    config = bigquery.QueryJobConfig(default_dataset=D)
+    assert server.rows("SELECT getenv('HOME')", config) == [("HOME!",)]
 
 
 def _post(server: Server, path: str, body: dict[str, Any]) -> requests.Response:
