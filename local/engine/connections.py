@@ -168,13 +168,14 @@ class Connection:
         self._end_transaction()
 
     def execute(self, query: str, parameters: Any = None) -> Connection:
-        """Execute statements, each with the parameters.
+        """Execute a statement.
 
         Raises:
-            duckdb.Error: as DuckDB raises it; a second BEGIN is refused here, since in DuckDB it would end the first.
+            duckdb.Error: as DuckDB raises it. A second BEGIN is refused here, since in DuckDB it would end the first, and
+                so is a second statement, which a request's text could have begun.
         """
         try:
-            for statement in self.native.extract_statements(query):
+            for statement in self._one(query):
                 if statement.type == StatementType.TRANSACTION:
                     self._transact(statement)
                 elif statement.type in READS:
@@ -186,6 +187,21 @@ class Connection:
                 state.suspicions += 1
             raise
         return self
+
+    def sql(self, query: str, params: Any = None) -> duckdb.DuckDBPyRelation:
+        """A statement's result, not yet computed.
+
+        Raises:
+            duckdb.Error: as DuckDB raises it, or there are several statements.
+        """
+        self._one(query)
+        return self.native.sql(query, params=params)
+
+    def _one(self, query: str) -> list[duckdb.Statement]:
+        statements = self.native.extract_statements(query)
+        if len(statements) > 1:
+            raise duckdb.ParserException("there is more than one statement")
+        return statements
 
     def _write(self, statement: duckdb.Statement, parameters: Any) -> None:
         temporary = bool(TEMPORARY.match(statement.query))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from local_bigquery.catalog import names as package
@@ -78,7 +77,8 @@ def check_path(path: str) -> None:
     Raises:
         BigQueryError: with the first such name.
     """
-    for collection, name in pairwise(VERB.sub("", path).split("/")):
+    parts = VERB.sub("", path.partition("/v2/")[2]).split("/")  # names may be called like collections
+    for collection, name in zip(parts[::2], parts[1::2], strict=False):
         if collection == "projects":
             check_project(name)
         elif collection in KINDS:

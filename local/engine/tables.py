@@ -46,6 +46,8 @@ def checked_update(original: Callable[..., Any]) -> Callable[..., Any]:
         current = tables.load(project, dataset, table)
         _refuse_other_partitions(current, body, replace)
         _refuse_other_types(tables.fields(current), tables.fields(body), f"{project}:{dataset}.{table}")
+        for field in tables.fields(body):
+            types.column(field)  # checks default values
         if not (body.view and current.type == "VIEW"):
             return original(project, dataset, table, body, etag, replace)
         tables.metadata.check_etag(current, etag)
@@ -128,14 +130,20 @@ def default_values(original: Callable[..., str]) -> Callable[..., str]:
     @functools.wraps(original)
     def column(field: Any, nested: bool = False) -> str:
         sql = original(field, nested)
-        if nested or not field.defaultValueExpression:
-            return sql
-        grammar.check(f"SELECT {field.defaultValueExpression}")
-        value = sqlglot.parse_one(field.defaultValueExpression, dialect=BigQueryDialect)
-        walls.only_what_the_project_has(exp.select(value), Context("", None))
-        return f"{sql} DEFAULT {value.sql(dialect='duckdb')}"
+        value = _default_value(field)
+        return sql if nested or value is None else f"{sql} DEFAULT {value.sql(dialect='duckdb')}"
 
     return column
+
+
+def _default_value(field: Any) -> Any:
+    """The default value of a column, checked; None if it has none."""
+    if not field.defaultValueExpression:
+        return None
+    grammar.check(f"SELECT {field.defaultValueExpression}")
+    value: Any = sqlglot.parse_one(field.defaultValueExpression, dialect=BigQueryDialect)
+    walls.only_what_the_project_has(exp.select(value), Context("", None))
+    return value
 
 
 def tables_only(original: Callable[..., None]) -> Callable[..., None]:

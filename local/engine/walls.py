@@ -15,8 +15,9 @@ from local_bigquery import errors
 from local_bigquery.catalog import names, routines
 from local_bigquery.engine import database
 from local_bigquery.errors import BigQueryError
-from local_bigquery.jobs import query
-from local_bigquery.sql import rules, script
+from local_bigquery.jobs import extract, query
+from local_bigquery.settings import settings
+from local_bigquery.sql import params, rules, script
 from local_bigquery.sql.dialect import MACROS, BigQueryDialect
 from local_bigquery.sql.rules import information_schema, tables
 from sqlglot import TokenType, exp
@@ -37,6 +38,8 @@ STATEMENTS = (
 MACRO = ("bq", "main")  # where the package keeps BigQuery's functions; the text of a view may name it
 TABLE_FUNCTIONS = {"external_query", "range_sessionize"}  # that the package translates
 WORDS = re.compile(r"[\w .:+/-]*")
+CODECS = {"NONE", "GZIP", "SNAPPY", "DEFLATE", "ZSTD"}
+PARAMETER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 FULL_NAME = ("project", "dataset", "routine")
 JOBS = {"JOBS", "JOBS_BY_PROJECT", "JOBS_BY_USER"}
 NO_NAMES = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.STRING}  # before a dot: a value, not a part of a name
@@ -51,7 +54,9 @@ def install() -> None:
     schema = rules.STATEMENT_RULES.index(information_schema.information_schema)
     rules.STATEMENT_RULES.insert(schema, only_what_the_project_has)
     rules.STATEMENT_RULES.append(temporary_tables_only)
-    query._ddl = checked_target(query._ddl)
+    query._ddl = checked_options(checked_target(query._ddl))
+    extract.write = checked_codec(extract.write)
+    params.bind = checked_parameters(params.bind)
     script.Interpreter.reference = checked_reference(script.Interpreter.reference)
     script.Interpreter.sql = noting_functions(script.Interpreter.sql)
     errors.from_duckdb = without_paths(errors.from_duckdb)
@@ -73,6 +78,8 @@ def without_paths(original: Callable[..., BigQueryError]) -> Callable[..., BigQu
     def from_duckdb(error: Exception, *rest: Any) -> BigQueryError:
         if isinstance(error, duckdb.PermissionException):
             return BigQueryError("accessDenied", "Access Denied: the statement would leave the project's tables.")
+        if isinstance(error, duckdb.IOException) and str(settings.data_dir) in str(error):
+            return BigQueryError("invalidQuery", "The statement's files cannot be read or written.")
         return original(error, *rest)
 
     return from_duckdb
@@ -140,7 +147,8 @@ def only_what_the_project_has(tree: exp.Expression, context: Any) -> exp.Express
         raise BigQueryError("invalidQuery", f"Statement not supported: {_statement(tree)} at [1:1]")
     for node in list(tree.walk()):
         if called := node.meta.get(CALL):
-            _check_call(node, *called, context)
+            path, place = called
+            _check_call(node, path, place, context)
         if isinstance(node, exp.Table) and not isinstance(node.this, exp.Func):
             _check_table(node, context)
         if isinstance(node, exp.Parameter) and isinstance(node.this, exp.Parameter):
@@ -173,7 +181,7 @@ def _check_system_variable(node: exp.Parameter, context: Any) -> None:
         raise BigQueryError("invalidQuery", f"Unrecognized name: @@{name}")
 
 
-def _check_call(node: exp.Expression, path: tuple[str, ...], place: str, context: Any) -> None:
+def _check_call(node: Any, path: tuple[str, ...], place: str, context: Any) -> None:
     """Refuse a call of what does not exist; a routine that is called by its name alone is called by all of its name.
 
     DuckDB would look for a name alone among its own functions, too.
@@ -297,6 +305,45 @@ def checked_target(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(tree, context)
 
     return ddl
+
+
+def checked_options(original: Callable[..., Any]) -> Callable[..., Any]:
+    """DDL: the values of options are evaluated by themselves, so they are checked by themselves."""
+
+    @functools.wraps(original)
+    def ddl(tree: exp.Expression, context: Any) -> Any:
+        for option in tree.find_all(exp.Property):
+            if isinstance(value := option.args.get("value"), exp.Expression):
+                only_what_the_project_has(exp.select(value.copy()), context)
+        return original(tree, context)
+
+    return ddl
+
+
+def checked_codec(original: Callable[..., int]) -> Callable[..., int]:
+    """The compression of an export, which becomes a part of DuckDB's text."""
+
+    @functools.wraps(original)
+    def write(cursor: Any, sql: str, bound: dict[str, Any], config: Any) -> int:
+        if config.compression and config.compression.upper() not in CODECS:
+            known = ", ".join(sorted(CODECS))
+            raise BigQueryError("invalid", f"Unsupported compression {config.compression!r}: write one of {known}.")
+        return original(cursor, sql, bound, config)
+
+    return write
+
+
+def checked_parameters(original: Callable[..., Any]) -> Callable[..., Any]:
+    """The names of query parameters, which become parts of DuckDB's text."""
+
+    @functools.wraps(original)
+    def bind(parameters: list[Any]) -> Any:
+        for parameter in parameters:
+            if parameter.name and not PARAMETER.fullmatch(parameter.name):
+                raise BigQueryError("invalid", f"Invalid query parameter name: {parameter.name!r}")
+        return original(parameters)
+
+    return bind
 
 
 def _check_reference(kind: str, project: str, dataset: str, name: str | None, context: Any) -> None:

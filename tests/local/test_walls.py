@@ -7,14 +7,19 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 import requests
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 
 from catalog.files import REPOSITORY
+from local.engine import offline
 from tests.harness.bigquery import DATASET, PROJECT, Server
 from tests.harness.checkout import skip_in_fast_run
+
+offline.import_extensions()
+from local.engine.connections import Connection  # noqa: E402 - as a server imports it
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,12 +143,25 @@ FUNCTIONS = [
         FUNCTION,
     ),
 ]
+#: What is evaluated by itself, or becomes a part of DuckDB's text.
+OPTIONS = [
+    (f"ALTER SCHEMA `{D}` SET OPTIONS (description = {HIDDEN})", FUNCTION),
+    (f"ALTER SCHEMA `{D}` SET OPTIONS (description = (SELECT content FROM read_text('{OUTSIDE}')))", TABLE_FUNCTION),
+    (f"CREATE TABLE `{D}.o` (a INT64) OPTIONS (description = {HIDDEN})", FUNCTION),
+    (f"CREATE TABLE `{D}.o` (a INT64 OPTIONS (description = {HIDDEN}))", FUNCTION),
+    (f"CREATE MODEL `{D}.m` OPTIONS (model_type = {HIDDEN}) AS SELECT 1 AS label", FUNCTION),
+    (
+        """EXPORT DATA OPTIONS (uri = 'gs://bucket/x.csv', format = 'CSV',
+        compression = "none); CREATE TABLE pwn AS SELECT * FROM duckdb_databases(); SELECT (1") AS SELECT 1 AS a""",
+        "Unsupported compression",
+    ),
+]
 #: Texts that DuckDB would read in another way than GoogleSQL.
 TRANSLATIONS = [
     ("SELECT @@x, '$$, current_setting(\"threads\") AS y --'", "Unrecognized name: @@x"),
     ("SELECT EXTRACT(`YEAR FROM DATE '2026-01-01'), current_setting('threads'), (1` FROM DATE '2026-01-01')", SYNTAX),
 ]
-ATTACKS = READS + STATEMENTS + CATALOGS + FUNCTIONS + TRANSLATIONS
+ATTACKS = READS + STATEMENTS + CATALOGS + FUNCTIONS + OPTIONS + TRANSLATIONS
 
 
 def _dry(query: str) -> bool:
@@ -253,6 +271,54 @@ def test_a_default_value_of_the_api(server: Server) -> None:
     fields = [{"name": "a", "type": "STRING", "defaultValueExpression": HIDDEN}]
     body = {"tableReference": reference, "schema": {"fields": fields}}
     _refused(_post(server, f"datasets/{DATASET}/tables", body), FUNCTION)
+
+
+def test_a_default_value_that_the_api_only_stores(server: Server) -> None:
+    reference = {"projectId": PROJECT, "datasetId": DATASET, "tableId": "stored"}
+    hidden = {"name": "b", "type": "STRING", "defaultValueExpression": HIDDEN}
+    nested = {"fields": [{"name": "a", "type": "RECORD", "fields": [hidden]}]}
+    _refused(_post(server, f"datasets/{DATASET}/tables", {"tableReference": reference, "schema": nested}), FUNCTION)
+    server.rows(f"CREATE TABLE `{D}.stored` (a INT64)")
+    address = f"{server.endpoint}/bigquery/v2/projects/{PROJECT}/datasets/{DATASET}/tables/stored"
+    fields = [{"name": "a", "type": "INTEGER"}, hidden]
+    _refused(requests.patch(address, json={"schema": {"fields": fields}}, timeout=60), FUNCTION)
+
+
+def test_the_compression_of_an_extract_job(server: Server) -> None:
+    server.rows(f"CREATE OR REPLACE TABLE `{D}.extracted` AS SELECT 1 AS a")
+    table = {"projectId": PROJECT, "datasetId": DATASET, "tableId": "extracted"}
+    extract = {"sourceTable": table, "destinationUris": ["gs://bucket/x"], "compression": "none); SELECT (1"}
+    job = _post(server, "jobs", {"configuration": {"extract": extract}}).json()
+    assert "Unsupported compression" in job["status"]["errorResult"]["message"]
+
+
+def test_the_name_of_a_query_parameter(server: Server) -> None:
+    given = {"parameterType": {"type": "INT64"}, "parameterValue": {"value": "1"}}
+    for name, status in (("a b", 400), ("a AS INT64), (1", 400), ("a", 200)):
+        body = {"query": "SELECT @a", "useLegacySql": False, "queryParameters": [{"name": name, **given}]}
+        assert _post(server, "queries", body).status_code == status, name
+
+
+def test_a_statement_of_duckdb_is_one_statement(server: Server) -> None:
+    """Text that would end a statement and begin another is refused, wherever it comes from."""
+    with pytest.raises(duckdb.ParserException, match="more than one"):
+        Connection(duckdb.connect()).execute("SELECT 1; SELECT 2")
+    with pytest.raises(duckdb.ParserException, match="more than one"):
+        Connection(duckdb.connect()).sql("SELECT 1; SELECT 2")
+    assert server.rows("SELECT 1; SELECT 2") == [(2,)]  # a script's are sent one by one
+
+
+def test_names_are_called_like_collections(server: Server) -> None:
+    for name in ("projects", "datasets", "tables", "v2"):
+        server.rows(f"CREATE TABLE `{D}.{name}` AS SELECT 1 AS a")
+        assert list(server.client.list_rows(server.client.get_table(f"{D}.{name}")))
+
+
+def test_an_error_names_no_file(server: Server) -> None:
+    with pytest.raises(GoogleAPICallError) as refused:
+        server.rows(f"EXPORT DATA OPTIONS (uri = 'gs://bucket/{'x' * 300}', format = 'CSV') AS SELECT 1 AS a")
+    assert "/gcs/" not in refused.value.message
+    assert (refused.value.code or 0) < 500
 
 
 @pytest.mark.parametrize("uri", [f"file://{OUTSIDE}", OUTSIDE, "gs://../x", "https://example.com/x", "gs://b/x"])
