@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from local import LocalError
+from local.bodies import limited
 from local.process import READY_LINE
 from local.web_pages import served_hosts, without_web_pages
 
@@ -66,7 +67,7 @@ def run(app: ASGIApp, listener: socket.socket, ready: Callable[[], None] = lambd
             print(f"{READY_LINE}{endpoint_of(listener)}", flush=True)  # noqa: T201 - the caller waits for this line
 
     config = uvicorn.Config(
-        without_web_pages(app, served_hosts(listener.getsockname()[1])),
+        without_web_pages(limited(app), served_hosts(listener.getsockname()[1])),
         lifespan="off",
         ws="none",
         log_config=None,

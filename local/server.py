@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -16,7 +15,7 @@ from starlette.responses import JSONResponse
 from declared.output import MaskingFormatter, mask_failures
 from local.bigquery import create_bigquery_app
 from local.control_plane import Projects, Store, create_control_plane
-from local.control_plane.answers import ApiError
+from local.control_plane.answers import ApiError, json_object
 from local.listening import endpoint_of, listen, run
 from local.private import keep_private
 from local.process import Server, lock, recorded
@@ -136,9 +135,9 @@ async def _set_clock(receive: Receive) -> JSONResponse:
         if not message.get("more_body"):
             break
     try:
-        text = json.loads(body)["now"]
+        text = json_object(body)["now"]
         now = None if text is None else _instant(text)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ApiError, ValueError, TypeError, KeyError) as error:
         return JSONResponse({"error": f'the clock takes {{"now": an instant with its zone, or null}}: {error}'}, 400)
     set_clock(now)
     return JSONResponse({"now": text})

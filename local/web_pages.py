@@ -26,7 +26,7 @@ UPLOAD_TYPES = {
     "media": {JSON, "application/octet-stream"},
 }
 #: ``Sec-Fetch-Site`` of requests that no other page caused. A page on another port is ``same-site``.
-NOT_FROM_A_PAGE = {None, "same-origin", "none"}
+NOT_FROM_A_PAGE = {"same-origin", "none"}
 HTTP_PORT = 80
 
 
@@ -55,12 +55,13 @@ def served_hosts(port: int) -> frozenset[str]:
 
 
 def _foreign(headers: Headers, hosts: frozenset[str]) -> ApiError | None:
-    host, origin, site = headers.get("host", ""), headers.get("origin"), headers.get("sec-fetch-site")
+    host = headers.get("host", "")
     if host.lower() not in hosts:
         return _forbidden(f"the host {host!r} is not served here, only {' and '.join(sorted(hosts))}")
-    if origin not in {None, f"http://{host}"}:
-        return _forbidden(f"it comes from a web page of {origin}")
-    if site not in NOT_FROM_A_PAGE:
+    for origin in headers.getlist("origin"):
+        if origin != f"http://{host}":
+            return _forbidden(f"it comes from a web page of {origin}")
+    for site in set(headers.getlist("sec-fetch-site")) - NOT_FROM_A_PAGE:
         return _forbidden(f"it comes from a web page of another address (Sec-Fetch-Site: {site})")
     return None
 
@@ -70,13 +71,13 @@ def _forbidden(reason: str) -> ApiError:
 
 
 def _unexpected_body(scope: Scope, headers: Headers) -> ApiError | None:
-    given = headers.get("content-type")
-    if given is None and headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+    given = headers.getlist("content-type")
+    if not given and headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
         return None
     expected = _content_types(scope)
-    if expected is None or (given or "").partition(";")[0].strip().lower() in expected:
+    if expected is None or (given and {one.partition(";")[0].strip().lower() for one in given} <= expected):
         return None
-    said = f"the content type {given!r}" if given else "no content type"
+    said = f"the content type {', '.join(given)!r}" if given else "no content type"
     return ApiError(
         "UNSUPPORTED_MEDIA_TYPE",
         f"The body of {scope['method']} {scope['path']} has {said}; write {' or '.join(sorted(expected))}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +21,7 @@ CODES = {
     "ALREADY_EXISTS": (409, "alreadyExists"),
     "CONFLICT": (409, "conflict"),  # these three are Cloud Storage's
     "CONDITION_NOT_MET": (412, "conditionNotMet"),
+    "TOO_LARGE": (413, "uploadTooLarge"),
     "UNSUPPORTED_MEDIA_TYPE": (415, "unsupportedMediaType"),
 }
 
@@ -48,6 +50,21 @@ def not_found(what: str) -> ApiError:
 def invalid(message: str) -> ApiError:
     """An error: the request is not valid."""
     return ApiError("INVALID_ARGUMENT", message)
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that a body is.
+
+    Raises:
+        ApiError: it is another value, or no JSON: 400.
+    """
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        raise invalid("The body is not readable as JSON.") from None
+    if not isinstance(value, dict):
+        raise invalid("The body is not a JSON object.")
+    return value
 
 
 def check_name(kind: str, name: str) -> None:

@@ -4,7 +4,6 @@ Go's client speaks two dialects: JSON below ``/storage/v1`` and ``/upload/storag
 content plain ``/BUCKET/OBJECT``.
 """
 
-import json
 import re
 from dataclasses import replace
 from typing import Annotated, Any
@@ -12,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
 from local.control_plane import objects
-from local.control_plane.answers import ApiError, check_name, invalid, not_found, timestamp
+from local.control_plane.answers import ApiError, check_name, invalid, json_object, not_found, timestamp
 from local.control_plane.iam import POLICY, read_policy, replace_policy
 from local.control_plane.plane import ControlPlane, Plane, Upload
 from local.control_plane.store import Resource
@@ -181,7 +180,7 @@ def upload(
     if kind == "multipart":
         given, content = _parts(given["contentType"], content)
     elif kind == "resumable":
-        given, content = json.loads(content or b"{}"), b""
+        given, content = json_object(content or b"{}"), b""
     begun = Upload(given, name or given.get("name", ""), if_match, if_not_match, content)
     if kind != "resumable":
         return _finish(plane, bucket, begun)
@@ -263,6 +262,9 @@ def _media(version: Resource, content: bytes) -> Response:
         "X-Goog-Generation": version["generation"],
         "X-Goog-Metageneration": version["metageneration"],
         "ETag": f'"{version["etag"]}"',
+        # the content is anybody's, and the address is the API's: no browser runs it there
+        "Content-Security-Policy": "sandbox",
+        "X-Content-Type-Options": "nosniff",
     }
     return Response(content, media_type=version["contentType"], headers=headers)
 
@@ -278,7 +280,7 @@ def _parts(content_type: str, body: bytes) -> tuple[Resource, bytes]:
     if len(parts) != PARTS:
         raise invalid("The body must have two parts: the object's resource, and its content.")
     (_, _, resource), (head, _, content) = (part.removeprefix(b"\r\n").partition(b"\r\n\r\n") for part in parts)
-    given: Resource = json.loads(resource)
+    given: Resource = json_object(resource)
     if kind := re.search(rb"content-type: *(.+)", head, re.IGNORECASE):
         given.setdefault("contentType", kind[1].decode().strip())
     return given, content.removesuffix(b"\r\n")

@@ -171,8 +171,8 @@ class Connection:
         """Execute a statement.
 
         Raises:
-            duckdb.Error: as DuckDB raises it. A second BEGIN is refused here, since in DuckDB it would end the first, and
-                so is a second statement, which a request's text could have begun.
+            duckdb.Error: as DuckDB raises it. A second BEGIN is refused here, since in DuckDB it would end the first,
+                and so is a second statement, which a request's text could have begun.
         """
         try:
             for statement in self._one(query):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 
@@ -187,3 +188,22 @@ def test_a_provider_for_github_needs_a_condition(client: TestClient) -> None:
     assert client.post(create, json=OIDC).is_success
     changed = client.patch(f"{POOLS}/github/providers/github?updateMask=attributeCondition", json={})
     assert changed.status_code == 400, "a mask that clears the condition"
+
+
+@pytest.mark.parametrize("body", [b"null", b"[]", b"1", b'"x"', b"[" * 100_000, b"{"])
+def test_a_resumable_upload_begins_with_a_json_object(endpoint: str, body: bytes) -> None:
+    httpx.post(f"{endpoint}/storage/v1/b?project=eros-local", json={"name": "resumed"})
+    address = f"{endpoint}/upload/storage/v1/b/resumed/o?uploadType=resumable&name=x"
+    answer = httpx.post(address, content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
+
+
+def test_a_browser_runs_no_content(endpoint: str) -> None:
+    httpx.post(f"{endpoint}/storage/v1/b?project=eros-local", json={"name": "shown"})
+    head = '--edge\r\nContent-Type: application/json\r\n\r\n{"name": "page", "contentType": "text/html"}\r\n'
+    content = f"{head}--edge\r\nContent-Type: text/html\r\n\r\n<script>\r\n--edge--"
+    kind = {"Content-Type": "multipart/related; boundary=edge"}
+    httpx.post(f"{endpoint}/upload/storage/v1/b/shown/o?uploadType=multipart", content=content, headers=kind)
+    for path in ("/shown/page", "/storage/v1/b/shown/o/page?alt=media"):
+        headers = httpx.get(endpoint + path).headers
+        assert (headers["content-security-policy"], headers["x-content-type-options"]) == ("sandbox", "nosniff")

@@ -119,6 +119,22 @@ def test_an_image_a_link_and_a_redirect_get_nothing(port: int, site: str, mode: 
     assert answer(port, "\r\n".join((*lines, "", "")))[0] == 403
 
 
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        ("Origin", "http://127.0.0.1:{port}", "http://example.com"),
+        ("Sec-Fetch-Site", "same-origin", "cross-site"),
+        ("Content-Type", "application/json", "text/plain"),
+    ],
+)
+def test_a_header_that_is_sent_twice_counts_twice(port: int, name: str, first: str, second: str) -> None:
+    length = "Content-Length: 0" if name != "Content-Type" else "Content-Length: 2"
+    for values in ((first, second), (second, first)):
+        marks = "\r\n".join(f"{name}: {value.format(port=port)}" for value in values)
+        request = f"POST {DATASETS} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{marks}\r\n{length}\r\n\r\n{{}}"
+        assert answer(port, request)[0] in {403, 415}
+
+
 def test_a_rebound_name_is_refused(port: int) -> None:
     """The page and the server have one origin then, and plain http to another name carries no Sec-Fetch-Site."""
     for host in (f"evil.example:{port}", "evil.example", f"127.0.0.1:{port + 1}", f"127.0.0.1.evil.example:{port}", ""):
