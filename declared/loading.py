@@ -96,6 +96,18 @@ class _File:
         return f"{self.name}.yaml" if line is None else f"{self.name}.yaml:{line}"
 
 
+def named(name: str | None = None) -> str:
+    """The name of the environment that is meant.
+
+    Raises:
+        EnvironmentFileError: it is empty, such as a variable that a workflow did not get; ``local`` is not meant then.
+    """
+    name = os.environ.get("EROS_ENV", LOCAL) if name is None else name
+    if not name:
+        raise EnvironmentFileError("The environment's name is empty: set EROS_ENV (ENV for make), or leave it out.")
+    return name
+
+
 def load_environment(name: str | None = None, folder: Path = ENVIRONMENTS) -> Environment:
     """Read the settings of an environment.
 
@@ -106,7 +118,7 @@ def load_environment(name: str | None = None, folder: Path = ENVIRONMENTS) -> En
     Raises:
         EnvironmentFileError: one line per problem, with the file's name and the key.
     """
-    name = name or os.environ.get("EROS_ENV") or LOCAL
+    name = named(name)
     if not NAME.fullmatch(name):
         raise EnvironmentFileError(_unknown(name, folder))
     if (folder / f"{name}.yaml").is_file():

@@ -15,8 +15,8 @@ from catalog import CatalogError, load_catalog, retarget
 from catalog.command_line import COULD_NOT_RUN, at_the_end, run
 from declared.environment import Environment, EnvironmentFileError, json_schema
 from declared.json_files import UnreadableFileError, read_text
-from declared.loading import load_environment
-from declared.names import LOCAL, Part, stack_names
+from declared.loading import load_environment, named
+from declared.names import Part, stack_names
 from declared.output import MaskingConsole, mask_failures, public, write_out
 from google.client import GoogleApi
 from google.failures import LiveSystemError
@@ -232,7 +232,7 @@ def down(number: Number, env: Host = None) -> None:
 def sweep(env: Host = None, deadline: Deadline = DEADLINES["preview sweep"]) -> None:
     """Delete every preview that has expired; for a nightly run."""
     with within(deadline):
-        previews.sweep(previews.template_of(_named(env)), console)
+        previews.sweep(previews.template_of(named(env)), console)
 
 
 def _text_of(file: Path) -> str:
@@ -242,12 +242,8 @@ def _text_of(file: Path) -> str:
         raise StepFailedError(f"{file} {error}", 2) from None
 
 
-def _named(env: str | None) -> str:
-    return env or os.environ.get("EROS_ENV") or LOCAL
-
-
 def _preview(number: int, env: str | None) -> Environment:
-    return load_environment(f"{previews.template_of(_named(env))}-{number}")
+    return load_environment(f"{previews.template_of(named(env))}-{number}")
 
 
 def _complete(limit: TimeLimit) -> None:

@@ -14,6 +14,7 @@ import pytest
 from catalog.files import REPOSITORY
 from declared.environment import EnvironmentFileError, json_schema
 from declared.loading import ENVIRONMENTS, load_environment, previews
+from declared.names import LOCAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -271,3 +272,12 @@ def test_only_a_previews_own_account_is_taken_for_one(member: str, expected: boo
     assert load_environment("local").is_account_of_a_preview(member) is expected
     guarded = load_environment("prod").model_copy(update={"project": "eros-local"})
     assert not guarded.is_account_of_a_preview(member), "a guarded environment hosts no preview"
+
+
+def test_an_empty_name_is_not_local(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that a workflow did not get must not deploy, or destroy, another environment."""
+    monkeypatch.setenv("EROS_ENV", "")
+    with pytest.raises(EnvironmentFileError, match="empty"):
+        load_environment()
+    monkeypatch.delenv("EROS_ENV")
+    assert load_environment().name == LOCAL
