@@ -12,7 +12,7 @@ $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),\
 	$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 export EROS_ENV := $(value ENV)
 export STACK WORKERS
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PATH := $(CURDIR)/.venv/bin:$(value PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 PYTEST := python -m pytest --dist loadfile --no-loadscope-reorder

@@ -90,6 +90,7 @@ def test_a_value_reaches_the_program_as_text(checkout: Path, value: str) -> None
         assert expected in make(checkout, target, f"{variable}={value}"), target
         assert expected in make(checkout, target, **{variable: value}), target
     assert f"EROS_ENV={value}" in make(checkout, "plan", f"ENV={value}", f"ADOPT={value}")
+    assert "EROS_ENV=local" in make(checkout, "plan", PATH=f"{os.environ['PATH']}:{value}")
 
 
 @pytest.mark.parametrize("value", VALUES)
