@@ -73,6 +73,9 @@ def credentials(seed: int) -> list[Credential]:
         "Discord token": f"M{some(23)}.{some(6)}.{some(27)}",
         "Square secret": f"sq0csp-{some(43)}",
         "Artifactory token": f"AKC{some(20)}",
+        "Docker token": f"dckr_pat_{some(27)}",
+        "Terraform Cloud token": f"{some(14)}.atlasv1.{some(67)}",
+        "age key": f"AGE-SECRET-KEY-1{some(58, UPPER)}",
         "JWT": f"{encoded({'alg': 'RS256'})}.{encoded({'sub': some(12)})}.{some(43, WORD + '-_')}",
     }
     named = {
@@ -80,12 +83,33 @@ def credentials(seed: int) -> list[Credential]:
             "https://hooks.slack.com/services/{}",
             f"T{some(9, UPPER)}/B{some(9, UPPER)}/{some(24)}",
         ),
+        "Slack workflow": ("https://hooks.slack.com/workflows/{}", f"T{some(9, UPPER)}/A{some(9, UPPER)}/1/{some(24)}"),
+        "Discord webhook": ("https://discord.com/api/webhooks/{}", f"{some(18, string.digits)}/{some(68)}"),
+        "Teams webhook": ("https://example.webhook.office.com/webhookb2/{}", f"{some(36, HEX)}@{some(36, HEX)}"),
         "bearer": ("Authorization: Bearer {}", some(40)),
         "basic": ("Authorization: Basic {}", some(24)),
         "unquoted password": ("password={}", some(14)),
         "quoted password": ('db_password = "{}"', f"{some(6)} {some(9)}"),
         "password with signs": ("PGPASSWORD={}", f"{some(8)}!{some(8)},{some(8)}"),
         "changed password": ('~ password = "{0}" -> "{0}x"', some(16)),
+        "aligned password": ('password                 = "{}"', some(14)),
+        "password that was null": ('~ password = null -> "{}"', some(16)),
+        "password that was unknown": ('~ password = (known after apply) -> "{}"', some(16)),
+        "heredoc": ("password = <<-EOT\n    {}\nEOT", some(16)),
+        "block of YAML": ("password: |\n  {}", some(16)),
+        "password of a name": ('{{"name": "DB_PASSWORD", "value": "{}"}}', some(16)),
+        "password in an object": ('{{"password": {{"value": "{}"}}}}', some(16)),
+        "password with a dollar": ("password={}", f"${some(14)}"),
+        "password with a bracket": ('password="{}"', f"<{some(14)}"),
+        "password with a quote": ('password="{}"', f'ab\\"{some(14)}'),
+        "password of MySQL": ("MYSQL_PWD={}", some(14)),
+        "short name": ("DB_PASS={}", some(14)),
+        "token of a host": ("TF_TOKEN_app_terraform_io={}", some(14)),
+        "token by its name alone": ("token={}", f"{some(14)}7{some(4)}"),
+        "password of an option": ("run --db-password {} --now", some(14)),
+        "password for curl": ("curl -u writer:{} https://example.com", some(14)),
+        "cookie": ("Cookie: session={}", some(30)),
+        "password in XML": ("<password>{}</password>", some(14)),
         "client secret": ("client_secret: '{}'", some(24)),
         "API key": ("api_key={}", some(32, HEX)),
         "Amazon secret": ("aws_secret_access_key = {}", some(40, BASE64)),
@@ -97,6 +121,9 @@ def credentials(seed: int) -> list[Credential]:
     }
     found = [Credential(kind, token, token) for kind, token in tokens.items()]
     found += [Credential(kind, form.format(secret), secret) for kind, (form, secret) in named.items()]
+    password = some(16)
+    thrice = json.dumps(json.dumps(json.dumps({"password": password})))
+    found.append(Credential("escaped three times", thrice, password))
     for kind, name in (("private key", ""), ("RSA key", "RSA "), ("SSH key", "OPENSSH ")):
         found.append(Credential(kind, *pem(name, "\n")))
     key, body = pem("", "\n")

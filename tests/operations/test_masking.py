@@ -45,7 +45,17 @@ if TYPE_CHECKING:
 SEED = random.SystemRandom().randrange(10**6)
 CREDENTIALS = credentials(SEED)
 #: Where a credential may be within a text that somebody else wrote.
-PLACES = ("{}", "an error: {} was refused", "-- {}\nSELECT 1", "'{}'", "`{}`,")
+PLACES = (
+    "{}",
+    "an error: {} was refused",
+    "-- {}\nSELECT 1",
+    "'{}'",
+    "`{}`,",
+    "first\n{}",
+    "first\t{}",
+    "x%3D{}",
+    "\x1b[31m{}\x1b[0m",
+)
 
 
 def texts(credential: Credential) -> list[str]:
@@ -71,7 +81,7 @@ def test_a_credential_is_masked_wherever_it_is(credential: Credential) -> None:
     print(f"seed {SEED}")  # noqa: T201 - pytest shows it with a failure
     for text in texts(credential):
         assert credential.leaked_in(text)
-        for written in (text, json.dumps(text), repr(text)):
+        for written in (text, json.dumps(text), repr(text), json.dumps(json.dumps(text))):
             found = masked(written)
             assert not credential.leaked_in(found), found
             assert masked(found) == found
@@ -94,8 +104,16 @@ def test_a_key_that_was_cut_is_masked() -> None:
 
 
 def test_a_value_is_masked_by_its_name() -> None:
-    found = masked_values({"labels": {"db_password": "short one", "team": "a"}, "token": ["b"], "n": 1})
-    assert found == {"labels": {"db_password": MASK, "team": "a"}, "token": ["b"], "n": 1}
+    found = masked_values({"labels": {"db_password": "short one", "team": "a"}, "tokens": ["b"], "n": 1})
+    assert found == {"labels": {"db_password": MASK, "team": "a"}, "tokens": [MASK], "n": 1}
+    assert masked_values({"password": {"value": ["b", 1], "c": ""}}) == {"password": {"value": [MASK, 1], "c": ""}}
+    found = masked_values({"env": [{"name": "DB_PASSWORD", "value": "b"}, {"name": "TEAM", "value": "b"}]})
+    assert found == {"env": [{"name": "DB_PASSWORD", "value": MASK}, {"name": "TEAM", "value": "b"}]}
+
+
+def test_a_value_on_the_line_after_its_name_is_masked_line_by_line() -> None:
+    lines = ["a", "password = <<-EOT", "  short", "EOT", "token: |", "  short", "b"]
+    assert list(map(LineMask(), lines)) == ["a", lines[1], MASK, "EOT", lines[4], MASK, "b"]
 
 
 OURS = (
@@ -111,6 +129,11 @@ OURS = (
     "bmVpdGhlciBvZiB0aGVzZSBpcyBhIHNlY3JldCwgaXQgaXMgYSBzZW50ZW5jZQ==",
     "https://example.com/example-org/eros-infrastructure/actions/runs/12345678901",
     "permissions: id-token: write; NOT_A_PASSWORD; the secret of a good caption; bearer of news",
+    "Syntax error: unexpected token: SELECT; all checks pass: existence; the page_token: nothing",
+    "SELECT 1 FROM customers a WHERE a.token = customer_id",
+    "secret = projects/eros/secrets/x1/versions/1",
+    "https://host:443?m=a@example.com and https://host:443#a@example.com",
+    "token = (known after apply), password = (sensitive value), password = ${var.password}, --password-file x1",
 )
 
 
@@ -120,10 +143,14 @@ def test_our_own_long_names_stay_readable(text: str) -> None:
     assert masked_values({"name": text}) == {"name": text}
 
 
-def test_no_declared_text_is_masked(catalog: Catalog) -> None:
-    for file in sorted(catalog.folder.rglob("*.sql")):
+def test_no_text_of_the_repository_is_masked(catalog: Catalog) -> None:
+    for file in sorted(
+        [*catalog.folder.rglob("*.sql"), *(REPOSITORY / "docs").rglob("*.md"), *REPOSITORY.glob("*.md")]
+    ):
         text = file.read_text(encoding="utf-8")
         assert masked(text) == text, file
+        lines = text.splitlines()
+        assert list(map(LineMask(), lines)) == lines, file
 
 
 @pytest.mark.parametrize("recorded", ["provider_plans", "provider_traffic"])
@@ -144,6 +171,19 @@ def test_the_comment_of_an_ordinary_plan_has_no_mask(prod: Environment, catalog:
 
 
 UNITS = ("a", "A", "0", " ", "/", "=", "-", "eyJ", "sk-", "://", "password=", "Bearer ", "-----BEGIN PRIVATE KEY-----")
+UNITS += (
+    "%3D",
+    "\\n",
+    "\\",
+    "\x1b[31m",
+    'password="',
+    "password\t",
+    "<password>",
+    "--",
+    "token:",
+    "curl -u a:",
+    "a.atlasv1.",
+)
 
 
 @pytest.mark.parametrize("unit", UNITS)
