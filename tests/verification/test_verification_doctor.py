@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from typer.testing import CliRunner
 
 from catalog.zone import LOS_ANGELES
 from declared.schedules import all_schedules, next_due
 from google.client import GoogleApi
 from google.failures import NotPermittedError, RequestRefusedError
 from tests.harness.client import TODAY
+from tests.harness.commands import invoke
 from tests.mutations.change import (
     Change,
     body_replaced,
@@ -174,7 +174,7 @@ def test_the_printed_statement_fixes_it(well: Deployed, name: str, table: str, s
 
 def run(system: Deployed, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Any:
     monkeypatch.setattr(command_line, "load_environment", lambda _name: system.environment)
-    return CliRunner().invoke(command_line.app, ["doctor", *arguments])
+    return invoke(command_line.app, command_line.KNOWN, "doctor", *arguments)
 
 
 def test_the_command_shows_rows_commands_and_next_times(well: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:

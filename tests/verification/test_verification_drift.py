@@ -6,7 +6,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from typer.testing import CliRunner
 
 from catalog.files import REPOSITORY
 from catalog.rules.division import SafeDivision
@@ -16,6 +15,7 @@ from declared.roles import PROJECT_ROLES, members_of, workflow_grants
 from declared.schedules import all_schedules
 from google.client import GoogleApi
 from google.failures import RequestRefusedError
+from tests.harness.commands import invoke
 from tests.mutations.change import body_replaced, dataset_access, schedule_added, schedule_patched, table_patched
 from tests.mutations.defects import SWEEP
 from verification import __main__ as command_line
@@ -30,15 +30,14 @@ from verification.suites import performance
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from typer.testing import Result as CliResult
-
+    from tests.harness.commands import Ended
     from tests.harness.deployed import Deployed
     from verification.results import Result, Subject
 
 
-def drift(system: Deployed, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> CliResult:
+def drift(system: Deployed, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Ended:
     monkeypatch.setattr(command_line, "load_environment", lambda _name: system.environment)
-    return CliRunner().invoke(command_line.app, ["drift", *arguments])
+    return invoke(command_line.app, command_line.KNOWN, "drift", *arguments)
 
 
 def test_no_drift(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +163,7 @@ def test_the_json_report_of_no_drift_is_complete(deployed: Deployed, monkeypatch
 def test_the_json_schema_is_documented() -> None:
     documented = (REPOSITORY / "docs" / "drift-report.schema.json").read_text()
     assert documented == json_schema(), "write it again: python -m verification drift --print-schema"
-    assert CliRunner().invoke(command_line.app, ["drift", "--print-schema"]).stdout == documented
+    assert invoke(command_line.app, command_line.KNOWN, "drift", "--print-schema").stdout == documented
 
 
 def test_a_report_holds_no_credential() -> None:
