@@ -54,7 +54,11 @@ def test_what_does_not_fit_is_413(client: TestClient) -> None:
     assert client.post("/length", content=bomb, headers={"Content-Encoding": "gzip"}).status_code == 413
 
 
-@pytest.mark.parametrize("body", [b"", b"no gzip", gzip.compress(b"a")[:-1], gzip.compress(b"a") + b"more"])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"no gzip", gzip.compress(b"a")[:-1], gzip.compress(b"a") + b"more"],
+    ids=["empty", "other bytes", "cut off", "more behind it"],
+)
 def test_what_is_no_gzip_is_400(client: TestClient, body: bytes) -> None:
     answer = client.post("/length", content=body, headers={"Content-Encoding": "gzip"})
     assert (answer.status_code, "gzip" in answer.json()["error"]["message"]) == (400, True)
