@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
@@ -80,19 +81,25 @@ def imported_names(node: ast.AST) -> list[str]:
             return []
 
 
+@cache
 def imports() -> list[Import]:
     """Every import of every module, those under TYPE_CHECKING and inside functions included."""
     found = []
     for name, file in MODULES.items():
+        path = file.relative_to(REPOSITORY)
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            place = f"{file.relative_to(REPOSITORY)}:{getattr(node, 'lineno', 0)}"
+            if not isinstance(node, ast.Import | ast.ImportFrom):
+                continue
+            place = f"{path}:{node.lineno}"
             assert not (isinstance(node, ast.ImportFrom) and node.level), f"{place}: a relative import"
             found += [Import(name, imported, place) for imported in imported_names(node)]
     return found
 
 
-IMPORTS = imports()
-OURS = [each for each in IMPORTS if each.imported in MODULES]
+@cache
+def ours() -> list[Import]:
+    """The imports of this repository's own modules."""
+    return [each for each in imports() if each.imported in MODULES]
 
 
 def room(module: str) -> str:
@@ -111,7 +118,7 @@ def drawn_arrows() -> set[tuple[str, str]]:
 
 def test_the_picture_shows_each_import_between_rooms_and_nothing_else() -> None:
     found: dict[tuple[str, str], str] = {}
-    for each in OURS:
+    for each in ours():
         if room(each.importer) != room(each.imported):
             found.setdefault((room(each.importer), room(each.imported)), f"{each.place} imports {each.imported}")
     drawn = drawn_arrows()
@@ -121,7 +128,7 @@ def test_the_picture_shows_each_import_between_rooms_and_nothing_else() -> None:
 
 def test_no_module_is_part_of_an_import_cycle() -> None:
     graph: dict[str, set[str]] = {name: set() for name in MODULES}
-    for each in OURS:
+    for each in ours():
         graph[each.importer].add(each.imported)
     try:
         TopologicalSorter(graph).prepare()
@@ -130,11 +137,11 @@ def test_no_module_is_part_of_an_import_cycle() -> None:
 
 
 def test_production_imports_no_tests_and_no_benchmarks() -> None:
-    assert [e.place for e in OURS if room(e.importer) in PRODUCTION and room(e.imported) not in PRODUCTION] == []
+    assert [e.place for e in ours() if room(e.importer) in PRODUCTION and room(e.imported) not in PRODUCTION] == []
 
 
 def test_only_tests_and_benchmarks_import_local() -> None:
-    assert [e.place for e in OURS if room(e.imported) == "local" and room(e.importer) in PRODUCTION - {"local"}] == []
+    assert [e.place for e in ours() if room(e.imported) == "local" and room(e.importer) in PRODUCTION - {"local"}] == []
 
 
 def names_of_code(text: str) -> set[str]:
@@ -145,7 +152,7 @@ def names_of_code(text: str) -> set[str]:
 
 
 def test_production_runs_nothing_that_it_reads() -> None:
-    assert [e.place for e in IMPORTS if room(e.importer) in PRODUCTION and room(e.imported) in LOADERS] == []
+    assert [e.place for e in imports() if room(e.importer) in PRODUCTION and room(e.imported) in LOADERS] == []
     for name, file in MODULES.items():
         if room(name) in PRODUCTION:
             used = names_of_code(file.read_text(encoding="utf-8"))
@@ -164,16 +171,16 @@ def test_what_runs_text_is_recognised() -> None:
 
 
 def test_declared_imports_neither_cdktf_nor_a_network_library() -> None:
-    declared = [each for each in IMPORTS if room(each.importer) == "declared"]
+    declared = [each for each in imports() if room(each.importer) == "declared"]
     assert declared
     assert [e.place for e in declared if room(e.imported).startswith("cdktf") or library(e.imported)] == []
 
 
 def test_only_stacks_import_cdktf() -> None:
-    assert {room(e.importer) for e in IMPORTS if room(e.imported).startswith("cdktf")} - {"tests"} == {"stacks"}
+    assert {room(e.importer) for e in imports() if room(e.imported).startswith("cdktf")} - {"tests"} == {"stacks"}
 
 
 def test_only_google_and_local_open_sockets() -> None:
     elsewhere = PRODUCTION - {"google", "local"}
-    found = {(e.importer, found) for e in IMPORTS if room(e.importer) in elsewhere and (found := library(e.imported))}
+    found = {(e.importer, found) for e in imports() if room(e.importer) in elsewhere and (found := library(e.imported))}
     assert found == set(NETWORK_EXCEPTIONS)
