@@ -33,6 +33,7 @@ def close_differences() -> None:
         naming,
         queries,
         results,
+        routine_texts,
         scripting,
         tables,
         translations,
@@ -45,7 +46,7 @@ def close_differences() -> None:
         part.install()
     for part in (tables, known, information_schema, results, queries, cancelling, turns, merging, cost, idle_sessions):
         part.install()
-    for part in (naming, grammar, walls):
+    for part in (routine_texts, naming, grammar, walls):
         part.install()
 
 

@@ -195,3 +195,17 @@ def test_errors_carry_bigquery_reasons(server: Server) -> None:
         server.rows(f"SELECT * FROM `{D}.no_such_table`")
     assert raised.value.code == 404
     assert raised.value.errors[0]["reason"] == "notFound"
+
+
+@pytest.mark.parametrize("size", [300, 3000])
+@pytest.mark.parametrize("form", ["SELECT * FROM ({})", "SELECT ({})", "SELECT NOT ({})"])
+def test_a_statement_that_is_nested_too_deeply_is_refused(server: Server, form: str, size: int) -> None:
+    head, _, tail = form.partition("{}")
+    with pytest.raises(GoogleAPICallError, match="too many subqueries or query is too complex"):
+        server.rows(head * size + "SELECT TRUE AS a" + tail * size)
+    assert server.rows("SELECT 1") == [(1,)]
+
+
+def test_a_statement_that_is_too_long_is_refused(server: Server) -> None:
+    with pytest.raises(GoogleAPICallError, match="The query is too large"):
+        server.rows(f"SELECT '{'x' * 1024 * 1024}'")

@@ -386,17 +386,3 @@ def test_the_wall_of_duckdb_alone(tmp_path: Path) -> None:
         assert "secret" not in message, query
         assert str(tmp_path) not in message, query
     assert sorted(tmp_path.iterdir()) == before
-
-
-@pytest.mark.parametrize("size", [300, 3000])
-@pytest.mark.parametrize("form", ["SELECT * FROM ({})", "SELECT ({})", "SELECT NOT ({})"])
-def test_a_statement_that_is_nested_too_deeply_is_refused(server: Server, form: str, size: int) -> None:
-    head, _, tail = form.partition("{}")
-    with pytest.raises(GoogleAPICallError, match="too many subqueries or query is too complex"):
-        server.rows(head * size + "SELECT TRUE AS a" + tail * size)
-    assert server.rows("SELECT 1") == [(1,)]
-
-
-def test_a_statement_that_is_too_long_is_refused(server: Server) -> None:
-    with pytest.raises(GoogleAPICallError, match="The query is too large"):
-        server.rows(f"SELECT '{'x' * 1024 * 1024}'")

@@ -19,7 +19,7 @@ from tests.mutations.change import (
     table_patched,
     view_query,
 )
-from tests.mutations.defects import LABELS, SEED, STRANGER, SWEEP, granted
+from tests.mutations.kinds import LABELS, SEED, STRANGER, SWEEP, granted
 from tests.mutations.mutation import Mutation
 from tests.mutations.statements import alert_row, holiday_row, run_row
 

@@ -25,7 +25,7 @@ from tests.mutations.change import (
     schedule_patched,
     schedule_ran,
 )
-from tests.mutations.defects import SWEEP, UPDATE
+from tests.mutations.kinds import SWEEP, UPDATE
 from tests.mutations.statements import DAILY, NO_HOLIDAYS, WITHOUT_ZONE, alert_row, run_row, stats_rows
 from verification import __main__ as command_line
 from verification import doctor

@@ -17,7 +17,7 @@ from google.client import GoogleApi
 from google.failures import RequestRefusedError
 from tests.harness.commands import invoke
 from tests.mutations.change import body_replaced, dataset_access, schedule_added, schedule_patched, table_patched
-from tests.mutations.defects import SWEEP
+from tests.mutations.kinds import SWEEP
 from verification import __main__ as command_line
 from verification.drift import READERS, Aspect
 from verification.drift.grants import project_members

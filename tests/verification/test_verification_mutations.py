@@ -14,8 +14,9 @@ import pytest
 
 from declared import alerts
 from tests.mutations.change import Change, Thing
-from tests.mutations.defects import DEFECTS, DEFINITIONS, of_alerts
+from tests.mutations.defects import DEFECTS, of_alerts
 from tests.mutations.harmless import HARMLESS
+from tests.mutations.kinds import DEFINITIONS
 from tests.mutations.mutation import Mutation, batches, caught, compatible
 from verification.report import table_text
 from verification.results import Status
