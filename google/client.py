@@ -325,9 +325,10 @@ class GoogleApi:
         try:
             yield
         except GoogleAPICallError as error:
-            reason = next((each["message"] for each in error.errors if each.get("message")), error.message)
+            problems = [each for each in error.errors if isinstance(each, dict)]
+            reason = next((each["message"] for each in problems if each.get("message")), error.message)
             message = f"{what}: {error.code or 'no'} {reason or type(error).__name__}"
-            reasons = {each.get("reason", "") for each in error.errors}
+            reasons = {str(each.get("reason", "")) for each in problems}
             raise refusal(int(error.code or 0), message, about, reasons) from None
         except GoogleAuthError as error:
             raise LiveSystemError(f"{what}: Google credentials are not accepted: {error}. {SIGN_IN}") from None

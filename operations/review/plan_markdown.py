@@ -262,16 +262,18 @@ def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-def _columns(schema: str) -> Iterator[str]:
+def _columns(schema: str) -> list[str]:
+    """A line per column; a schema of another form as it is."""
     try:
-        fields = json.loads(schema)
-    except ValueError:
-        yield schema
-        return
-    for field in fields:
-        required = " NOT NULL" if field.get("mode") == "REQUIRED" else ""
-        default = f" DEFAULT {field['defaultValueExpression']}" if field.get("defaultValueExpression") else ""
-        yield f"{field['name']} {field_type(field)}{required}{default}  -- {field.get('description', '')}"
+        return [_column(field) for field in json.loads(schema)]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return [str(schema)]
+
+
+def _column(field: Mapping[str, Any]) -> str:
+    required = " NOT NULL" if field.get("mode") == "REQUIRED" else ""
+    default = f" DEFAULT {field['defaultValueExpression']}" if field.get("defaultValueExpression") else ""
+    return f"{field['name']} {field_type(field)}{required}{default}  -- {field.get('description', '')}"
 
 
 def _schedules(rows: Sequence[ScheduleRow]) -> Section:

@@ -9,7 +9,9 @@ import subprocess
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
+
+import msgspec
 
 from declared.json_files import UnreadableFileError, parsed, read_text
 from declared.masking import MASK, masked, names_secret
@@ -111,6 +113,28 @@ class StackPlan:
     failure: str = ""
 
 
+class _Change(TypedDict):
+    actions: Annotated[list[str], msgspec.Meta(min_length=1)]
+    before: NotRequired[dict[str, Any] | None]
+    after: NotRequired[dict[str, Any] | None]
+    after_unknown: NotRequired[dict[str, Any] | None]
+    replace_paths: NotRequired[list[Annotated[list[Any], msgspec.Meta(min_length=1)]] | None]
+
+
+class _Item(TypedDict):
+    address: str
+    change: _Change
+    previous_address: NotRequired[str | None]
+
+
+class _Plan(TypedDict):
+    """What of a plan is read, so that a plan of another form is refused with the place in it."""
+
+    resource_changes: NotRequired[list[_Item] | None]
+    resource_drift: NotRequired[list[_Item] | None]
+    configuration: NotRequired[dict[str, Any]]
+
+
 def read_plans(stacks: tuple[str, ...], variables: Mapping[str, str], folder: Path | None = None) -> list[StackPlan]:
     """Read the plans of stacks, which ``make plan`` left in the synthesized folder.
 
@@ -138,10 +162,12 @@ def _read(stack: str, variables: Mapping[str, str], folder: Path | None) -> Stac
             return StackPlan(stack, failure=failure)
         raise
     try:
-        plan = read_plan(stack, parsed(text))
+        content = parsed(text)
+        msgspec.convert(content, _Plan)
+        plan = read_plan(stack, content)
     except UnreadableFileError as error:
         raise StepFailedError(f"{stack}: not a plan of Terraform: it {error}", 2) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise StepFailedError(f"{stack}: not a plan of Terraform: {type(error).__name__}: {error}", 2) from None
     return replace(plan, failure=failure or plan.failure)
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 LIMIT = 20
 #: Bytes of memory that a command may take for one, in addition to what this process has.
 MEMORY = 2 * 1024**3
+#: The environment of a command that takes its bad one for none: nothing may be deployed or destroyed.
+NOWHERE = "no-such-environment"
 FINE, FOUND, IMPOSSIBLE = 0, 1, 2
 
 
@@ -155,7 +157,8 @@ def _bounded_memory() -> Iterator[None]:
 @contextlib.contextmanager
 def _surroundings(attack: Attack, place: Path, shown: Mapping[str, str]) -> Iterator[None]:
     """The attack's variables and environment files; what would end this process ends the command instead."""
-    given = {name: _filled(value, shown) for name, value in attack.variables.items() if value is not None}
+    given = {"EROS_ENV": NOWHERE}
+    given |= {name: _filled(value, shown) for name, value in attack.variables.items() if value is not None}
     hook = sys.excepthook
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.dict(os.environ, given))

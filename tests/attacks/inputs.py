@@ -147,7 +147,8 @@ def _options(random: Random) -> Iterator[Attack]:
         arguments = (*command.split(), word)
         if (command == "serve --port" and word == "0") or command in {"--settle", "--deadline"}:
             arguments = (*arguments, "--nope")  # the word may be a right one
-        yield Attack("option", f"{program} {command} {word[:40]!r}", program, arguments)
+        codes = (FOUND, IMPOSSIBLE) if command == "check --sql" else (IMPOSSIBLE,)
+        yield Attack("option", f"{program} {command} {word[:40]!r}", program, arguments, codes=codes)
 
 
 def _answers(random: Random) -> Iterator[Attack]:
@@ -230,8 +231,9 @@ def _files(random: Random) -> Iterator[Attack]:
 
         variables: dict[str, str | None] = {**GITHUB}
         codes = (FOUND,) if program == "catalog" and place_of != "sql" else (FOUND, IMPOSSIBLE)
-        readable = kind in {"binary", "empty"} and place_of == "comment.md"  # then no GitHub answers
-        names = () if readable else (Path(place_of).name, Path(place_of).stem)
+        about_content = kind in {"binary", "empty"} and place_of in {"comment.md", "report.json"}
+        unnamed = about_content or place_of == "data/x"
+        names = () if unnamed else (Path(place_of).name, Path(place_of).stem)
         yield Attack("file", f"{place_of}: {kind}", program, tuple(command.split()), make, variables, codes, names)
 
 

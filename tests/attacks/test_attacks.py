@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from catalog import load_catalog, zetasql
 from tests.attacks.answers import bad_server
 from tests.attacks.attack import carry_out
 from tests.attacks.inputs import drawn
@@ -43,6 +44,13 @@ def _try_all(seed: int, count: int, tmp_path: Path) -> str:
     )
     assert not faults, "\n".join([figures, *faults])
     return figures
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm() -> None:
+    """Compile the analyzer and the SQL files first: where nothing is cached, that takes longer than any bad input."""
+    load_catalog()
+    zetasql.parse("SELECT 1")
 
 
 def test_some_bad_inputs(tmp_path: Path) -> None:
