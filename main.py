@@ -48,3 +48,6 @@ if __name__ == "__main__":
     except EnvironmentFileError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the problems, one per line
         sys.exit(2)
+    except OSError as error:
+        print(f"The synthesis cannot write its files: {error}", file=sys.stderr, flush=True)  # noqa: T201 - as above
+        os._exit(2)  # jsii, half started, would add a traceback
