@@ -68,13 +68,16 @@ def lake(tmp_path: Path) -> Iterator[connections.Connection]:
 
 
 def rows(connection: Any, statement: str) -> list[Any]:
-    return list(connection.cursor().execute(f"USE shop; {statement}").fetchall())
+    cursor = connection.cursor()
+    cursor.execute("USE shop")
+    return list(cursor.execute(statement).fetchall())
 
 
 def execute(connection: Any, statement: str) -> None:
     with closing(connection.cursor()) as cursor:
         cursor.execute("USE shop")
-        cursor.execute(statement)
+        for one in duckdb.extract_statements(statement):  # a cursor runs one
+            cursor.execute(one.query)
 
 
 def newest(connection: Any) -> int:
@@ -195,7 +198,8 @@ def test_no_writer_fails_and_no_step_either(lake: Any, caplog: pytest.LogCapture
                 with database.writing("shop", "main", "orders"):
                     execute(lake, f"UPDATE orders SET v = v + 1 WHERE id % 5 = {number}")
                 with database.writing("shop", "main", "orders"), closing(lake.cursor()) as cursor:
-                    cursor.execute("USE shop; BEGIN")
+                    cursor.execute("USE shop")
+                    cursor.execute("BEGIN")
                     cursor.execute(f"DELETE FROM orders WHERE id = {number}")
                     cursor.execute(f"INSERT INTO orders VALUES ({number}, 0)")
                     cursor.execute("COMMIT")
@@ -222,7 +226,8 @@ def test_merging_waits_for_an_open_transaction(lake: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr(maintenance, "PATIENCE", 0.05)
     insert_one_by_one(lake, 5)
     with closing(lake.cursor()) as cursor:
-        cursor.execute("USE shop; BEGIN")
+        cursor.execute("USE shop")
+        cursor.execute("BEGIN")
         cursor.execute("UPDATE orders SET v = 1 WHERE id = 2")
         maintenance.maintain(START)
         assert live(lake, "orders") == 5
@@ -236,7 +241,8 @@ def test_a_file_stays_while_a_statement_reads_it(lake: Any, monkeypatch: pytest.
     monkeypatch.setattr(maintenance, "PATIENCE", 0.05)
     insert_one_by_one(lake, 5)
     with closing(lake.cursor()) as reader:
-        reader.execute("USE shop; BEGIN")
+        reader.execute("USE shop")
+        reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM orders").fetchall()
         connections.leave()  # as a transaction that only reads: merging does not wait for it
         maintenance.maintain(START)
@@ -255,7 +261,8 @@ def test_uncommitted_leftovers_are_removed_but_no_file_of_a_pending_commit(
     stray = settings.data_dir / "shop" / "main" / "orders" / "stray.parquet"
     stray.write_bytes(b"half a fi")
     with closing(lake.cursor()) as writer:
-        writer.execute("USE shop; BEGIN")
+        writer.execute("USE shop")
+        writer.execute("BEGIN")
         writer.execute("INSERT INTO orders VALUES (1, 1)")
 
         def drained(_seconds: float) -> bool:
