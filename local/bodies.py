@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 
+from declared.sizes import MEGABYTE
 from local.control_plane.answers import ApiError, invalid
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LARGEST = 256 * 1024 * 1024
+LARGEST = 256 * MEGABYTE
 GZIP = 16 + zlib.MAX_WBITS  # for zlib: a gzip header comes first
 
 
@@ -71,4 +72,4 @@ async def _decompressed(receive: Receive) -> bytes:
 
 
 def _too_large() -> ApiError:
-    return ApiError("TOO_LARGE", f"The request's body is larger than {LARGEST // 1024**2} MiB.")
+    return ApiError("TOO_LARGE", f"The request's body is larger than {LARGEST // MEGABYTE} MiB.")

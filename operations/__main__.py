@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from catalog import CatalogError, load_catalog, retarget
-from catalog.command_line import COULD_NOT_RUN, at_the_end, run
+from catalog.command_line import at_the_end, run
 from declared.environment import Environment, EnvironmentFileError, json_schema
 from declared.json_files import UnreadableFileError, read_text
 from declared.loading import load_environment, named
@@ -20,7 +20,7 @@ from declared.names import Part, stack_names
 from declared.output import MaskingConsole, mask_failures, public, write_out
 from google.client import GoogleApi
 from google.failures import LiveSystemError
-from google.waiting import TimeLimit, end_all_waits
+from google.waiting import end_all_waits
 from operations import day
 from operations.deploy import deployment, planning, previews, rollback
 from operations.deploy.bootstrap import bootstrap as make_bootstrap
@@ -32,7 +32,7 @@ from operations.review import cost, cost_report, github
 from operations.review.plan_markdown import markdown
 from operations.review.plan_summary import costs_of, summarize
 from operations.review.planned import read_plans
-from verification.deadlines import DEADLINES, Deadline, within
+from verification.deadlines import DEADLINES, Deadline, end_if_incomplete, within
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 console = MaskingConsole()
@@ -110,7 +110,7 @@ def plan_summary(  # noqa: PLR0917 - an option each
         except OSError as error:
             raise StepFailedError(f"{output}: not writable: {error.strerror}", 2) from None
         console.print(f"{output}: {summary.headline}", markup=False, highlight=False)
-    _complete(limit)
+    end_if_incomplete(limit, _complain)
     raise typer.Exit(int(summary.refused))
 
 
@@ -168,7 +168,7 @@ def cost_of_everything(
     else:
         write = cost_report.markdown if output is Format.MARKDOWN else cost_report.as_json
         write_out(write(changes, base is not None) + "\n")
-    _complete(limit)
+    end_if_incomplete(limit, _complain)
     proposed_calls = [each.proposed for each in changes if each.proposed]
     raise typer.Exit(int(any(each.over_budget or each.problem for each in proposed_calls)))
 
@@ -246,11 +246,8 @@ def _preview(number: int, env: str | None) -> Environment:
     return load_environment(f"{previews.template_of(named(env))}-{number}")
 
 
-def _complete(limit: TimeLimit) -> None:
-    """End with exit code 2 where something had no answer in time; what there is has been printed."""
-    if limit.passed:
-        errors.print(f"not complete: {limit}", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(COULD_NOT_RUN)
+def _complain(message: str) -> None:
+    errors.print(message, markup=False, highlight=False, soft_wrap=True)
 
 
 #: What can go wrong; the messages are for the reader.

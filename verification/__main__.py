@@ -10,14 +10,14 @@ import typer
 from rich.table import Table
 
 from catalog import CatalogError
-from catalog.command_line import COULD_NOT_RUN, at_the_end, run
+from catalog.command_line import at_the_end, run
 from declared.environment import EnvironmentFileError
 from declared.loading import load_environment
 from declared.output import mask_failures, public, write_out
 from google.failures import LiveSystemError
 from google.waiting import end_all_waits
 from verification import doctor as diagnosis
-from verification.deadlines import DEADLINES, MOST_SECONDS, Deadline, within
+from verification.deadlines import DEADLINES, MOST_SECONDS, Deadline, end_if_incomplete, within
 from verification.drift import read_drift
 from verification.drift import report as drift_reports
 from verification.report import FILE_WIDTH, WRITERS, as_table, console_of, json_schema
@@ -185,12 +185,9 @@ def drift(
     with within(deadline) as limit:
         environment = load_environment(env)
         report = drift_reports.drift_report(environment, read_drift(read_subject(environment)))
-    if limit.passed:
-        if write is drift_reports.as_text:  # nobody may take a part of the JSON for all of it
-            write_out(write(report))
-        _complain(f"not complete: {limit}")
-        raise typer.Exit(COULD_NOT_RUN)
-    write_out(write(report))
+    if not limit.passed or write is drift_reports.as_text:  # nobody may take a part of the JSON for all of it
+        write_out(write(report))
+    end_if_incomplete(limit, _complain)
     raise typer.Exit(1 if report.drifted else 0)
 
 
@@ -222,9 +219,7 @@ def doctor(
     write(examination, console_of(diagnosis.LOG_WIDTH))
     if examination.unknown:
         _complain(f"could not check: {', '.join(case.title for case in examination.unknown)}")
-    if limit.passed:
-        _complain(f"not complete: {limit}")
-        raise typer.Exit(COULD_NOT_RUN)
+    end_if_incomplete(limit, _complain)
     raise typer.Exit(examination.exit_code)
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.command_line import alarm
+from catalog.command_line import COULD_NOT_RUN, alarm
 from google.waiting import time_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from google.waiting import TimeLimit
 
@@ -56,3 +56,10 @@ def within(seconds: float) -> Iterator[TimeLimit]:
     """Do something within a deadline: its waits for services end there, all else a moment later."""
     with time_limit(seconds) as limit, alarm(seconds + GRACE_SECONDS):
         yield limit
+
+
+def end_if_incomplete(limit: TimeLimit, complain: Callable[[str], None]) -> None:
+    """End with exit code 2 where something had no answer in time; what there is has been printed."""
+    if limit.passed:
+        complain(f"not complete: {limit}")
+        raise typer.Exit(COULD_NOT_RUN)

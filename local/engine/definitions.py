@@ -84,12 +84,12 @@ DAYS = re.compile(r"\w+_days")
 
 
 @functools.lru_cache(1024)
-def problem_of(text: str, in_script: bool = False) -> zetasql.ZetaSqlError | None:
+def problem_of(text: str) -> zetasql.ZetaSqlError | None:
     """What BigQuery refuses in the declarations of a text, with its place; None if there is nothing.
 
     Args:
-        text: a statement or a script whose syntax is right.
-        in_script: in a script, check the types of its variables only; its statements are checked when they run.
+        text: a statement or a script whose syntax is right; of a script only the types of its variables are checked,
+            because its statements are checked when they run.
     """
     if not DECLARING.search(text):
         return None
@@ -100,9 +100,7 @@ def problem_of(text: str, in_script: bool = False) -> zetasql.ZetaSqlError | Non
     source = SourceFile(Path(), text)
     try:
         for tree in trees:
-            if in_script and len(trees) > 1 and kind_of(tree) != "ASTVariableDeclaration":
-                continue
-            if in_script and kind_of(tree) in BLOCKS:
+            if kind_of(tree) in BLOCKS or (len(trees) > 1 and kind_of(tree) != "ASTVariableDeclaration"):
                 continue
             for place in walk(tree):
                 _check(source, place)

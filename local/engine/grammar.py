@@ -75,7 +75,7 @@ def check(text: str) -> None:
     try:
         with _wasm:
             zetasql.check_syntax(text)
-            problem = definitions.problem_of(text, in_script=True)
+            problem = definitions.problem_of(text)
     except zetasql.CrashedError:
         raise BigQueryError("resourcesExceeded", TOO_COMPLEX) from None
     except zetasql.ZetaSqlError as error:

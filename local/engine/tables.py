@@ -17,12 +17,11 @@ from local_bigquery.sql.translate import Context
 from sqlglot import exp
 
 from catalog.options import LONGEST_DAYS
+from declared.sizes import DAY_MILLISECONDS
 from local.engine import definitions, grammar, walls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-DAY_MS = 86_400_000
 
 
 def install() -> None:
@@ -181,7 +180,7 @@ def _expiry(node: exp.Expression | None, evaluate: Callable[[exp.Expression], An
             days = evaluate(option.args["value"])
             if days is not None and not 0 < float(days) < LONGEST_DAYS:
                 raise BigQueryError("invalidQuery", definitions.NOT_POSITIVE.format(name=option.name))
-            return None if days is None else str(int(float(days) * DAY_MS))
+            return None if days is None else str(int(float(days) * DAY_MILLISECONDS))
     return None
 
 
@@ -231,7 +230,7 @@ def expiry_option(original: Callable[..., list[tuple[str, str, str]]]) -> Callab
         options = original(resource, mapping)
         partitions = getattr(resource, "timePartitioning", None)
         if partitions and partitions.expirationMs:
-            days = str(int(partitions.expirationMs) / DAY_MS)
+            days = str(int(partitions.expirationMs) / DAY_MILLISECONDS)
             options.append(("partition_expiration_days", "FLOAT64", days))
         return options
 

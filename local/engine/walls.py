@@ -255,7 +255,7 @@ def _is_made_temporary(table: exp.Table) -> bool:
     return isinstance(statement, exp.Create) and names.target(statement) is table and _makes_temporary(statement)
 
 
-def _makes_temporary(statement: exp.Create) -> bool:
+def _makes_temporary(statement: exp.Expression) -> bool:
     return statement.find(exp.TemporaryProperty) is not None
 
 
@@ -296,7 +296,7 @@ def checked_target(original: Callable[..., Any]) -> Callable[..., Any]:
         kind, target = (tree.args.get("kind") or "").upper(), tree.find(exp.Table)
         if target is not None and kind == "SCHEMA":
             _check_reference("dataset", target.catalog, target.db or target.name, None, context)
-        elif target is not None and not tree.find(exp.TemporaryProperty):
+        elif target is not None and not _makes_temporary(tree):
             named = "routine" if kind == "FUNCTION" else "table"
             new = target.name if isinstance(tree, exp.Create) else None
             _check_reference(named, target.catalog, target.db, new, context)

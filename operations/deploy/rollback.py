@@ -73,10 +73,8 @@ def nothing_is_left(environment: Environment, part: Part | None) -> None:
     """
     stacks = [stack_name(environment.name, part)] if part else stack_names(environment.name)
     declared = {stack: _destroyable(read_import_ids(stack_folder(stack))) for stack in stacks}
-    deadline = time.monotonic() + settle_seconds_of(environment)
-    while left := [
-        address for found in adoptable(declared, GoogleApi(environment)).found.values() for address in found
-    ]:
+    api, deadline = GoogleApi(environment), time.monotonic() + settle_seconds_of(environment)
+    while left := [address for found in adoptable(declared, api).found.values() for address in found]:
         if time.monotonic() > deadline:
             every = sum(map(len, declared.values()))
             adopting = environment.make("deploy" if environment.filled_here else "deploy ADOPT=1")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from catalog.files import REPOSITORY
 from tests.harness.checkout import Checkout, copy_checkout
 from tests.harness.template import copy_template
 
@@ -25,7 +23,7 @@ def checkout_with(deployed: bool, folder: Path) -> Iterator[Checkout]:
     """A checkout in a folder, up, with a small agency's data, and deployed or not; it is stopped at the end."""
     checkout = Checkout(copy_checkout(folder))
     name = "checkout-deployed" if deployed else "checkout-seeded"
-    copy_template(name, folder / ".local", lambda data: _fill(data, deployed), _digest())
+    copy_template(name, folder / ".local", lambda data: _fill(data, deployed), more=SOURCES)
     checkout.make("up")
     try:
         yield checkout
@@ -44,12 +42,3 @@ def _fill(data: Path, deployed: bool) -> None:
         finally:
             checkout.make("down")
         shutil.move(checkout.folder / ".local", data)
-
-
-def _digest() -> str:
-    digest = hashlib.sha256()
-    for source in SOURCES:
-        place = REPOSITORY / source
-        for file in sorted(place.rglob("*.[ps][yh]")) if place.is_dir() else [place]:
-            digest.update(f"\0{file}\0".encode() + file.read_bytes())
-    return digest.hexdigest()

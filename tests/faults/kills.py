@@ -22,6 +22,7 @@ from tests.harness.processes import below, in_folder, kill, words
 from tests.lifecycle.existing import existing, table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.harness.checkout import Checkout
@@ -93,8 +94,13 @@ def drawn() -> list[Kill]:
     return [Kill(moment, draw.choice(moment.victims), draw.random()) for moment in moments]
 
 
-def survive(one: Kill, folder: Path) -> bool:
-    """Run the command of a kill, kill, and check what must be true after it; False if the command had ended before."""
+def survive(one: Kill, folder: Path, record: Callable[[str, object], None]) -> None:
+    """Run the command of a kill, kill, and check what must be true after it; the record says whether it came to that.
+
+    The command may have ended before.
+    """
+    record("EROS_FAULT_SEED", SEED)
+    print(f"EROS_FAULT_SEED={SEED}")  # noqa: T201 - shown with a failure
     with checkout_with(one.moment.deployed, folder) as checkout:
         if one.moment.deployed:
             checkout.query(
@@ -104,7 +110,7 @@ def survive(one: Kill, folder: Path) -> bool:
         if killed:
             check_the_end(one, code, printed, checkout)
         recover(one, printed, checkout)
-    return killed
+    record("killed", killed)
 
 
 def run_and_kill(one: Kill, checkout: Checkout) -> tuple[int, str, bool]:
@@ -158,8 +164,12 @@ def check_the_end(one: Kill, code: int, printed: str, checkout: Checkout) -> Non
     if code == 0:
         check_that_it_is_done(one, checkout)
     elif one.victim not in {Victim.PYTHON, Victim.TREE}:
-        said = [line for line in printed.splitlines() if line and not line.startswith(("make:", "✓", "✗"))]
-        assert said, printed
+        assert sentences(printed), printed
+
+
+def sentences(printed: str) -> list[str]:
+    """The lines that a command printed for its reader, without make's and without those of its steps."""
+    return [line for line in printed.splitlines() if line and not line.startswith(("make:", "✓", "✗"))]
 
 
 def check_that_it_is_done(one: Kill, checkout: Checkout) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.kills import SEED, Kill, drawn, survive
+from tests.faults.kills import Kill, drawn, survive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,4 @@ pytestmark = [pytest.mark.cdktf, pytest.mark.long]
 def test_a_kill_loses_nothing_and_the_next_deployment_ends_well(
     one: Kill, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    record_property("EROS_FAULT_SEED", SEED)
-    print(f"EROS_FAULT_SEED={SEED}")  # noqa: T201 - shown with a failure
-    record_property("killed", survive(one, tmp_path))
+    survive(one, tmp_path, record_property)

@@ -6,7 +6,6 @@ import os
 import re
 import resource
 import signal
-import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.checkouts import checkout_with
-from tests.faults.kills import check_that_nothing_is_left
+from tests.faults.kills import check_that_nothing_is_left, sentences
 from tests.harness.client import put_clock
 from tests.harness.waiting import until
 from tests.lifecycle.existing import table
@@ -38,22 +37,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
         yield found
 
 
-def started(checkout: Checkout, *command: str, largest_file: int | None = None) -> subprocess.Popen[str]:
-    """A command that runs."""
-    limit = (
-        None
-        if largest_file is None
-        else lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-    )
-    return subprocess.Popen(
-        command,
-        cwd=checkout.folder,
-        env={**os.environ, "EROS_ENV": "local", "COLUMNS": "160"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        preexec_fn=limit,  # noqa: PLW1509 - no thread holds a lock in this process
-    )
+def without_room() -> None:
+    """Let this process, and what it starts, write small files only."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FULL, FULL))
 
 
 def is_green(checkout: Checkout) -> None:
@@ -64,14 +50,14 @@ def is_green(checkout: Checkout) -> None:
 
 def is_a_sentence(printed: str) -> None:
     assert "Traceback" not in printed, printed
-    assert [line for line in printed.splitlines() if line and not line.startswith(("make:", "✓", "✗"))], printed
+    assert sentences(printed), printed
 
 
 def test_a_server_that_hangs_for_a_while_delays_a_deployment(checkout: Checkout) -> None:
     checkout.make("rollback")
     server, log = int(checkout.status()["pid"]), checkout.folder / ".local" / "cdktf.log"
     seen = log.stat().st_size
-    deploy = started(checkout, "make", "-s", "deploy")
+    deploy = checkout.start("make", "-s", "deploy")
     until(lambda: b"Creating" in log.read_bytes()[seen:] or deploy.poll() is not None, "Terraform to create objects")
     os.kill(server, signal.SIGSTOP)
     try:
@@ -91,7 +77,7 @@ def test_a_server_without_room_for_files_ends_nothing_for_good(checkout: Checkou
     checkout.query(f"INSERT `{table('lock_sweep_log')}` (sweep_id, sweep_time) VALUES ('room', CURRENT_TIMESTAMP())")
     resource.prlimit(server, resource.RLIMIT_FSIZE, (FULL, hard))
     try:
-        deploy = started(checkout, "make", "-s", "deploy")
+        deploy = checkout.start("make", "-s", "deploy")
         printed = deploy.communicate()[0]
     finally:
         resource.prlimit(server, resource.RLIMIT_FSIZE, (soft, hard))
@@ -106,7 +92,7 @@ def test_a_server_without_room_for_files_ends_nothing_for_good(checkout: Checkou
 def test_a_command_without_room_for_files_is_a_sentence(checkout: Checkout, command: str) -> None:
     """Not by make, which would install what is older than its list, into what all checkouts share."""
     words = (".venv/bin/python", "-m", "operations", *command.split())
-    done = started(checkout, *words, largest_file=FULL)
+    done = checkout.start(*words, prepare=without_room)
     printed = done.communicate()[0]
     assert done.returncode
     is_a_sentence(printed)
@@ -120,7 +106,7 @@ def test_a_folder_that_becomes_read_only_is_a_sentence(checkout: Checkout, place
     mode = folder.stat().st_mode
     folder.chmod(0o500)
     try:
-        command = started(checkout, "make", "-s", "deploy")
+        command = checkout.start("make", "-s", "deploy")
         printed = command.communicate()[0]
     finally:
         folder.chmod(mode)
@@ -141,7 +127,7 @@ def test_the_engine_s_clock_a_day_ahead_and_a_day_behind(checkout: Checkout) -> 
 
 def test_two_deployments_take_turns(checkout: Checkout) -> None:
     checkout.make("rollback")
-    both = [started(checkout, "make", "-s", "deploy") for _ in range(2)]
+    both = [checkout.start("make", "-s", "deploy") for _ in range(2)]
     printed = [one.communicate()[0] for one in both]
     assert [one.returncode for one in both] == [0, 0], printed
     assert sum("Waiting for another run in this checkout" in text for text in printed) <= 1

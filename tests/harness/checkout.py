@@ -20,6 +20,7 @@ from local.sample_data import Size, seed
 from tests.harness.client import rows_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 #: Enough for every procedure to have work.
@@ -108,6 +109,18 @@ class Checkout:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+        )
+
+    def start(self, *command: str, prepare: Callable[[], None] | None = None) -> subprocess.Popen[str]:
+        """Start a command, both streams together; ``prepare`` runs in its process first. The caller waits for it."""
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self._variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=prepare,  # noqa: PLW1509 - no thread of a test holds a lock
         )
 
     @property

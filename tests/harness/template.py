@@ -24,16 +24,19 @@ TEMPLATES = REPOSITORY / ".cache" / "templates"
 SOURCES = ("sql", "environments", "catalog", "declared", "google", "local", "tests/harness")
 
 
-def copy_template(name: str, data: Path, fill: Callable[[Path], None], valid: str = "") -> None:
+def copy_template(
+    name: str, data: Path, fill: Callable[[Path], None], valid: str = "", more: tuple[str, ...] = ()
+) -> None:
     """Copy a template into a data folder that no server has opened; the first caller fills the template.
 
     Args:
         name: the template's name; of each name the newest is kept.
         data: the empty data folder.
         fill: starts a server on a folder, fills it, and ends the server.
-        valid: what else the content depends on, such as the hour.
+        valid: what else the content depends on, such as the day.
+        more: the files and folders of code that it depends on besides :data:`SOURCES`.
     """
-    template = TEMPLATES / f"{name}-{_digest(valid)}"
+    template = TEMPLATES / f"{name}-{_digest(valid, more)}"
     TEMPLATES.mkdir(parents=True, exist_ok=True)
     with (TEMPLATES / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # workers that come meanwhile wait for the first
@@ -51,15 +54,16 @@ def copy_template(name: str, data: Path, fill: Callable[[Path], None], valid: st
             metadata.execute("UPDATE ducklake_metadata SET value = ? WHERE key = 'data_path'", [place])
 
 
-def _digest(valid: str) -> str:
+def _digest(valid: str, more: tuple[str, ...] = ()) -> str:
     installed = sorted(place.name for place in Path(sysconfig.get_path("purelib")).glob("*.dist-info"))
     digest = hashlib.sha256(repr((valid, sys.version_info, installed)).encode())
-    for file in _files():
+    for file in _files(SOURCES + more):
         digest.update(f"\0{file.relative_to(REPOSITORY)}\0".encode() + file.read_bytes())
     return digest.hexdigest()[:24]
 
 
-def _files() -> Iterator[Path]:
-    for source in SOURCES:
-        place = REPOSITORY / source
-        yield from sorted(file for file in place.rglob("*") if file.suffix in {".py", ".sql", ".yaml"})
+def _files(sources: tuple[str, ...]) -> Iterator[Path]:
+    for place in (REPOSITORY / source for source in sources):
+        if place.is_file():
+            yield place
+        yield from sorted(file for file in place.rglob("*") if file.suffix in {".py", ".sh", ".sql", ".yaml"})

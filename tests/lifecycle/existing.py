@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 from tests.harness.processes import below, kill, words
@@ -54,7 +52,7 @@ def existing(checkout: Checkout) -> dict[str, set[str]]:
 
 def with_terraform_killed(checkout: Checkout, target: str, subcommand: str) -> str:
     """Run a make target and kill the first Terraform of a subcommand; what the target said, which must have failed."""
-    with _command(checkout, "make", "-s", target) as command:
+    with checkout.start("make", "-s", target) as command:
 
         def killed() -> bool:
             found = [one for one in below(command.pid) if words(one)[:2] == ["terraform", subcommand]]
@@ -69,7 +67,7 @@ def with_terraform_killed(checkout: Checkout, target: str, subcommand: str) -> s
 def run_schedules_with_server_killed(checkout: Checkout) -> None:
     """Run the scheduled queries, and kill the embedded server while the first one runs."""
     server = checkout.status()["pid"]
-    with _command(checkout, ".venv/bin/python", "-m", "operations", "run-schedules") as command:
+    with checkout.start(".venv/bin/python", "-m", "operations", "run-schedules") as command:
         until(lambda: _runs(checkout) or command.poll() is not None, "a run")
         kill(server)
         printed = command.communicate()[0]
@@ -82,15 +80,4 @@ def _runs(checkout: Checkout) -> bool:
         run["state"] == "RUNNING"
         for config in transfer_configs(checkout)
         for run in checkout.api(f"bigquerydatatransfer/v1/{config['name']}/runs")["transferRuns"]
-    )
-
-
-def _command(checkout: Checkout, *command: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command,
-        cwd=checkout.folder,
-        env={**os.environ, "EROS_ENV": "local", "COLUMNS": "160"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
     )
