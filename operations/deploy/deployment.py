@@ -61,14 +61,11 @@ def deploy(environment: Environment, console: Console, adopt: bool, auto_approve
 
 def _deploy(environment: Environment, console: Console, adopt: bool, auto_approve: bool) -> Deployment:
     """The verification comes last: it judges the newest run of each query, and an earlier one may have been cut off."""
-    if environment.filled_here:
-        with (
-            own_turn(f"sample data of {environment.name}", console.print),
-            step(console, "Dependencies and sample data") as notes,
-        ):
-            notes.append(run_module(environment, "local", "seed"))
-    verified(environment, console, "Preflight", [PREFLIGHT])
     with own_turn(f"deployment of {environment.name}", console.print):
+        if environment.filled_here:
+            with step(console, "Dependencies and sample data") as notes:
+                notes.append(run_module(environment, "local", "seed"))
+        verified(environment, console, "Preflight", [PREFLIGHT])
         restore_states(environment, console)
         synthesize(environment, console, adopt)
         arguments = ["deploy", "*", "--skip-synth"]
