@@ -14,6 +14,8 @@ export EROS_ENV := $(value ENV)
 export STACK WORKERS
 export PATH := $(CURDIR)/.venv/bin:$(value PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Container images often set it; every command would then compile the repository's modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST := python -m pytest --dist loadfile --no-loadscope-reorder
 

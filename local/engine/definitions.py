@@ -21,8 +21,11 @@ from catalog.zetasql import has, kind_of, span, unwrap, walk
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Texts that may declare something or name a type; others are not parsed again.
-DECLARING = re.compile(r"\b(?:CREATE|ALTER|DECLARE|CAST|SAFE_CAST|ARRAY\s*<|STRUCT\s*<)", re.IGNORECASE)
+#: Texts that may declare something; others are not parsed again.
+DECLARING = re.compile(r"\b(?:CREATE|ALTER|DECLARE|ARRAY\s*<|STRUCT\s*<)", re.IGNORECASE)
+#: In others only a cast names a type: those with another word after AS than a type of GoogleSQL are parsed again.
+CASTING = re.compile(r"CAST\b", re.IGNORECASE)
+AS_ANOTHER = re.compile(rf"\bAS\b(?!\s+(?:{'|'.join(sorted(TYPES))})\s*[()])", re.IGNORECASE)
 STRING, BOOL, FLOAT64, INT64 = SqlType("STRING"), SqlType("BOOL"), SqlType("FLOAT64"), SqlType("INT64")
 TIMESTAMP, INTERVAL = SqlType("TIMESTAMP"), SqlType("INTERVAL")
 STRINGS = SqlType("ARRAY", STRING)
@@ -91,7 +94,7 @@ def problem_of(text: str) -> zetasql.ZetaSqlError | None:
         text: a statement or a script whose syntax is right; of a script only the types of its variables are checked,
             because its statements are checked when they run.
     """
-    if not DECLARING.search(text):
+    if not (DECLARING.search(text) or (CASTING.search(text) and AS_ANOTHER.search(text))):
         return None
     try:
         trees = zetasql.parse(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from sqlglot import exp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+FUNCTION = re.compile(r"\bFUNCTION\b", re.IGNORECASE)
 
 
 def install() -> None:
@@ -149,6 +152,8 @@ def keep_what_was_written(original: Callable[..., None]) -> Callable[..., None]:
 
 def _scalar_body(text: str) -> str | None:
     """The text between the parentheses of CREATE FUNCTION … AS ( … )."""
+    if not FUNCTION.search(text):  # most statements create none, and tokens take time
+        return None
     parser = script.Parser(text)
     words = [parser.word(index) for index in range(len(parser.tokens))]
     if words[:1] != ["CREATE"] or "FUNCTION" not in words[1:4] or "TEMP" in words[1:4] or "LANGUAGE" in words:

@@ -11,13 +11,12 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from catalog.files import REPOSITORY
 from declared.loading import load_environment
 from local.sample_data import Size, seed
-from tests.harness.client import rows_of
+from tests.harness.client import http, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,7 +158,7 @@ class Checkout:
 
     def api(self, path: str, method: str = "GET", **request: Any) -> dict[str, Any]:
         """Call an API of the server that is up, for any environment."""
-        response = httpx.request(method, f"{self.endpoint}/{path}", timeout=30, **request)
+        response = http().request(method, f"{self.endpoint}/{path}", **request)
         assert response.is_success, response.text
         answer: dict[str, Any] = response.json() if response.content else {}
         return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 
 #: The date in Los Angeles, in SQL.
 TODAY = f"CURRENT_DATE('{ZONE}')"
+
+
+@functools.cache
+def http() -> httpx.Client:
+    """The client of all plain requests: reading the machine's certificates takes longer than ten requests."""
+    return httpx.Client(timeout=60, trust_env=False)
 
 
 def connect(endpoint: str, project: str) -> bigquery.Client:
@@ -34,7 +41,7 @@ def put_clock(endpoint: str, now: datetime | str | None) -> None:
         httpx.HTTPError: the server does not answer, or refuses.
     """
     text = now if now is None or isinstance(now, str) else now.isoformat()
-    httpx.put(f"{endpoint}/clock", json={"now": text}, timeout=60, trust_env=False).raise_for_status()
+    http().put(f"{endpoint}/clock", json={"now": text}).raise_for_status()
 
 
 def rows_of(answer: Mapping[str, Any]) -> list[list[Any]]:

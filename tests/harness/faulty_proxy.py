@@ -9,9 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
 from google import waiting
+from tests.harness.client import http
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,9 +43,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.server.part not in self.path:
             headers = {"Content-Type": "application/json"}
-            answer = httpx.request(
-                self.command, self.server.endpoint + self.path, content=body, headers=headers, timeout=30
-            )
+            answer = http().request(self.command, self.server.endpoint + self.path, content=body, headers=headers)
             self._answer(answer.status_code, answer.content)
         else:
             self._spoil()

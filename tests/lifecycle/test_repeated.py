@@ -1,4 +1,4 @@
-"""The life of a deployment with what takes long: all the sample data, two previews at the same time."""
+"""The life of a deployment with what takes long: a kill, all the sample data, two previews at the same time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lifecycle.existing import existing, table
+from tests.lifecycle.existing import existing, table, with_terraform_killed
 from tests.lifecycle.jobs import verified
 
 if TYPE_CHECKING:
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.cdktf, pytest.mark.long]
 
 
-def test_a_first_deploy_comes_with_a_whole_agency_s_data(checkout: Checkout) -> None:
+def test_terraform_killed_in_a_first_deploy_ends_it(checkout: Checkout) -> None:
+    killed = with_terraform_killed(checkout, "deploy", "apply")
+    assert "Terraform was killed: apply of eros-local-warehouse" in killed
+    assert not list(checkout.state.glob("eros-local-routines.tfstate")), "no later stack starts"
+
+
+def test_the_next_deploy_comes_with_a_whole_agency_s_data(checkout: Checkout) -> None:
     printed = checkout.make("deploy")
     assert checkout.query(f"SELECT COUNT(*) FROM `{table('mass_messages')}`") == [["100000"]]
     for part in ("run_daily_automation", "Queue: 99 creators", "Reports: 100 creators", "Captions for creator_"):

@@ -8,13 +8,12 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from declared.loading import load_environment
 from local import cli, process, terraform_variables
 from tests.harness.checkout import skip_in_fast_run
-from tests.harness.client import rows_of
+from tests.harness.client import http, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +81,7 @@ class LocalCommand:
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Call an API of the server."""
-        response = httpx.request(method, f"{self.endpoint}/{path}", json=body, timeout=60)
+        response = http().request(method, f"{self.endpoint}/{path}", json=body)
         assert response.is_success, response.text
         answer: dict[str, Any] = response.json()
         return answer

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from local.provider import serve_provider
+from tests.harness.client import http
 from tests.harness.provider_workspace import PROJECT, run_terraform
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class Workspace:
 
     def api(self, method: str, path: str, body: Any = None) -> None:
         """Change an object without Terraform."""
-        httpx.request(method, f"{self.endpoint}/bigquery/v2/projects/{PROJECT}/{path}", json=body).raise_for_status()
+        http().request(method, f"{self.endpoint}/bigquery/v2/projects/{PROJECT}/{path}", json=body).raise_for_status()
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from fastapi.routing import APIRoute
 from local.control_plane.app import ROUTERS
 from local.process import running
 from local.web_pages import served_hosts
+from tests.harness.client import http
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -211,7 +212,7 @@ def test_a_get_changes_nothing(environment_folder: Path, endpoint: str, method: 
     assert any("/transferConfigs/" in path for path in paths)
     assert any("/tables/" in path for path in paths)
     for path in paths:
-        httpx.request(method, endpoint + path)
+        http().request(method, endpoint + path)
         assert kept(environment_folder) == before, path
 
 
@@ -243,5 +244,5 @@ def test_a_user_of_this_machine_is_served(port: int) -> None:
 )
 def test_what_client_libraries_send_is_read(endpoint: str, method: str, path: str, content_type: str) -> None:
     """The application answers, whatever it makes of this body."""
-    refused = httpx.request(method, endpoint + path, content=b"{}", headers={"Content-Type": content_type})
+    refused = http().request(method, endpoint + path, content=b"{}", headers={"Content-Type": content_type})
     assert refused.status_code not in {403, 415}, refused.text

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.api_core.exceptions import BadRequest
+from google.cloud.bigquery import QueryJobConfig, ScalarQueryParameter
 
 from catalog import Table
 from tests.harness.embedded import Embedded, fill_with_objects
@@ -33,11 +34,13 @@ class Sandbox(Embedded):
         self.clock_stands = False
         self.cut_off_file = cut_off_file
 
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """The rows of a query, or of a script's last statement."""
+    def query(self, sql: str, **texts: str) -> list[tuple[Any, ...]]:
+        """The rows of a query with parameters of type STRING, or of a script's last statement."""
         text = sql.replace("{d}", self.dataset)
         self.named |= set(re.findall(rf"`{self.dataset}\.(\w+)`", text)) & self.tables
-        return [tuple(row.values()) for row in self.client.query_and_wait(text, job_retry=None)]  # type: ignore[arg-type]
+        given = [ScalarQueryParameter(name, "STRING", value) for name, value in texts.items()]
+        found = self.client.query_and_wait(text, job_config=QueryJobConfig(query_parameters=given), job_retry=None)  # type: ignore[arg-type]
+        return [tuple(row.values()) for row in found]
 
     def value(self, sql: str) -> Any:
         """The one value of a query that has one row and one column."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tests.sql.conftest import Sandbox
 
@@ -70,52 +71,76 @@ def literal(value: object) -> str:
 
 def add_messages(embedded: Sandbox, *messages: Message) -> None:
     """Insert messages, numbered in their order."""
-    rows = []
-    for number, message in enumerate(messages):
-        instant = (
-            f"TIMESTAMP '{message.at}'"
-            if message.at
-            else f"TIMESTAMP_SUB(TIMESTAMP '{NOW}', INTERVAL {round(message.days_ago * 86_400)} SECOND)"
-        )
-        values = [
-            message.page, message.text, message.price, message.sent, message.viewed, message.purchased,
-            message.earnings, message.caption,
-        ]  # fmt: skip
-        rows.append(f"({number}, {instant}, {', '.join(map(literal, values))})")
-    if rows:
-        embedded.query(
-            "INSERT INTO `{d}.mass_messages` (row_id, sending_time, page_name, message, price, sent_count, "
-            f"viewed_count, purchased_count, earnings, caption_id) VALUES {', '.join(rows)}"
-        )
+    columns = {
+        "row_id": "LAX_INT64(r.number)",
+        "sending_time": (
+            "COALESCE(TIMESTAMP(LAX_STRING(r.at)), "
+            f"TIMESTAMP_SUB(TIMESTAMP '{NOW}', INTERVAL LAX_INT64(r.seconds_ago) SECOND))"
+        ),
+        "page_name": "LAX_STRING(r.page)",
+        "message": "LAX_STRING(r.text)",
+        "price": "LAX_FLOAT64(r.price)",
+        "sent_count": "LAX_INT64(r.sent)",
+        "viewed_count": "LAX_INT64(r.viewed)",
+        "purchased_count": "LAX_FLOAT64(r.purchased)",
+        "earnings": "LAX_FLOAT64(r.earnings)",
+        "caption_id": "LAX_INT64(r.caption)",
+    }
+    rows = [
+        {**asdict(message), "number": number, "seconds_ago": round(message.days_ago * 86_400)}
+        for number, message in enumerate(messages)
+    ]
+    _insert(embedded, "mass_messages", columns, rows)
 
 
 def add_captions(embedded: Sandbox, *captions: Caption) -> None:
     """Insert captions with the key of their text."""
-    rows = [
-        f"({', '.join(literal(getattr(caption, field.name)) for field in fields(caption))}, "
-        f"`{{d}}.caption_key`({literal(caption.text)}))"
-        for caption in captions
-    ]
-    embedded.query(
-        "INSERT INTO `{d}.caption_bank` (caption_id, price_tier, content_category, has_urgency, caption_text, "
-        "overall_performance_score, avg_revenue, usage_status, page_name, caption_key) VALUES " + ", ".join(rows)
-    )
+    columns = {
+        "caption_id": "LAX_INT64(r.caption)",
+        "price_tier": "LAX_STRING(r.tier)",
+        "content_category": "LAX_STRING(r.category)",
+        "has_urgency": "LAX_BOOL(r.urgent)",
+        "caption_text": "LAX_STRING(r.text)",
+        "overall_performance_score": "LAX_FLOAT64(r.score)",
+        "avg_revenue": "LAX_FLOAT64(r.revenue)",
+        "usage_status": "LAX_STRING(r.status)",
+        "page_name": "LAX_STRING(r.page)",
+        "caption_key": "`{d}.caption_key`(LAX_STRING(r.text))",
+    }
+    _insert(embedded, "caption_bank", columns, [asdict(caption) for caption in captions])
 
 
 def add_locks(embedded: Sandbox, *locks: Lock) -> None:
     """Insert locks."""
-    rows = []
-    for lock in locks:
-        day = "NULL" if lock.send_in_days is None else f"DATE_ADD(DATE '2026-06-15', INTERVAL {lock.send_in_days} DAY)"
-        assigned = f"TIMESTAMP_SUB(TIMESTAMP '{NOW}', INTERVAL {round(lock.assigned_days_ago * 86_400)} SECOND)"
-        rows.append(
-            f"({literal(lock.page)}, {lock.caption}, {day}, {assigned}, DATE({assigned}, 'America/Los_Angeles'), "
-            f"{literal(lock.active)}, {literal(lock.schedule)})"
+    assigned = f"TIMESTAMP_SUB(TIMESTAMP '{NOW}', INTERVAL LAX_INT64(r.seconds_ago) SECOND)"
+    columns = {
+        "page_name": "LAX_STRING(r.page)",
+        "caption_id": "LAX_INT64(r.caption)",
+        "scheduled_send_date": "DATE_ADD(DATE '2026-06-15', INTERVAL LAX_INT64(r.send_in_days) DAY)",
+        "assigned_at": assigned,
+        "assigned_date": f"DATE({assigned}, 'America/Los_Angeles')",
+        "is_active": "LAX_BOOL(r.active)",
+        "schedule_id": "LAX_STRING(r.schedule)",
+    }
+    rows = [{**asdict(lock), "seconds_ago": round(lock.assigned_days_ago * 86_400)} for lock in locks]
+    _insert(embedded, "active_caption_assignments", columns, rows)
+
+
+def _insert(embedded: Sandbox, table: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows by a text that is the same for all rows: the engine translates it once.
+
+    Args:
+        embedded: the server.
+        table: the table.
+        columns: the expression of each column, over a row ``r`` of type JSON.
+        rows: the values that the expressions name.
+    """
+    if rows:
+        embedded.query(
+            f"INSERT INTO `{{d}}.{table}` ({', '.join(columns)}) "
+            f"SELECT {', '.join(columns.values())} FROM UNNEST(JSON_QUERY_ARRAY(PARSE_JSON(@rows))) AS r",
+            rows=json.dumps(rows),
         )
-    embedded.query(
-        "INSERT INTO `{d}.active_caption_assignments` (page_name, caption_id, scheduled_send_date, assigned_at, "
-        f"assigned_date, is_active, schedule_id) VALUES {', '.join(rows)}"
-    )
 
 
 @dataclass(frozen=True)

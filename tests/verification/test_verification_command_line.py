@@ -173,16 +173,16 @@ def test_what_settles_late_is_retried(deployed: Deployed, monkeypatch: pytest.Mo
 
 FAULTS = ["403", "404", "429", "500", "503", "cut", "page", "silent", "drip", "dripping head", "null", "[7]"]
 SOME_FAULTS = {"403", "404", "500", "cut"}
-#: Parts of the API by the paths of their calls, and whether their 404 means that something is missing.
+#: Parts of the API by the paths of their calls, suites that call them, and whether their 404 means something missing.
 PARTS = {
-    "everything": ("/", False),
-    "datasets": ("/datasets", False),
-    "tables": ("/tables", True),
-    "routines": ("/routines", True),
-    "queries": ("/queries", True),
-    "transfer service": ("/bigquerydatatransfer/", False),
-    "service accounts": ("/serviceAccounts", True),
-    "project policy": ("/cloudresourcemanager/", False),
+    "everything": ("/", ("existence", "integrity", "access", "freshness"), False),
+    "datasets": ("/datasets", ("existence",), False),
+    "tables": ("/tables", ("existence",), True),
+    "routines": ("/routines", ("existence",), True),
+    "queries": ("/queries", ("integrity",), True),
+    "transfer service": ("/bigquerydatatransfer/", ("access", "freshness"), False),
+    "service accounts": ("/serviceAccounts", ("existence", "access"), True),
+    "project policy": ("/cloudresourcemanager/", ("existence", "access"), False),
 }
 
 
@@ -193,12 +193,12 @@ def test_a_failing_call_is_never_a_traceback_and_never_a_success(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch, part: str, fault: str
 ) -> None:
     """Exit code 2 and one clear line; a 404 of an object that may be missing is a failed check."""
-    path, may_be_missing = PARTS[part]
+    path, suites, may_be_missing = PARTS[part]
     monkeypatch.setattr(live, "CALL_SECONDS", 1.0 if fault == "silent" else 10.0)
     monkeypatch.setattr(session, "REQUEST_SECONDS", 1.0 if "drip" in fault else 60.0)
     with faulty(str(deployed.environment.endpoint), path, fault) as endpoint:
         there = deployed.environment.model_copy(update={"endpoint": endpoint})
-        outcome = run(there, monkeypatch, "--suite", "existence", "--suite", "integrity", "--suite", "access", *FRESH)
+        outcome = run(there, monkeypatch, *(f"--suite={suite}" for suite in suites))
     assert "Traceback" not in outcome.output
     assert "unexpected" not in outcome.stderr
     if may_be_missing and fault == "404":
@@ -208,9 +208,6 @@ def test_a_failing_call_is_never_a_traceback_and_never_a_success(
         assert len(outcome.stderr.strip().splitlines()) == 1, outcome.stderr
     if part == "everything":
         assert outcome.stdout == ""
-
-
-FRESH = ("--suite", "freshness")
 
 
 @pytest.mark.parametrize("command", ["drift", "doctor"])
@@ -235,7 +232,9 @@ def test_a_missing_permission_is_reported_with_the_other_results(
         endpoint = str(deployed.environment.endpoint)
         for part in ("/bigquerydatatransfer/", "/serviceAccounts", "/cloudresourcemanager/"):
             endpoint = stack.enter_context(faulty(endpoint, part, "403"))
-        outcome = run(deployed.environment.model_copy(update={"endpoint": endpoint}), monkeypatch, "--format", "json")
+        there = deployed.environment.model_copy(update={"endpoint": endpoint})
+        suites = ("existence", "drift", "schedules", "freshness", "access")
+        outcome = run(there, monkeypatch, "--format", "json", *(f"--suite={suite}" for suite in suites))
     assert outcome.exit_code == 2, outcome.output
     results = json.loads(outcome.stdout)["results"]
     denied = {result["id"] for result in results if result["status"] == "DENIED"}
