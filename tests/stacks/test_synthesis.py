@@ -18,11 +18,12 @@ from catalog.files import REPOSITORY
 from catalog.model import EVERY_HOUR
 from catalog.zone import ZONE
 from declared.alerts import ALERTS
+from declared.environment import EnvironmentFileError
 from declared.imports import IMPORTS, write_imports
 from declared.loading import load_environment
 from declared.roles import grant_name
 from declared.schedules import all_schedules
-from stacks.base import literal
+from stacks.base import adoption_file, literal
 from stacks.warehouse import schema_json
 
 if TYPE_CHECKING:
@@ -256,16 +257,26 @@ def test_adoption_gives_import_blocks(tmp_path: Path) -> None:
     assert not (warehouse / IMPORTS).exists(), "imports of an earlier run would be imports of what is gone"
 
 
-@pytest.mark.parametrize(
-    "wanted",
-    [{"eros-local-warehouse": {"google_bigquery_table.nope": "x"}}, {"eros-local-nope": {}}, ["x"], {"a": "b"}],
-)
-def test_an_adoption_of_what_is_not_declared_is_refused(tmp_path: Path, wanted: Any) -> None:
+def test_an_adoption_of_what_is_not_declared_is_refused(tmp_path: Path) -> None:
+    wanted = {"eros-local-warehouse": {"google_bigquery_table.nope": "x"}}
     (tmp_path / "adopt.json").write_text(json.dumps(wanted))
     done = run_main(tmp_path, "local", EROS_ADOPT=str(tmp_path / "adopt.json"))
     assert done.returncode == 2
-    assert done.stderr.startswith("EROS_ADOPT: ")
+    assert done.stderr.startswith("EROS_ADOPT: stack eros-local-warehouse declares no google_bigquery_table.nope")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [({"eros-local-nope": {}}, "no such stack is synthesized"), (["x"], "must hold"), ({"a": "b"}, "must hold")],
+)
+def test_an_adoption_file_names_stacks_and_import_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: Any, message: str
+) -> None:
+    (tmp_path / "adopt.json").write_text(json.dumps(wanted))
+    monkeypatch.setenv("EROS_ADOPT", str(tmp_path / "adopt.json"))
+    with pytest.raises(EnvironmentFileError, match=f"^EROS_ADOPT: .*{message}"):
+        adoption_file({"eros-local-warehouse"})
 
 
 def test_a_broken_sql_file_fails_synthesis_with_the_checks_message(tmp_path: Path) -> None:
