@@ -50,7 +50,7 @@ def plan(environment: Environment, console: Console, adopt: bool) -> dict[str, S
 def _plans(environment: Environment, console: Console, adopt: bool) -> dict[str, StackOutcome]:
     """Plan every stack, also when one of them fails: a summary of the others still shows what is dangerous."""
     stacks = stack_names(environment.name)
-    for left in (stack_folder(stack) / name for stack in stacks for name in ("plan", "plan.failed")):
+    for left in (stack_folder(stack) / name for stack in stacks for name in ("plan", "plan.empty", "plan.failed")):
         left.unlink(missing_ok=True)  # a summary must never be of an older plan
     synthesize(environment, console, adopt)
     outcomes: dict[str, StackOutcome] = {}
@@ -62,11 +62,12 @@ def _plans(environment: Environment, console: Console, adopt: bool) -> dict[str,
                 lines = printed([str(STACK_COMMAND), "plan", stack], cdktf_variables(environment)).splitlines()
                 for line in lines:
                     read_line(outcome, line)
-                notes.append(_planned(outcome))
+                empty = (stack_folder(stack) / "plan.empty").exists()
+                notes.append("no changes" if empty else _planned(outcome))
         except StepFailedError as error:
             failures.append(f"{stack}:\n{masked(str(error))}")
             continue
-        if not outcome.untouched:
+        if not empty:
             console.print(masked("\n".join(_actions(lines))), markup=False, highlight=False, soft_wrap=True)
     if failures:
         raise StepFailedError("\n\n".join(failures), 2)
@@ -82,18 +83,16 @@ def _preflight(environment: Environment, console: Console) -> None:
 
 
 def _actions(lines: list[str]) -> Iterator[str]:
-    """The part of Terraform's output that lists what it would do."""
-    shown = False
-    for line in lines:
-        shown = shown or line.strip().startswith("#")
-        if shown:
-            yield line
+    """The part of Terraform's output that lists what it would do; all of it where no object is listed."""
+    first = next((number for number, line in enumerate(lines) if line.strip().startswith("#")), 0)
+    for line in lines[first:]:
+        yield line
         if line.startswith("Plan:"):
             return
 
 
 def _planned(outcome: StackOutcome) -> str:
-    if outcome.untouched or outcome.planned is None:
-        return "no changes"
+    if outcome.planned is None:
+        return "changes of no object, such as of outputs"
     added, changed, destroyed, imported = outcome.planned
     return f"{added} to add, {changed} to change, {destroyed} to destroy, {imported} to import"

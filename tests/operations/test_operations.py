@@ -381,3 +381,16 @@ def test_one_stack_that_cannot_be_planned_does_not_stop_the_others(
     assert planned == ["main.py", *(f"eros-local-{part}" for part in PARTS)]
     assert str(caught.value) == "eros-local-warehouse:\nError: Instance cannot be destroyed"
     assert not old.exists()
+
+
+def test_a_plan_that_changes_no_object_is_shown_whole(
+    local: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whether a plan is empty is Terraform's exit code, not its words."""
+    said = "Changes to Outputs:\n  + place = 1"
+    monkeypatch.setattr("operations.deploy.planning.printed", lambda *_: said)
+    monkeypatch.setattr("operations.deploy.planning.synthesize", lambda *_: None)
+    monkeypatch.setattr("operations.deploy.planning.stack_folder", lambda stack: tmp_path / stack)
+    shown = io.StringIO()
+    planning._plans(local, Console(file=shown, width=100), adopt=False)  # noqa: SLF001 - without preflight and server
+    assert shown.getvalue().count("changes of no object") == shown.getvalue().count(said) == len(PARTS)
