@@ -15,6 +15,8 @@ from declared import names
 DATASET_DESCRIPTION = "The EROS Scheduling System: its tables, functions, view and procedures."
 PROJECT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 DATASET_ID = re.compile(r"[A-Za-z0-9_]{1,1024}")
+#: A multi-region, or a region: https://cloud.google.com/bigquery/docs/locations.
+LOCATION = re.compile(r"US|EU|[a-z]+-[a-z]+[0-9]+")
 REPOSITORY = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}/[A-Za-z0-9._-]{1,100}")
 MEMBER = re.compile(r"(user|group|serviceAccount):[^\s:@]+@[^\s:@]+|domain:[^\s:@]+")
 
@@ -35,6 +37,12 @@ def _project_id(value: str) -> str:
 def _dataset_id(value: str) -> str:
     if not DATASET_ID.fullmatch(value):
         raise ValueError(f"{value!r} is not a BigQuery dataset id (letters, digits and underscores only)")
+    return value
+
+
+def _location(value: str) -> str:
+    if not LOCATION.fullmatch(value):
+        raise ValueError(f"{value!r} is not a BigQuery location: write US, EU or a region such as us-central1")
     return value
 
 
@@ -160,7 +168,7 @@ class Environment(_Settings):
     project: Annotated[str, AfterValidator(_project_id)]
     project_number: Annotated[int, Field(gt=0)]
     dataset: Annotated[str, AfterValidator(_dataset_id)]
-    location: str
+    location: Annotated[str, AfterValidator(_location)]
     state: State
     guards: Guards
     members: Members

@@ -54,7 +54,7 @@ def _plans(environment: Environment, console: Console, adopt: bool) -> dict[str,
         left.unlink(missing_ok=True)  # a summary must never be of an older plan
     synthesize(environment, console, adopt)
     outcomes: dict[str, StackOutcome] = {}
-    failures: list[str] = []
+    failures: dict[str, list[str]] = {}  # the stacks that fail in the same words
     for stack in stacks:
         outcome = outcomes[stack] = StackOutcome(stack)
         try:
@@ -65,12 +65,12 @@ def _plans(environment: Environment, console: Console, adopt: bool) -> dict[str,
                 empty = (stack_folder(stack) / "plan.empty").exists()
                 notes.append("no changes" if empty else _planned(outcome))
         except StepFailedError as error:
-            failures.append(f"{stack}:\n{masked(str(error))}")
+            failures.setdefault(masked(str(error)), []).append(stack)
             continue
         if not empty:
             console.print(masked("\n".join(_actions(lines))), markup=False, highlight=False, soft_wrap=True)
     if failures:
-        raise StepFailedError("\n\n".join(failures), 2)
+        raise StepFailedError("\n\n".join(f"{', '.join(failed)}:\n{said}" for said, failed in failures.items()), 2)
     return outcomes
 
 

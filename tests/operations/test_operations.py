@@ -371,6 +371,8 @@ def test_one_stack_that_cannot_be_planned_does_not_stop_the_others(
         planned.append(command[-1])
         if command[-1].endswith("warehouse"):
             raise StepFailedError("Error: Instance cannot be destroyed", 2)
+        if command[-1].endswith(("routines", "access")):
+            raise StepFailedError("Error: no credentials", 2)
         return "No changes."
 
     monkeypatch.setattr("operations.deploy.planning.printed", run)
@@ -379,7 +381,10 @@ def test_one_stack_that_cannot_be_planned_does_not_stop_the_others(
     with pytest.raises(StepFailedError) as caught:
         planning._plans(local, Console(file=io.StringIO()), adopt=False)  # noqa: SLF001 - without preflight and server
     assert planned == ["main.py", *(f"eros-local-{part}" for part in PARTS)]
-    assert str(caught.value) == "eros-local-warehouse:\nError: Instance cannot be destroyed"
+    assert str(caught.value) == (
+        "eros-local-warehouse:\nError: Instance cannot be destroyed\n\n"
+        "eros-local-routines, eros-local-access:\nError: no credentials"
+    )
     assert not old.exists()
 
 

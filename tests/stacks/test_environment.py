@@ -52,6 +52,12 @@ def test_each_environment_has_its_own_project_and_state() -> None:
     [
         ("location: US", "location: US\nregion: US", "test.yaml:7: unknown key 'region'"),
         ("location: US\n", "", "test.yaml: missing key 'location'"),
+        (
+            "location: US",
+            "location: us",
+            "'us' is not a BigQuery location: write US, EU or a region such as us-central1",
+        ),
+        ("location: US", "location: Mars", "'Mars' is not a BigQuery location"),
         ("  protect_data: true", "  protect_dta: true", "unknown key 'guards.protect_dta'"),
         ("project: of-scheduler-proj\n", "project: Bad_Project\n", "'Bad_Project' is not a Google Cloud project id"),
         ("project: of-scheduler-proj\n", "project: short\n", "'short' is not a Google Cloud project id"),
