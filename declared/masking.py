@@ -62,7 +62,7 @@ _TOKENS = re.compile(
       | gh[oprsu]_\w{16,} | github_pat_\w{16,} | hf_\w{16,} | AKC[A-Za-z0-9]{10,} | npm_\w{16,} | dckr_pat_[\w-]{16,}
       | sk-[\w-]{20,} | xox[a-z]-[\w-]{10,} | xapp-[\w-]{10,} | dop_v1_\w{20,} | shp(?:at|ss|ca|pa)_\w{20,}
       | [rsp]k_(?:live|test)_\w{16,} | whsec_\w{16,} | dapi[0-9a-f]{32}\b | hv[sb]\.[\w-]{20,}
-      | AGE-SECRET-KEY-1[A-Z0-9]{10,} )
+      | lin_api_\w{16,} | pul-[0-9a-f]{16,} | AGE-SECRET-KEY-1[A-Z0-9]{10,} )
     """,
     re.VERBOSE,
 )

@@ -74,6 +74,8 @@ def credentials(seed: int) -> list[Credential]:
         "Square secret": f"sq0csp-{some(43)}",
         "Artifactory token": f"AKC{some(20)}",
         "Docker token": f"dckr_pat_{some(27)}",
+        "Linear key": f"lin_api_{some(40)}",
+        "Pulumi token": f"pul-{some(40, HEX)}",
         "Terraform Cloud token": f"{some(14)}.atlasv1.{some(67)}",
         "age key": f"AGE-SECRET-KEY-1{some(58, UPPER)}",
         "JWT": f"{encoded({'alg': 'RS256'})}.{encoded({'sub': some(12)})}.{some(43, WORD + '-_')}",
