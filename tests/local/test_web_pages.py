@@ -10,7 +10,7 @@ import json
 import re
 import socket
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -20,8 +20,10 @@ from local.control_plane.app import ROUTERS
 from local.process import running
 from local.web_pages import served_hosts
 from tests.harness.client import http
+from tests.local.one_of_each import one_of_each
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 DATASETS = "/bigquery/v2/projects/eros-local/datasets"
@@ -184,36 +186,96 @@ def test_the_provider_s_port_answers_no_browser(environment_folder: Path, port: 
     assert b"HTTP/1.1 2" not in said
 
 
-def get_paths(endpoint: str, project: str) -> list[str]:
-    """The path of every GET route, led to this project; its other parameters name what does not exist."""
-    discovery = httpx.get(f"{endpoint}/discovery/v1/apis/bigquery/v2/rest").json()
+#: GET routes that name what cannot be made here, and what they answer.
+NOT_OK = {"/bigquery/v2/projects/{+projectId}/datasets/{+datasetId}/models/{+modelId}": 404}
+#: GET routes that answer 200 for any project: with nothing, or with an account, whose address names its own.
+ANY_PROJECT = {
+    "/iam/v1/projects/{project}/serviceAccounts",
+    "/iam/v1/projects/{project}/serviceAccounts/{identity}",
+    "/monitoring/v3/projects/{project}/alertPolicies",
+    "/monitoring/v3/projects/{project}/notificationChannels",
+}
+
+
+def get_routes(endpoint: str) -> list[str]:
+    """The path of every GET route."""
+    discovery = http().get(f"{endpoint}/discovery/v1/apis/bigquery/v2/rest").json()
     paths, places = [], [discovery]
     for place in places:
         places += place.get("resources", {}).values()
         methods = place.get("methods", {}).values()
         paths += [f"/{discovery['servicePath']}{m['path']}" for m in methods if m["httpMethod"] == "GET"]
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-    paths += [route.path for route in routes if "GET" in (route.methods or ())]
-    named = [re.sub(r"\{\+?project(Id)?\}", project, path) for path in paths]
-    return [re.sub(r"\{[^}]+\}", "nothing", path) for path in named]
+    return paths + [route.path for route in routes if "GET" in (route.methods or ())]
 
 
-def kept(folder: Path) -> tuple[set[Path], list[tuple[str, str, str]]]:
-    """The files of a data folder, and everything that the control plane keeps."""
+def filled(route: str, parameters: Mapping[str, str]) -> str:
+    """The path of a route; it writes a parameter as ``{a}``, ``{+a}`` or ``{a:path}``."""
+    return re.sub(r"\{\+?(\w+)(:path)?\}", lambda found: parameters[found[1]], route)
+
+
+def kept(folder: Path, endpoint: str) -> dict[str, object]:
+    """The names of the files, the control plane's rows, the jobs' ids, and each resource that BigQuery has."""
     with contextlib.closing(sqlite3.connect(folder / "control_plane.sqlite")) as file:
-        resources = file.execute("SELECT kind, name, body FROM resources ORDER BY kind, name").fetchall()
-    return set(folder.rglob("*")), resources
+        found: dict[str, object] = {"rows": file.execute("SELECT * FROM resources ORDER BY kind, name").fetchall()}
+
+    def read(path: str) -> dict[str, Any]:
+        answer: dict[str, Any] = http().get(f"{endpoint}{path}").json()
+        found[path] = answer
+        return answer
+
+    read("/bigquery/v2/projects/eros-local/jobs?maxResults=100000")
+    for dataset in read(DATASETS).get("datasets", []):
+        place = f"{DATASETS}/{dataset['datasetReference']['datasetId']}"
+        read(place)
+        read(f"{place}/routines")
+        for table in read(f"{place}/tables").get("tables", []):
+            read(f"{place}/tables/{table['tableReference']['tableId']}")
+    return {**found, "files": set(folder.rglob("*"))}
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-@pytest.mark.parametrize("project", ["eros-local", "never-used"])
-def test_a_get_changes_nothing(environment_folder: Path, endpoint: str, method: str, project: str) -> None:
-    paths, before = get_paths(endpoint, project), kept(environment_folder)
-    assert any("/transferConfigs/" in path for path in paths)
-    assert any("/tables/" in path for path in paths)
-    for path in paths:
-        http().request(method, endpoint + path)
-        assert kept(environment_folder) == before, path
+def test_a_get_changes_nothing(environment_folder: Path, endpoint: str) -> None:
+    """Nor does one of another project, which finds nothing; HEAD is no route."""
+    routes = get_routes(endpoint)
+    assert any("/transferConfigs/" in route for route in routes)
+    assert any("/tables/" in route for route in routes)
+    with one_of_each(endpoint) as parameters:
+        before = kept(environment_folder, endpoint)
+        for route in routes:
+            path = filled(route, {**parameters, "project": "eros-local", "projectId": "eros-local"})
+            assert http().get(endpoint + path).status_code == NOT_OK.get(route, 200), path
+            assert http().head(endpoint + path).status_code in {404, 405}, path
+            other = filled(route, {**parameters, "project": "never-used", "projectId": "never-used"})
+            expected = {200} if other == path or route in ANY_PROJECT else {403, 404}
+            assert http().get(endpoint + other).status_code in expected, other
+        assert kept(environment_folder, endpoint) == before
+
+
+def test_what_is_kept_shows_each_change(environment_folder: Path, endpoint: str) -> None:
+    """Without this, the test above could not fail."""
+    place = f"{DATASETS}/seen"
+    table, view = ({"datasetId": "seen", "projectId": "eros-local", "tableId": name} for name in ("t", "v"))
+    fields = [{"name": "a", "type": "INTEGER"}]
+    changes = [
+        ("POST", DATASETS, {"datasetReference": {"datasetId": "seen"}}),
+        ("POST", f"{place}/tables", {"tableReference": table, "schema": {"fields": fields}}),
+        (
+            "POST",
+            f"{place}/tables",
+            {"tableReference": view, "view": {"query": "SELECT 1 AS a", "useLegacySql": False}},
+        ),
+        ("POST", f"{place}/tables/t/insertAll", {"rows": [{"json": {"a": 1}}]}),
+        ("DELETE", f"{place}/tables/t", None),
+        ("POST", ACCOUNTS, {"accountId": "seen-account"}),
+    ]
+    before = kept(environment_folder, endpoint)
+    for method, path, body in changes:
+        http().request(method, endpoint + path, json=body).raise_for_status()
+        after = kept(environment_folder, endpoint)
+        assert after != before, path
+        before = after
+    for path in (f"{place}?deleteContents=true", f"{ACCOUNTS}/seen-account@eros-local.iam.gserviceaccount.com"):
+        http().delete(endpoint + path).raise_for_status()
 
 
 def test_a_user_of_this_machine_is_served(port: int) -> None:
