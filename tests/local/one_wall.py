@@ -1,7 +1,8 @@
-"""A BigQuery server in this process with one of its two walls, and what it answers to queries.
+"""A BigQuery server in this process with one of its two walls or none, and what it answers to queries.
 
-``python -m tests.local.one_wall WALL FOLDER`` reads a JSON list of queries and writes a JSON list of ``[status,
-message]``. WALL is the one that remains: ``statements`` or ``duckdb``.
+``python -m tests.local.one_wall WALL FOLDER`` reads a JSON list of two lists: queries, and statements for DuckDB. It
+writes a JSON list of ``[status, message]``, one for each. WALL is the one that remains: ``statements``, ``duckdb`` or
+``none``. What succeeds has its answer as the message; an error of DuckDB itself has the status 0 and its class.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import duckdb
 from starlette.testclient import TestClient
 
 from local import engine
@@ -19,7 +21,7 @@ from tests.harness.bigquery import DATASET, PROJECT
 
 
 def leave(wall: str) -> None:
-    """Take the other wall away, once the differences to BigQuery are closed."""
+    """Take the other walls away, once the differences to BigQuery are closed."""
     close_differences = engine.close_differences
 
     def close_and_open() -> None:
@@ -28,9 +30,9 @@ def leave(wall: str) -> None:
 
         from local.engine import grammar, walls  # noqa: PLC0415
 
-        if wall == "statements":
+        if wall != "duckdb":
             walls.fence = lambda *_: None
-        else:
+        if wall != "statements":
             rules.STATEMENT_RULES.remove(walls.only_what_the_project_has)
             grammar.check = lambda _text: None
 
@@ -38,15 +40,24 @@ def leave(wall: str) -> None:
 
 
 def main(wall: str, folder: Path) -> None:
-    """Answer the queries of standard input."""
+    """Answer the queries and statements of standard input."""
     leave(wall)
     address = f"/bigquery/v2/projects/{PROJECT}"
     client = TestClient(create_bigquery_app(folder, PROJECT))
     client.post(f"{address}/datasets", json={"datasetReference": {"datasetId": DATASET}}).raise_for_status()
+    from local_bigquery.engine import database  # noqa: PLC0415 - reads its settings when it is imported
+
+    queries, statements = json.load(sys.stdin)
     answers: list[Any] = []
-    for query in json.load(sys.stdin):
+    for query in queries:
         answer = client.post(f"{address}/queries", json={"query": query, "useLegacySql": False})
         answers.append([answer.status_code, answer.json().get("error", {}).get("message", answer.text)])
+    for statement in statements:
+        try:
+            database.connection().execute(statement)
+            answers.append([200, ""])
+        except duckdb.Error as error:
+            answers.append([0, type(error).__name__])
     json.dump(answers, sys.stdout)
 
 

@@ -1,10 +1,7 @@
-"""SQL sees the tables, views and routines of the project and nothing else; each of the two walls by itself, too."""
+"""SQL sees the tables, views and routines of the project and nothing else."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -13,10 +10,8 @@ import requests
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 
-from catalog.files import REPOSITORY
 from local.engine import offline
 from tests.harness.bigquery import DATASET, PROJECT, Server
-from tests.harness.checkout import skip_in_fast_run
 
 offline.import_extensions()
 from local.engine.connections import Connection  # noqa: E402 - as a server imports it
@@ -346,43 +341,3 @@ def test_an_object_is_a_file_of_its_own_whatever_it_is_called(server: Server, bi
         assert server.rows(f"SELECT a FROM `{D}.objects`") == [(name,)]
     assert not list(bigquery_folder.parent.glob("x"))
     assert {file.parent.name for file in bigquery_folder.glob("*/bucket")} == {"gcs"}
-
-
-def _answers(wall: str, folder: Path, queries: list[str]) -> list[tuple[int, str]]:
-    skip_in_fast_run()
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.local.one_wall", wall, str(folder / "data")],
-        input=json.dumps(queries),
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return [(status, message) for status, message in json.loads(done.stdout)]
-
-
-def test_the_wall_around_statements_alone(tmp_path: Path) -> None:
-    answers = _answers("statements", tmp_path, [query for query, _ in ATTACKS])
-    for (query, said), (status, message) in zip(ATTACKS, answers, strict=True):
-        assert (said in message, 400 <= status < 500) == (True, True), f"{query}: {message}"
-
-
-def test_the_wall_of_duckdb_alone(tmp_path: Path) -> None:
-    """Files outside the data folder can be neither read nor written, and the error names none."""
-    (tmp_path / "secret.txt").write_text("the secret")
-    (tmp_path / "data").mkdir()
-    paths = [tmp_path / "secret.txt", tmp_path / "data" / ".." / "secret.txt"]
-    reads = [f"SELECT * FROM {call}('{path}')" for call in ("read_text", "read_csv", "read_blob") for path in paths]
-    writes = [
-        f"COPY (SELECT 1 AS a) TO '{tmp_path}/written.csv'",
-        f"ATTACH '{tmp_path}/written.db' AS written",
-    ]
-    queries = [*reads, f"SELECT * FROM glob('{tmp_path}/*')", *writes, "SET GLOBAL enable_external_access = true"]
-    before = sorted(tmp_path.iterdir())
-    for query, (status, message) in zip(queries, _answers("duckdb", tmp_path, queries), strict=True):
-        assert 400 <= status < 500, query
-        assert "secret" not in message, query
-        assert str(tmp_path) not in message, query
-    assert sorted(tmp_path.iterdir()) == before
