@@ -37,6 +37,10 @@ class HangError(BaseException):
     """A command that did not end in time; no handler of the command catches it."""
 
 
+class ForcedEndError(BaseException):
+    """A thread of the command ended the process; the argument is the exit code."""
+
+
 @dataclass(frozen=True)
 class Attack:
     """A bad input.
@@ -119,6 +123,8 @@ def _ended(program: str, arguments: list[str]) -> tuple[int, str]:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
             if isinstance(end.code, str):
                 print(end.code, file=sys.stderr)  # noqa: T201 - as the interpreter does
+        except ForcedEndError as end:
+            code = end.args[0]
         except HangError:
             raised = f"no end after {LIMIT} s"
         except BaseException as error:  # noqa: BLE001 - this is the fault that is looked for
@@ -129,16 +135,36 @@ def _ended(program: str, arguments: list[str]) -> tuple[int, str]:
 
 @contextlib.contextmanager
 def _ends_in_time() -> Iterator[None]:
-    def give_up(*_: Any) -> None:
-        raise HangError
+    """End the command in this thread, after :data:`LIMIT` and where it would end the process."""
+    ends: list[BaseException] = []
+    others = set(threading.enumerate())
 
-    before = signal.signal(signal.SIGUSR1, give_up)  # commands have handlers of the other signals
-    timer = threading.Timer(LIMIT, signal.pthread_kill, (threading.main_thread().ident, signal.SIGUSR1))
+    def interrupt(end: BaseException) -> None:
+        ends.append(end)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+    def end_now(*_: Any) -> None:
+        raise ends[0]
+
+    def leave(code: int) -> None:
+        if threading.current_thread() is threading.main_thread():
+            sys.exit(code)
+        interrupt(ForcedEndError(code))
+
+    before = signal.signal(signal.SIGUSR1, end_now)  # commands have handlers of the other signals
+    timer = threading.Timer(LIMIT, interrupt, (HangError(),))
     timer.start()
     try:
-        yield
+        with mock.patch.object(os, "_exit", leave):
+            yield
     finally:
         timer.cancel()
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        if command_line._ending.begun:  # noqa: SLF001 - what would end the process later than the command
+            with mock.patch.object(os, "_exit"):
+                for thread in set(threading.enumerate()) - others:
+                    if "(_watch)" in thread.name:
+                        thread.join(command_line.ENDING_SECONDS + 1)
         signal.signal(signal.SIGUSR1, before)
 
 
@@ -165,14 +191,13 @@ def _surroundings(attack: Attack, place: Path, shown: Mapping[str, str]) -> Iter
         for name, value in attack.variables.items():
             if value is None:
                 os.environ.pop(name, None)
-        stack.enter_context(mock.patch.object(os, "_exit", sys.exit))
         stack.enter_context(mock.patch.object(command_line, "_ending", type(command_line._ending)()))  # noqa: SLF001
         stack.enter_context(_bounded_memory())
         if (place / "environments").exists():
             folder = place / "environments"
             stack.enter_context(mock.patch.object(loading.load_environment, "__defaults__", (None, folder)))
             stack.enter_context(mock.patch.object(loading.previews, "__defaults__", (folder,)))
-        if "XDG_CACHE_HOME" in attack.variables:
+        if not {"XDG_CACHE_HOME", "HOME"}.isdisjoint(attack.variables):
             cache.cache_folder.cache_clear()
             stack.callback(cache.cache_folder.cache_clear)
         yield

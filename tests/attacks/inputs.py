@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from declared.loading import ENVIRONMENTS
+from declared.names import stack_names, state_file
 from tests.attacks.answers import ANSWERS, PORT
 from tests.attacks.attack import FINE, FOUND, IMPOSSIBLE, Attack
-from tests.attacks.mutation import FILES, spoilt, spoilt_json
+from tests.attacks.mutation import DEEP, FILES, spoilt, spoilt_json
 from tests.attacks.sql_texts import TEXTS, folder_of
 from tests.operations.plans import change, update
 
@@ -31,6 +33,7 @@ PLAN = {
     "resource_drift": [update("google_bigquery_table.tips", TABLE, {**TABLE, "table_id": "x"})],
     "errored": False,
 }
+STATE = {"version": 4, "terraform_version": "1.5.7", "serial": 3, "lineage": "a", "outputs": {}, "resources": []}
 #: A GitHub that does not answer.
 GITHUB = {"GITHUB_REPOSITORY": "a/b", "GITHUB_TOKEN": "t", "GITHUB_API_URL": "http://127.0.0.1:9"}
 #: What no name, number, address, format or place of a file is.
@@ -74,6 +77,14 @@ READING = {
     "local": ("seed", "up"),
 }
 
+#: Commands that no variable of the surroundings may stop.
+HARMLESS = {
+    "catalog": ("check", "--sql", "{place}/sql"),
+    "verification": ("--list",),
+    "operations": ("--help",),
+    "local": ("env",),
+}
+
 
 def drawn(seed: int, count: int) -> list[Attack]:
     """Bad inputs of each kind in turn.
@@ -83,7 +94,7 @@ def drawn(seed: int, count: int) -> list[Attack]:
         count: how many.
     """
     random = Random(seed)  # noqa: S311 - bad inputs, not secrets
-    kinds = [_environments, _sql, _plans, _options, _answers, _variables, _files, _adoptions]
+    kinds = [_environments, _sql, _plans, _options, _answers, _variables, _files, _adoptions, _states]
     sources = itertools.cycle([kind(random) for kind in kinds])
     return [next(source) for source in itertools.islice(sources, count)]
 
@@ -137,7 +148,8 @@ def _plans(random: Random) -> Iterator[Attack]:
                 _written(f"plans/eros-prod-{stack}.json", content)(place)
 
         arguments = ("plan-summary", "--env", "prod", "--plans", "{place}/plans")
-        yield Attack("plan", text[:60], "operations", arguments, make, codes=ANY, names=(f"eros-prod-{bad}",))
+        codes = ANY if _is_object(text) else (IMPOSSIBLE,)
+        yield Attack("plan", text[:60], "operations", arguments, make, codes=codes, names=(f"eros-prod-{bad}",))
 
 
 def _options(random: Random) -> Iterator[Attack]:
@@ -192,18 +204,31 @@ def _of_github(word: str, random: Random) -> Attack:
 
 
 def _of_surroundings(word: str, random: Random) -> Attack:
-    name = random.choice(["XDG_CACHE_HOME", "LINES", "TERM", "NO_COLOR", "PYTHONIOENCODING", "GITHUB_ACTIONS"])
-    commands = [
-        ("catalog", ("check", "--sql", "{place}/sql")),
-        ("verification", ("--list",)),
-        ("operations", ("--help",)),
-    ]
-    program, arguments = random.choice(commands)
+    given: dict[str, str | None] = dict.fromkeys(
+        [
+            "XDG_CACHE_HOME",
+            "LINES",
+            "TERM",
+            "NO_COLOR",
+            "PYTHONIOENCODING",
+            "GITHUB_ACTIONS",
+            "LC_ALL",
+            "EROS_PROVIDER",
+        ],
+        word,
+    )
+    given |= {"COLUMNS": "9" * 20, "HOME": None}
+    name, program = random.choice(list(given)), random.choice(list(HARMLESS))
+    if name == "COLUMNS" and program == "operations":
+        program = "verification"  # rich pads the lines of a help page
 
     def make(place: Path) -> None:
         folder_of(place, "tables", TEXTS["tables"])
 
-    return Attack("variable", f"{name}={word[:40]!r} {program}", program, arguments, make, {name: word}, (FINE,))
+    what = f"{name}={(given[name] or 'nothing')[:40]!r} {program}"
+    variables = {name: given[name]} | ({"XDG_CACHE_HOME": None} if name == "HOME" else {})
+    codes = (FOUND, IMPOSSIBLE) if program == "local" else (FINE,)  # no server serves NOWHERE
+    return Attack("variable", what, program, HARMLESS[program], make, variables, codes)
 
 
 def _files(random: Random) -> Iterator[Attack]:
@@ -230,7 +255,8 @@ def _files(random: Random) -> Iterator[Attack]:
             FILES[kind](path)
 
         variables: dict[str, str | None] = {**GITHUB}
-        codes = (FOUND,) if program == "catalog" and place_of != "sql" else (FOUND, IMPOSSIBLE)
+        read = place_of != "sql" or kind == "a folder"
+        codes = (FOUND,) if program == "catalog" and read else (IMPOSSIBLE,)
         about_content = kind in {"binary", "empty"} and place_of in {"comment.md", "report.json"}
         unnamed = about_content or place_of == "data/x"
         names = () if unnamed else (Path(place_of).name, Path(place_of).stem)
@@ -247,4 +273,35 @@ def _adoptions(random: Random) -> Iterator[Attack]:
             (FILES[kind] if kind else lambda path: _written(path.name, text)(path.parent))(place / "adopt.json")
 
         variables: dict[str, str | None] = {"EROS_ADOPT": "{place}/adopt.json", "EROS_ENV": "prod"}
-        yield Attack("adoption", kind or text[:60], "tests.attacks.adopting", (), make, variables, ANY, ("EROS_ADOPT",))
+        codes = (FINE, IMPOSSIBLE) if kind is None and _is_object(text) else (IMPOSSIBLE,)
+        what = kind or text[:60]
+        yield Attack("adoption", what, "tests.attacks.adopting", (), make, variables, codes, ("EROS_ADOPT",))
+
+
+def _states(random: Random) -> Iterator[Attack]:
+    """A state file that Terraform did not write, beside its backup or alone."""
+    stacks = stack_names("local")
+    while True:
+        stack, whole = random.choice(stacks), json.dumps(STATE)
+        cut = whole[: random.randrange(1, len(whole))]
+        texts = {"cut": cut, "empty": "", "not JSON": spoilt(whole, random), "foreign": spoilt_json(STATE, random)}
+        what, backup = random.choice(list(texts)), random.choice([None, whole, *texts.values()])
+
+        def make(place: Path, stack: str = stack, text: str = texts[what], backup: str | None = backup) -> None:
+            _written(state_file(stack), text)(place)
+            if backup is not None:
+                _written(f"{state_file(stack)}.backup", backup)(place)
+
+        shown = f"{what}: {texts[what][:40]!r}, {'no ' if backup is None else ''}backup"
+        # what is nested too deep may be a state
+        deep = any("[" * DEEP in text for text in (texts[what], backup or ""))
+        codes = (FINE, IMPOSSIBLE) if deep else (FINE,)
+        yield Attack("state", shown, "tests.attacks.restoring", ("{place}",), make, codes=codes)
+
+
+def _is_object(text: str) -> bool:
+    """Whether a text is JSON, and an object."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False

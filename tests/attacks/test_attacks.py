@@ -14,7 +14,7 @@ import pytest
 
 from catalog import load_catalog, zetasql
 from tests.attacks.answers import bad_server
-from tests.attacks.attack import carry_out
+from tests.attacks.attack import Attack, carry_out
 from tests.attacks.inputs import drawn
 
 if TYPE_CHECKING:
@@ -55,6 +55,13 @@ def warm() -> None:
 
 def test_some_bad_inputs(tmp_path: Path) -> None:
     _try_all(int(os.environ.get("EROS_ATTACK_SEED", FIXED_SEED)), SHORT, tmp_path)
+
+
+def test_a_command_that_goes_on_ends_by_force(tmp_path: Path) -> None:
+    attack = Attack("end", "deaf", "tests.attacks.deaf", (), names=("something did not stop",))
+    ending = carry_out(attack, tmp_path)
+    assert ending.fault(attack) == ""
+    assert ending.seconds < 10
 
 
 @pytest.mark.long
