@@ -1,4 +1,4 @@
-"""A command of which a process is killed at a drawn moment, and what must be true after it."""
+"""A command that is killed or told to end at a drawn moment, and what must be true after it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import fcntl
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -18,8 +20,8 @@ from catalog.files import REPOSITORY
 from tests.faults.checkouts import checkout_with
 from tests.faults.load import DATASET, ROWS, TABLE
 from tests.harness.checkout import SMALL
-from tests.harness.processes import below, in_folder, kill, words
-from tests.lifecycle.existing import existing, table
+from tests.harness.processes import PROCESSES, below, in_folder, kill, words
+from tests.lifecycle.existing import existing, table, transfer_configs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,19 +34,35 @@ SEED = int(os.environ.get("EROS_FAULT_SEED") or f"{datetime.now(UTC):%Y%m%d}")
 KILLS = 30
 #: A process that is asked for may not be there yet; an end gives no event.
 POLL_SECONDS = 0.01
+#: What a command may take, killed or not, on a busy machine.
+LONGEST_SECONDS = 300
+#: How often a kill is drawn again, each time earlier, when the command ended before it; and how many must come to it.
+DRAWINGS = 3
+KILLED_PART = 0.8
+#: Whether each kill of this process killed something, after all its drawings.
+KILLED: list[bool] = []
 #: What a command's processes may take to notice that their parent was killed.
 SECONDS_TO_END = 20
+#: Subcommands of Terraform.
+RUNS = {"init", "plan", "apply", "destroy"}
 MARK = "a row that was written before"
 
 
 class Victim(StrEnum):
-    """What is killed."""
+    """What is killed, or the signal that tells the command to end."""
 
     SERVER = "server"
     TERRAFORM = "terraform"
     NODE = "node"
     PYTHON = "python"
     TREE = "tree"
+    INTERRUPTED = "SIGINT"
+    TERMINATED = "SIGTERM"
+    HUNG_UP = "SIGHUP"
+
+
+#: Those that a command handles; it has to do so first.
+SIGNALS = (Victim.INTERRUPTED, Victim.TERMINATED, Victim.HUNG_UP)
 
 
 @dataclass(frozen=True)
@@ -60,7 +78,9 @@ class Moment:
     @property
     def victims(self) -> tuple[Victim, ...]:
         """What can be killed."""
-        return tuple(Victim) if self.applying else (Victim.SERVER, Victim.PYTHON, Victim.TREE)
+        if self.applying:
+            return tuple(Victim)
+        return (Victim.SERVER, Victim.PYTHON, Victim.TREE, *(SIGNALS if self is not LOAD else ()))
 
 
 LOAD = Moment("load", (sys.executable, "-m", "tests.faults.load"), 8)
@@ -97,20 +117,38 @@ def drawn() -> list[Kill]:
 def survive(one: Kill, folder: Path, record: Callable[[str, object], None]) -> None:
     """Run the command of a kill, kill, and check what must be true after it; the record says whether it came to that.
 
-    The command may have ended before.
+    A command that ended before is run again elsewhere, and killed earlier.
     """
     record("EROS_FAULT_SEED", SEED)
     print(f"EROS_FAULT_SEED={SEED}")  # noqa: T201 - shown with a failure
+    killed = False
+    for drawing in range(DRAWINGS):
+        place = folder / str(drawing)
+        place.mkdir()
+        if killed := _survives(replace(one, part=one.part / 2**drawing), place):
+            break
+    KILLED.append(killed)
+    record("killed", killed)
+
+
+def most_killed_something() -> None:
+    """Enough of the kills of this process came to their victims: the others say nothing."""
+    assert sum(KILLED) >= KILLED_PART * len(KILLED), f"{sum(KILLED)} of {len(KILLED)} kills killed something"
+
+
+def _survives(one: Kill, folder: Path) -> bool:
+    """Whether a kill killed something; what must be true is checked then."""
     with checkout_with(one.moment.deployed, folder) as checkout:
         if one.moment.deployed:
             checkout.query(
                 f"INSERT `{table('lock_sweep_log')}` (sweep_id, sweep_time) VALUES ('{MARK}', CURRENT_TIMESTAMP())"
             )
         code, printed, killed = run_and_kill(one, checkout)
+        assert killed or code == 0, printed
         if killed:
             check_the_end(one, code, printed, checkout)
-        recover(one, printed, checkout)
-    record("killed", killed)
+            recover(one, printed, checkout)
+        return killed
 
 
 def run_and_kill(one: Kill, checkout: Checkout) -> tuple[int, str, bool]:
@@ -120,24 +158,45 @@ def run_and_kill(one: Kill, checkout: Checkout) -> tuple[int, str, bool]:
         command += [checkout.endpoint, "eros-local"]
         place = REPOSITORY
     server = int(checkout.status()["pid"])
+    how = signal.Signals[one.victim] if one.victim in SIGNALS else signal.SIGKILL
     with (checkout.folder / "printed").open("w+") as printed:
         process = subprocess.Popen(
             command, cwd=place, env={**os.environ, "EROS_ENV": "local"}, stdout=printed, stderr=subprocess.STDOUT
         )
-        waits_for_it = one.victim in {Victim.TERRAFORM, Victim.NODE}
-        started = None if waits_for_it else time.monotonic()
-        pause = one.part * (one.moment.applying if waits_for_it else one.moment.seconds)
-        killed = False
-        while process.poll() is None and not killed:
-            victims = [server] if one.victim is Victim.SERVER else _victims(one.victim, process.pid)
-            if victims and started is None:
-                started = time.monotonic()
-            if victims and started is not None and time.monotonic() - started >= pause:
-                killed = sum(map(kill, victims)) > 0
-            time.sleep(POLL_SECONDS)
-        code = process.wait(300)
+        try:
+            killed = _kill(one, process, server, how)
+            code = process.wait(LONGEST_SECONDS)
+        finally:
+            if process.poll() is None:
+                for left in below(process.pid):
+                    kill(left)
         printed.seek(0)
         return code, printed.read(), killed
+
+
+def _kill(one: Kill, process: subprocess.Popen[bytes], server: int, how: signal.Signals) -> bool:
+    """Send a signal to the victims at the drawn moment; False if the command ended before."""
+    by_terraform = one.victim in {Victim.TERRAFORM, Victim.NODE}
+    pause = one.part * (one.moment.applying if by_terraform else one.moment.seconds)
+    began = time.monotonic()
+    started = None if by_terraform or one.victim in SIGNALS else began
+    while process.poll() is None:
+        assert time.monotonic() - began < LONGEST_SECONDS, f"{one}: the command does not end"
+        victims = [server] if one.victim is Victim.SERVER else _victims(one.victim, process.pid)
+        if victims and started is None:
+            started = time.monotonic()
+        if started is not None and time.monotonic() - started >= pause and sum(_sent(each, how) for each in victims):
+            return True
+        time.sleep(POLL_SECONDS)
+    return False
+
+
+def _sent(process: int, how: signal.Signals) -> bool:
+    """Whether a signal reached a process."""
+    with suppress(ProcessLookupError):
+        os.kill(process, how)
+        return True
+    return False
 
 
 def _victims(victim: Victim, command: int) -> list[int]:
@@ -145,23 +204,49 @@ def _victims(victim: Victim, command: int) -> list[int]:
     match victim:
         case Victim.TREE:
             return processes
-        case Victim.PYTHON:
-            return [
-                one
-                for one in processes
-                if "-m" in (said := words(one)) and said[2] in {"operations", "tests.faults.load"}
-            ]
         case Victim.NODE:
             return [one for one in processes if words(one)[:1] == ["node"]]
-        case _:
-            return [one for one in processes if words(one)[:1] and words(one)[0].endswith("terraform")]
+        case Victim.TERRAFORM:
+            return [one for one in processes if _is_terraform(one)]
+    commands = [one for one in processes if words(one)[1:3] in (["-m", "operations"], ["-m", "tests.faults.load"])]
+    return commands if victim is Victim.PYTHON else [one for one in commands if _handles_signals(one)]
+
+
+def _is_terraform(process: int) -> bool:
+    """Whether terraform.sh waits for this process: the binary, or Python with the library that is bundled."""
+    said = words(process)
+    runs = not RUNS.isdisjoint(said) and not _is_terraform_script(said)
+    return runs and _is_terraform_script(words(int(_status(process).get("PPid", 0))))
+
+
+def _is_terraform_script(said: list[str]) -> bool:
+    return any(word.endswith("operations/terraform.sh") for word in said[:2])
+
+
+def _handles_signals(process: int) -> bool:
+    """Whether a command has come to where it handles SIGTERM; before, Python has not even read it."""
+    return bool(int(_status(process).get("SigCgt", "0"), 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def _status(process: int) -> dict[str, str]:
+    """What the kernel says of a process; nothing for one that has ended."""
+    with suppress(OSError):
+        lines = (PROCESSES / str(process) / "status").read_text().splitlines()
+        return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return {}
 
 
 def check_the_end(one: Kill, code: int, printed: str, checkout: Checkout) -> None:
     """The command ended with the truth, and with a sentence where it could still say one."""
     assert "Traceback" not in printed, printed
     assert "Plugin did not respond" not in printed, printed
-    if code == 0:
+    if one.victim in SIGNALS:
+        assert code == 2, printed
+        assert re.search(rf"ended by {one.victim}\.( Half done: .+\.)?$|ended, although", printed, re.MULTILINE), (
+            printed
+        )
+        check_that_nothing_runs(checkout)
+    elif code == 0:
         check_that_it_is_done(one, checkout)
     elif one.victim not in {Victim.PYTHON, Victim.TREE}:
         assert sentences(printed), printed
@@ -181,6 +266,10 @@ def check_that_it_is_done(one: Kill, checkout: Checkout) -> None:
             assert not found["configs"]
         case "destroy":
             assert not found["datasets"]
+        case "daily-run":
+            for config in transfer_configs(checkout):
+                newest = checkout.api(f"bigquerydatatransfer/v1/{config['name']}/runs")["transferRuns"][0]
+                assert newest["state"] == "SUCCEEDED", newest
         case "first-deployment" | "second-deployment" | "preview":
             environment = "preview-local-7" if one.moment.name == "preview" else "local"
             checkout.python("verification", "--env", environment)
@@ -220,11 +309,16 @@ def check_the_load(printed: str, checkout: Checkout) -> None:
 
 def check_that_nothing_is_left(checkout: Checkout) -> None:
     """No process but the server, and no lock."""
+    check_that_nothing_runs(checkout)
+    assert not list(checkout.state.glob(".*.lock.info"))
+    with (checkout.folder / ".local" / "cdktf.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def check_that_nothing_runs(checkout: Checkout) -> None:
+    """No process but the server."""
     server = int(checkout.status()["pid"])
     deadline = time.monotonic() + SECONDS_TO_END
     while left := [one for one in in_folder(checkout.folder) if one != server]:
         assert time.monotonic() < deadline, [words(one) for one in left]
         time.sleep(POLL_SECONDS)
-    assert not list(checkout.state.glob(".*.lock.info"))
-    with (checkout.folder / ".local" / "cdktf.lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.kills import Kill, drawn, survive
+from tests.faults.kills import Kill, drawn, most_killed_something, survive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,3 +20,7 @@ def test_a_kill_loses_nothing_and_the_next_deployment_ends_well(
     one: Kill, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     survive(one, tmp_path, record_property)
+
+
+def test_most_of_them_killed_something() -> None:
+    most_killed_something()
