@@ -224,7 +224,7 @@ def _is_terraform_script(said: list[str]) -> bool:
 
 
 def _handles_signals(process: int) -> bool:
-    """Whether a command has come to where it handles SIGTERM; before, Python has not even read it."""
+    """Whether a command has come to where it handles SIGTERM; before, it ends as any program does."""
     return bool(int(_status(process).get("SigCgt", "0"), 16) >> (signal.SIGTERM - 1) & 1)
 
 

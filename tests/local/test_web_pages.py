@@ -215,7 +215,7 @@ def filled(route: str, parameters: Mapping[str, str]) -> str:
 
 
 def kept(folder: Path, endpoint: str) -> dict[str, object]:
-    """The names of the files, the control plane's rows, the jobs' ids, and each resource that BigQuery has."""
+    """The names of the files, the control plane's rows, the jobs, and each resource that BigQuery has."""
     with contextlib.closing(sqlite3.connect(folder / "control_plane.sqlite")) as file:
         found: dict[str, object] = {"rows": file.execute("SELECT * FROM resources ORDER BY kind, name").fetchall()}
 
