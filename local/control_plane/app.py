@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from local.control_plane import data_transfer, federation, iam, monitoring, services, storage
 from local.control_plane.answers import ApiError, invalid
 from local.control_plane.clock import Clock
-from local.control_plane.plane import ControlPlane
+from local.control_plane.plane import ControlPlane, known_project
 from local.control_plane.transfer_runs import RunQuery, Runs
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def create_control_plane(store: Store, projects: Projects, run_query: RunQuery) 
     )
     app.state.plane = ControlPlane(store, projects, runs, Clock(runs.scheduled, runs.run_due))
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(known_project)])
 
     return app
 

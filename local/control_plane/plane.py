@@ -56,3 +56,13 @@ async def plane_of(request: Request) -> ControlPlane:
 
 
 Plane = Annotated[ControlPlane, Depends(plane_of)]
+
+
+async def known_project(request: Request, plane: Plane) -> None:
+    """Refuse a path that names another project; ``-`` is any.
+
+    Raises:
+        ApiError: there is no such project.
+    """
+    if (project := request.path_params.get("project", "-")) != "-":
+        plane.projects.number(project)
