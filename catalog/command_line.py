@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import shlex
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 COULD_NOT_RUN = 2
 #: The longest that a command goes on after it was told to end.
 ENDING_SECONDS = 2.5
-#: What tells a command to end: Ctrl-C, `kill` and the end of a container, :func:`alarm`.
-ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+#: What tells a command to end: Ctrl-C, `kill` and the end of a container, a terminal that is gone, :func:`alarm`.
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 #: Errors of writing, which do not name the file.
 NOT_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 FAULTS = REPOSITORY / ".local" / "faults"
@@ -39,10 +40,12 @@ class StoppedError(BaseException):
 
 
 class _Ending:
-    """What is done when a command is told to end."""
+    """What is done when a command is told to end; ``begun`` also once it has ended by itself."""
 
     def __init__(self) -> None:
         self.begun = self.explained = False
+        self.held_back = 0
+        self.waiting = 0  # the number of a signal
         self.callbacks: list[Callable[[], None]] = []
 
 
@@ -53,6 +56,22 @@ def at_the_end(callback: Callable[[], None]) -> None:
     """Have a function called, in a thread of its own, when a command is told to end: it wakes what waits."""
     if callback not in _ending.callbacks:
         _ending.callbacks.append(callback)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Have a signal wait until the context ends, so that what is done in it is done whole; in the main thread only.
+
+    Raises:
+        StoppedError: when the context ends, if a signal told the command to end.
+    """
+    _ending.held_back += 1
+    try:
+        yield
+    finally:
+        _ending.held_back -= 1
+        if _ending.waiting and not _ending.held_back:
+            _stop(_ending.waiting, None)
 
 
 @contextmanager
@@ -80,8 +99,12 @@ def run(
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal may not know each character
-    with _told_to_end():
-        code = code_of(program, app, known, mask)
+
+    def heard() -> None:
+        _listen()  # here, where what it raises becomes a sentence
+        app()
+
+    code = code_of(program, heard, known, mask)
     try:
         sys.stdout.flush()
     except (OSError, ValueError):  # what is left is dropped: Python would try again, and end with 120
@@ -111,7 +134,7 @@ def code_of(
         _end_quietly()
     except StoppedError as error:
         _ending.explained = True
-        _say(f"{error}{_half_done(error)}\nRun it again to go on: {_variables()}{command}")
+        _say(mask(f"{error}{_half_done(error)}\nRun it again to go on: {_variables()}{command}"))
     except known as error:
         _say(mask(str(error)))
         return int(getattr(error, "exit_code", COULD_NOT_RUN))
@@ -128,12 +151,15 @@ def _ended(app: Callable[[], object]) -> int:
     """The exit code of a command line whose whole output is written."""
     code = 0
     try:
-        app()
-    except SystemExit as ended:
-        if isinstance(ended.__context__, BrokenPipeError):  # typer makes an exit of it
-            raise BrokenPipeError from None
-        code = ended.code if isinstance(ended.code, int) else COULD_NOT_RUN if ended.code else 0
-    sys.stdout.flush()
+        try:
+            app()
+        except SystemExit as ended:
+            if isinstance(ended.__context__, BrokenPipeError):  # typer makes an exit of it
+                raise BrokenPipeError from None
+            code = ended.code if isinstance(ended.code, int) else COULD_NOT_RUN if ended.code else 0
+        sys.stdout.flush()
+    finally:
+        _ending.begun = True  # a signal has nothing left to end, and would hide how it ended
     return code
 
 
@@ -177,25 +203,30 @@ def _say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one sentence for the reader
 
 
-@contextmanager
-def _told_to_end() -> Iterator[None]:
+def _listen() -> None:
     """Raise StoppedError at a signal; at the latest after :data:`ENDING_SECONDS` the process has ended."""
-    before = {number: signal.signal(number, _stop) for number in ENDINGS}
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    heard_before = signal.set_wakeup_fd(writer)  # a thread hears of signals also while the main thread waits elsewhere
+    signal.set_wakeup_fd(writer)  # a thread hears of signals also while the main thread waits elsewhere
     Thread(target=_watch, args=(reader,), daemon=True).start()
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(heard_before)
+    for number in ENDINGS:
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` leaves it
+            signal.signal(number, _stop)
+    atexit.register(_ignore_signals)
+
+
+def _ignore_signals() -> None:
+    """Python ends by itself now, and would end by a signal's number or with a traceback."""
+    for number in ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
     if _ending.begun:
         return  # it is ending
+    if _ending.held_back:
+        _ending.waiting = number
+        return
     _ending.begun = True
     name = signal.Signals(number).name
     raise StoppedError("ended: it took longer than its --deadline" if number == signal.SIGALRM else f"ended by {name}")
@@ -206,7 +237,8 @@ def _watch(reader: int) -> None:
     while signal.getsignal(os.read(reader, 1)[0]) is not _stop and not _ending.begun:
         pass
     for callback in _ending.callbacks:
-        callback()
+        with suppress(Exception):  # what fails to wake something must not keep the process
+            callback()
     time.sleep(ENDING_SECONDS)
     if not _ending.explained:
         _say("ended, although something did not stop; run it again")
