@@ -19,6 +19,7 @@ from declared.names import BOOTSTRAP, PREVIEWS, stack_name, state_file, state_pr
 from google.client import GoogleApi
 from operations.deploy.adoption import adoptable
 from operations.deploy.cdktf import StackOutcome, cdktf_variables, read_line, stack_folder
+from operations.deploy.interrupts import run_at_the_terminal
 from operations.deploy.steps import StepFailedError, bring_up, printed, step
 
 if TYPE_CHECKING:
@@ -150,9 +151,9 @@ def _apply(workspace: Workspace, console: Console, adopt: bool, auto_approve: bo
     """Apply the stack; without ``auto_approve`` Terraform shows its plan and asks."""
     hint = "" if adopt else "\nObjects that exist already are imported with --adopt."
     if not auto_approve:
-        done = subprocess.run([_terraform(), "apply"], cwd=workspace.folder, env=dict(workspace.variables), check=False)
-        if done.returncode:
-            raise StepFailedError(f"terraform apply of {workspace.stack} failed; its output says why.{hint}", 2)
+        title, variables = f"terraform apply of {workspace.stack}", dict(workspace.variables)
+        if run_at_the_terminal([_terraform(), "apply"], title, cwd=workspace.folder, env=variables):
+            raise StepFailedError(f"{title} failed; its output says why.{hint}", 2)
         return
     with step(console, f"terraform apply of {workspace.stack}") as notes:
         outcome = StackOutcome(workspace.stack)

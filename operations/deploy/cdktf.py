@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from catalog.files import REPOSITORY
 from declared.masking import LineMask
 from declared.names import SYSTEM
-from operations.deploy.interrupts import child
+from operations.deploy.interrupts import child, inherited, run_at_the_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -114,7 +114,8 @@ def own_turn(title: str, say: Callable[[str], object]) -> Iterator[None]:
         say: called with one line when this run has to wait.
     """
     TURN.parent.mkdir(exist_ok=True)
-    with TURN.open("a+", encoding="utf-8") as file:  # the kernel releases the lock when this process ends in any way
+    # The kernel releases the lock when this process and all that it started have ended in any way.
+    with TURN.open("a+", encoding="utf-8") as file, inherited(file.fileno()):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -143,6 +144,9 @@ def run_cdktf(
 
     Returns:
         What happened to each stack that the output names.
+
+    Raises:
+        StoppedError: Ctrl-C ended an interactive one.
     """
     command = [str(COMMAND), *arguments]
     outcomes: dict[str, StackOutcome] = {}
@@ -150,7 +154,7 @@ def run_cdktf(
     with TemporaryDirectory(prefix="terraform-ends-") as folder:
         own = {**variables, "EROS_TERRAFORM_ENDS": folder}
         if interactive:
-            exit_code = subprocess.run(command, env=own, check=False).returncode
+            exit_code = run_at_the_terminal(command, f"cdktf {' '.join(command[1:])}", env=own)
         else:
             exit_code = _run_and_read(command, own, on_line, outcomes, tail)
         ends = {mark.name: mark.read_text(encoding="utf-8").strip() for mark in sorted(Path(folder).iterdir())}

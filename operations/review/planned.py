@@ -16,6 +16,7 @@ import msgspec
 from declared.json_files import UnreadableFileError, parsed, read_text
 from declared.masking import MASK, masked, names_secret
 from operations.deploy.cdktf import STACK_COMMAND, stack_folder
+from operations.deploy.interrupts import child
 from operations.deploy.steps import StepFailedError
 
 if TYPE_CHECKING:
@@ -180,16 +181,14 @@ def _text(stack: str, variables: Mapping[str, str], folder: Path | None) -> str:
             raise StepFailedError(f"{stack}: {file} {error}", 2) from None
     if not (stack_folder(stack) / "plan").is_file():
         raise StepFailedError(f"{stack} has no plan yet: run `make plan` first", 2)
-    done = subprocess.run(
-        [str(STACK_COMMAND), "show", stack],
-        env=dict(variables),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise StepFailedError(f"{stack}: {done.stderr.strip() or done.stdout.strip()}", 2)
-    return done.stdout
+    command, piped = [str(STACK_COMMAND), "show", stack], subprocess.PIPE
+    with child(
+        command, env=dict(variables), stdin=subprocess.DEVNULL, stdout=piped, stderr=piped, text=True
+    ) as process:
+        output, errors = process.communicate()
+    if process.returncode:
+        raise StepFailedError(f"{stack}: {errors.strip() or output.strip()}", 2)
+    return str(output)
 
 
 def read_plan(stack: str, plan: Mapping[str, Any]) -> StackPlan:
