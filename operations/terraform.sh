@@ -24,7 +24,6 @@ case ${EROS_TERRAFORM_ENDS:+$subcommand} in init | plan | apply | destroy)
         exit 1
     fi
     mark=$EROS_TERRAFORM_ENDS/$subcommand.$(basename "$PWD")
-    : >"$mark"
     ;;
 esac
 
@@ -58,6 +57,7 @@ fi
 
 # Not by `exec`: cdktf takes a killed process for one that ended well. Ctrl-C reaches Terraform too, and this waits.
 trap : INT
+[ -z "$mark" ] || : >"$mark"
 code=0
 "$@" || code=$?
 if [ "$code" -gt 128 ]; then
@@ -67,8 +67,9 @@ if [ "$code" -ne 0 ]; then
     [ -z "$mark" ] || echo "$code" >"$mark"
     exit "$code"
 fi
+[ -z "$mark" ] || rm -f "$mark"
 if [ -n "$keeps_lock" ] && [ -f .terraform.lock.hcl ] && ! cmp -s .terraform.lock.hcl "$kept"; then
+    trap 'rm -f "$kept.$$"' EXIT # the disk may be full
     cp .terraform.lock.hcl "$kept.$$"
     mv "$kept.$$" "$kept"
 fi
-[ -z "$mark" ] || rm -f "$mark"

@@ -200,6 +200,23 @@ def test_a_failed_init_keeps_its_exit_code_and_the_lock(checkout: TerraformWrapp
     assert checkout.lock.read_text() == "kept\n"
 
 
+@pytest.mark.parametrize("fails", ["cp", "mv"])
+def test_a_lock_that_cannot_be_kept_is_no_killed_terraform(checkout: TerraformWrapper, fails: str) -> None:
+    """The disk is full: something of it was written."""
+    tools, ends = checkout.folder / "tools", checkout.folder / "ends"
+    ends.mkdir()
+    tools.mkdir()
+    written = {"terraform": "echo new >.terraform.lock.hcl", fails: 'echo half >"$2"; exit 1'}
+    for name, text in written.items():
+        (tools / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tools / name).chmod(0o755)
+    variables = {"PATH": f"{tools}:{os.environ['PATH']}", "EROS_TERRAFORM": str(tools / "terraform")}
+    done = checkout.init("warehouse", EROS_TERRAFORM_ENDS=str(ends), **variables)
+    assert done.returncode == 1
+    assert list(ends.iterdir()) == []
+    assert list(checkout.folder.glob(".terraform.lock.hcl.*")) == []
+
+
 @pytest.mark.parametrize("given", [{}, {"EROS_PROVIDER": "google"}, {"TERRAFORM_BINARY_NAME": "/opt/terraform"}])
 def test_cdktf_leaves_the_lock_and_the_cache_to_the_wrapper(checkout: TerraformWrapper, given: dict[str, str]) -> None:
     """Its own ``terraform providers lock`` asks the registry even if the mirror has the provider."""
