@@ -46,25 +46,32 @@ def app():
         printed([sys.executable, *sys.argv[1:]], os.environ)
 run("python -m example", app)
 """
-#: Ends at SIGINT at once; what it started writes a file a moment later, as Terraform writes its state.
+#: Ends at SIGINT at once; what it started writes a file a moment later, as Terraform writes its state: how often it was
+#: told, as Terraform does not write its state when it is told twice.
 GONE_FIRST = """
-import pathlib, signal, subprocess, sys, time
+import os, pathlib, signal, subprocess, sys, time
 folder, child = pathlib.Path(sys.argv[1]), len(sys.argv) > 2
+told = []
 def write(*_):
+    told.append(1)
     time.sleep(0.5)
-    (folder / "state").write_text("0")
-    sys.exit()
+    (folder / "state").write_text(str(len(told)))
+    os._exit(0)
 signal.signal(signal.SIGINT, write if child else signal.SIG_DFL)
 if not child:
     subprocess.Popen([sys.executable, __file__, folder, "child"])
 (folder / ("0" if child else "1")).write_text("0")
+print("Approve? ", end="", flush=True)
 time.sleep(600)
 """
-#: Asks at the terminal, and what it started waits.
+#: Asks at the terminal, which it leaves without echo, and what it started waits.
 ASKING = """
-import os, pathlib, subprocess, sys
+import os, pathlib, subprocess, sys, termios
 folder = pathlib.Path(sys.argv[1])
 answer = input("Approve? ")
+settings = termios.tcgetattr(0)
+settings[3] &= ~termios.ECHO
+termios.tcsetattr(0, termios.TCSANOW, settings)
 other = subprocess.Popen(["sleep", "600"])
 (folder / "answer.new").write_text(answer + "1")
 (folder / "0.pid").write_text(str(other.pid))
@@ -75,13 +82,14 @@ if answer != "0":
 """
 #: Runs that, and shows whether it has the terminal again.
 AT_THE_TERMINAL = """
-import os, pathlib, sys
+import os, pathlib, sys, termios
 from catalog.command_line import run
 from operations.deploy.interrupts import run_at_the_terminal
 pathlib.Path(sys.argv[2], "command.pid").write_text(str(os.getpid()))
 def app():
     code = run_at_the_terminal([sys.executable, *sys.argv[1:]], "cdktf deploy *")
-    print("ended with", code, "terminal again:", os.tcgetpgrp(0) == os.getpgrp())
+    echo = bool(termios.tcgetattr(0)[3] & termios.ECHO)
+    print("ended with", code, "terminal again:", os.tcgetpgrp(0) == os.getpgrp(), "with echo:", echo)
 run("python -m example", app)
 """
 TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
@@ -166,10 +174,10 @@ def test_what_a_command_started_ends_with_it(tmp_path: Path, how: signal.Signals
 
 
 @pytest.fixture
-def at_the_terminal(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+def at_the_terminal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A command in a terminal of its own that runs what asks there; its input is what a person types."""
     script = tmp_path / "asking.py"
-    script.write_text(ASKING)
+    script.write_text(getattr(request, "param", ASKING))
     command = [sys.executable, "-c", AT_THE_TERMINAL, str(script), str(tmp_path)]
     with subprocess.Popen(
         [sys.executable, "-c", TERMINAL, *command], env=VARIABLES, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -209,7 +217,7 @@ def test_what_asks_at_the_terminal_ends_with_everything_that_it_started(
 def test_the_terminal_comes_back_and_nothing_is_left(at_the_terminal: subprocess.Popen[bytes], tmp_path: Path) -> None:
     typed(at_the_terminal, b"\x1a0\n")  # Ctrl-Z stops nothing: nobody could continue it
     text = at_the_terminal.communicate(timeout=PATIENCE)[0].decode()
-    assert "ended with 0 terminal again: True" in text
+    assert "ended with 0 terminal again: True with echo: True" in text
     assert not exists(awaited(tmp_path / "0.pid"))
 
 
@@ -219,7 +227,16 @@ def test_what_outlives_its_parent_ends_gently_too(tmp_path: Path) -> None:
     with suppress(InterruptedError), child([sys.executable, str(script), str(tmp_path)]):
         assert [awaited(tmp_path / name) for name in ("0", "1")] == [0, 0]
         raise InterruptedError
-    assert (tmp_path / "state").exists()
+    assert awaited(tmp_path / "state") == 1
+
+
+@pytest.mark.parametrize("at_the_terminal", [GONE_FIRST], indirect=True, ids=[""])
+def test_what_the_terminal_has_told_is_not_told_again(at_the_terminal: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    assert [awaited(tmp_path / name) for name in ("0", "1")] == [0, 0]
+    typed(at_the_terminal, b"\x03")
+    text = at_the_terminal.communicate(timeout=PATIENCE)[0].decode()
+    assert "ended by SIGINT. Half done: cdktf deploy *." in text
+    assert awaited(tmp_path / "state") == 1
 
 
 def test_a_signal_at_the_start_of_a_child_ends_the_child() -> None:
