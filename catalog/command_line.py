@@ -234,7 +234,7 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 
 def _watch(reader: int) -> None:
     """Wait for a signal that :func:`_stop` handles; a server has handlers of its own."""
-    while signal.getsignal(os.read(reader, 1)[0]) is not _stop and not _ending.begun:
+    while signal.getsignal(os.read(reader, 1)[0]) is not _stop:
         pass
     for callback in _ending.callbacks:
         with suppress(Exception):  # what fails to wake something must not keep the process
