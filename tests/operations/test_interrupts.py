@@ -12,10 +12,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
-from catalog.command_line import ENDING_SECONDS
+from catalog.command_line import ENDING_SECONDS, StoppedError
 from catalog.files import REPOSITORY
+from operations.deploy import bootstrap
 from operations.deploy.interrupts import GENTLE_SECONDS, child
+from operations.review import planned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -263,3 +266,32 @@ def test_a_turn_lasts_as_long_as_what_it_started(tmp_path: Path) -> None:
         finally:
             os.killpg(group, signal.SIGKILL)
         fcntl.flock(file, fcntl.LOCK_EX)
+
+
+@pytest.mark.parametrize("what", ["a plan is read", "a bootstrap asks"])
+def test_what_runs_terraform_itself_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    script = tmp_path / "script.sh"
+    script.write_text(f"#!/bin/sh\nsleep 600 &\necho $! >{tmp_path}/0.pid\nkill -USR1 $PPID\nwait\n")
+    script.chmod(0o755)
+    (tmp_path / "plan").touch()
+    monkeypatch.setattr(planned, "STACK_COMMAND", script)
+    monkeypatch.setattr(planned, "stack_folder", lambda _: tmp_path)
+    monkeypatch.setattr(bootstrap, "_terraform", lambda: str(script))
+
+    def stop(*_: object) -> None:
+        raise StoppedError
+
+    def run() -> None:
+        if what == "a plan is read":
+            planned.read_plans(("warehouse",), os.environ)
+        else:
+            workspace = bootstrap.Workspace(tmp_path, "bootstrap", os.environ)
+            bootstrap._apply(workspace, Console(), adopt=False, auto_approve=False)  # noqa: SLF001 - where it asks
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    try:
+        with pytest.raises(StoppedError):
+            run()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert not exists(awaited(tmp_path / "0.pid"))
