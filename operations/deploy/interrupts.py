@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -22,6 +23,8 @@ POLL_SECONDS = 0.02
 BY_CTRL_C = {-signal.SIGINT, 128 + signal.SIGINT}
 #: The standard input, where it is a terminal.
 TERMINAL = 0
+#: The least number of a descriptor that children inherit: Node keeps lower ones from what it starts.
+LEAST_INHERITED = 100
 
 _inherited: list[int] = []
 
@@ -29,11 +32,13 @@ _inherited: list[int] = []
 @contextmanager
 def inherited(file: int) -> Iterator[None]:
     """Have children keep a descriptor open: its lock lasts until they have ended, too, when this process is killed."""
-    _inherited.append(file)
+    copy = fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, LEAST_INHERITED)
+    _inherited.append(copy)
     try:
         yield
     finally:
-        _inherited.remove(file)
+        _inherited.remove(copy)
+        os.close(copy)
 
 
 @contextmanager
