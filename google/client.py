@@ -256,7 +256,11 @@ class GoogleApi:
         with _always_present():
             page = self._call(service, "GET", path, None, version)
             resources = objects_of(path, page, key)
+            seen = set()
             while token := page.get("nextPageToken"):
+                if token in seen:
+                    raise UnreadableAnswerError(path, ValueError("a page is followed by an earlier one"))
+                seen.add(token)
                 page = self._call(
                     service, "GET", f"{path}{'&' if '?' in path else '?'}pageToken={token}", None, version
                 )

@@ -9,6 +9,7 @@ if __name__ == "__main__":
 
 import json
 import os
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -72,18 +73,23 @@ class SummaryFormat(StrEnum):
 
 
 @app.command()
-def deploy(env: Env = None, adopt: Adopt = False, auto_approve: Approve = False) -> None:
+def deploy(
+    env: Env = None, adopt: Adopt = False, auto_approve: Approve = False, deadline: Deadline = DEADLINES["deploy"]
+) -> None:
     """Deploy every stack, run each scheduled query once, verify the live system."""
     environment = load_environment(env)
-    outcome = deployment.deploy(environment, console, adopt, auto_approve)
-    deployment.print_summary(environment, outcome, console)
-    day.print_day(GoogleApi(environment), console)
+    with _within_unless_asking(deadline, auto_approve or environment.filled_here):
+        outcome = deployment.deploy(environment, console, adopt, auto_approve)
+        deployment.print_summary(environment, outcome, console)
+        day.print_day(GoogleApi(environment), console)
 
 
 @app.command()
-def plan(env: Env = None, adopt: Adopt = False) -> None:
+def plan(env: Env = None, adopt: Adopt = False, deadline: Deadline = DEADLINES["plan"]) -> None:
     """Show what a deployment would change, stack by stack; changes nothing."""
-    planning.plan(load_environment(env), console, adopt)
+    with within(deadline) as limit:
+        planning.plan(load_environment(env), console, adopt)
+    end_if_incomplete(limit, _complain)
 
 
 @app.command()
@@ -124,15 +130,21 @@ def destroy(
     env: Env = None,
     stack: Annotated[Part | None, typer.Option(help="one stack only")] = None,
     auto_approve: Approve = False,
+    deadline: Deadline = DEADLINES["destroy"],
 ) -> None:
     """Destroy one stack, or all; a guarded environment keeps its warehouse."""
-    rollback.destroy(load_environment(env), console, stack, auto_approve)
+    environment = load_environment(env)
+    with _within_unless_asking(deadline, auto_approve or environment.filled_here):
+        rollback.destroy(environment, console, stack, auto_approve)
 
 
 @app.command()
-def bootstrap(env: Env = None, adopt: Adopt = False, auto_approve: Approve = False) -> None:
+def bootstrap(
+    env: Env = None, adopt: Adopt = False, auto_approve: Approve = False, deadline: Deadline = DEADLINES["bootstrap"]
+) -> None:
     """Create the bucket of Terraform's state and the accounts of GitHub's workflows; before the first deployment."""
-    make_bootstrap(load_environment(env), console, adopt, auto_approve)
+    with _within_unless_asking(deadline, auto_approve):
+        make_bootstrap(load_environment(env), console, adopt, auto_approve)
 
 
 @app.command()
@@ -201,9 +213,11 @@ def run_schedules(env: Env = None, deadline: Deadline = DEADLINES["run-schedules
 def comment(
     pull_request: Annotated[int, typer.Option(min=1, help="number of the pull request")],
     file: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Markdown; its first line a hidden tag")],
+    deadline: Deadline = DEADLINES["comment"],
 ) -> None:
     """Write a file as a comment on a pull request at GitHub; it replaces the one with the same tag."""
-    done = github.write_comment(github.repository_of(os.environ), pull_request, _text_of(file))
+    with within(deadline):
+        done = github.write_comment(github.repository_of(os.environ), pull_request, _text_of(file))
     console.print(done, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -212,25 +226,29 @@ def drift_issue(
     file: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="output of verification drift --format json")],
     link: Annotated[str, typer.Option(help="address of the run that made the report")],
     env: Env = None,
+    deadline: Deadline = DEADLINES["drift-issue"],
 ) -> None:
     """Open, update or close the one issue at GitHub that shows what has drifted."""
-    report = _text_of(file)
-    done = github.write_drift_issue(github.repository_of(os.environ), load_environment(env).name, report, link)
+    with within(deadline):
+        report = _text_of(file)
+        done = github.write_drift_issue(github.repository_of(os.environ), load_environment(env).name, report, link)
     console.print(done, markup=False, highlight=False, soft_wrap=True)
 
 
 @preview.command()
-def up(number: Number, env: Host = None) -> None:
+def up(number: Number, env: Host = None, deadline: Deadline = DEADLINES["preview up"]) -> None:
     """Create a preview: its own dataset with sample data, every stack, one run of each schedule, verification."""
-    environment = _preview(number, env)
-    outcome = deployment.deploy(environment, console, adopt=True, auto_approve=True)
-    deployment.print_summary(environment, outcome, console)
+    with within(deadline):
+        environment = _preview(number, env)
+        outcome = deployment.deploy(environment, console, adopt=True, auto_approve=True)
+        deployment.print_summary(environment, outcome, console)
 
 
 @preview.command()
-def down(number: Number, env: Host = None) -> None:
+def down(number: Number, env: Host = None, deadline: Deadline = DEADLINES["preview down"]) -> None:
     """Delete a preview with everything that has its name."""
-    previews.down(_preview(number, env), console)
+    with within(deadline):
+        previews.down(_preview(number, env), console)
 
 
 @preview.command()
@@ -238,6 +256,11 @@ def sweep(env: Host = None, deadline: Deadline = DEADLINES["preview sweep"]) -> 
     """Delete every preview that has expired; for a nightly run."""
     with within(deadline):
         previews.sweep(previews.template_of(named(env)), console)
+
+
+def _within_unless_asking(deadline: float, approved: bool) -> AbstractContextManager[object]:
+    """A deadline; none where a person is asked, who may think as long as needed."""
+    return within(deadline) if approved else nullcontext()
 
 
 def _text_of(file: Path) -> str:

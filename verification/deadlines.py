@@ -26,6 +26,14 @@ USUAL_SECONDS = {
     "adopt": 60.0,
     "run-schedules": 900.0,
     "preview sweep": 1800.0,
+    "deploy": 1800.0,
+    "plan": 300.0,
+    "destroy": 900.0,
+    "bootstrap": 600.0,
+    "preview up": 1800.0,
+    "preview down": 900.0,
+    "comment": 60.0,
+    "drift-issue": 60.0,
 }
 #: The default of a command's ``--deadline``.
 DEADLINES = {command: 2 * seconds for command, seconds in USUAL_SECONDS.items()}

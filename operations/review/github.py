@@ -188,14 +188,18 @@ def _ours(repository: Repository, tag: str, found: Iterable[Mapping[str, Any]]) 
 def _every(repository: Repository, path: str, permission: str) -> Iterator[Mapping[str, Any]]:
     """Every item of a list, page by page."""
     address = f"{repository.api}/repos/{repository.name}/{path}{'&' if '?' in path else '?'}per_page=100"
+    seen = set()
     while address:
+        seen.add(address)
         page = _checked(repository, _request(repository, "GET", address), permission)
         with _readable(repository):
             items = page.json()
             if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
                 raise TypeError("not a list of objects")
+            address = page.links.get("next", {}).get("url", "")
+            if address in seen:
+                raise ValueError("a page is followed by an earlier one")
         yield from items
-        address = page.links.get("next", {}).get("url", "")
 
 
 def _send(

@@ -17,7 +17,7 @@ from google.auth.credentials import AnonymousCredentials
 from declared.loading import load_environment
 from google import session, waiting
 from google.client import GoogleApi
-from google.failures import LateAnswerError, LiveSystemError
+from google.failures import LateAnswerError, LiveSystemError, UnreadableAnswerError
 from google.resources import alert_policies, read_live_system, service_account, transfer_configs
 from google.session import Session, may_be_repeated
 from google.waiting import current_limit, end_all_waits, time_limit
@@ -252,3 +252,11 @@ def test_an_answer_of_another_form_is_an_error_in_words(call: str, answer: str) 
         with pytest.raises(LiveSystemError) as caught:
             CALLS[call](api)
     assert 0 < len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("call", ["scheduled queries", "alert policies", "service accounts", "services"])
+def test_pages_that_lead_to_each_other_are_no_endless_list(call: str) -> None:
+    with faulty("", "/", '{"nextPageToken": "again"}') as endpoint:
+        api = GoogleApi(load_environment("local").model_copy(update={"endpoint": endpoint}))
+        with time_limit(PATIENCE), pytest.raises(UnreadableAnswerError, match="a page is followed by an earlier one"):
+            CALLS[call](api)
