@@ -60,7 +60,10 @@ def deploy(environment: Environment, console: Console, adopt: bool, auto_approve
 
 
 def _deploy(environment: Environment, console: Console, adopt: bool, auto_approve: bool) -> Deployment:
-    """The verification comes last: it judges the newest run of each query, and an earlier one may have been cut off."""
+    """The verification comes last: it judges the newest run of each query, and an earlier one may have been cut off.
+
+    All of it is one turn: a run that followed would change what is verified.
+    """
     with own_turn(f"deployment of {environment.name}", console.print):
         if environment.filled_here:
             with step(console, "Dependencies and sample data") as notes:
@@ -71,7 +74,8 @@ def _deploy(environment: Environment, console: Console, adopt: bool, auto_approv
         arguments = ["deploy", "*", "--skip-synth"]
         variables = {**cdktf_variables(environment), **repeating_variables(GoogleApi(environment))}
         stacks = apply_with_cdktf(console, arguments, variables, auto_approve, _applied)
-    return Deployment(stacks, _run_schedules(environment, console), verified(environment, console, "Verification"))
+        runs = _run_schedules(environment, console)
+        return Deployment(stacks, runs, verified(environment, console, "Verification"))
 
 
 def _applied(run: CdktfRun) -> str:

@@ -15,6 +15,7 @@ from declared.names import OF_A_PREVIEW, is_schedule_of, stack_names, state_file
 from google.client import GoogleApi
 from google.failures import RequestRefusedError
 from google.resources import alert_policies, notification_channels, transfer_configs
+from operations.deploy.cdktf import own_turn
 from operations.deploy.rollback import destroy_stacks, nothing_is_left
 from operations.deploy.steps import StepFailedError, bring_up, explained_by_the_server, step
 
@@ -69,9 +70,9 @@ def down(environment: Environment, console: Console) -> None:
         StepFailedError: cdktf did not end well.
         LiveSystemError: no answer came.
     """
-    managed = environment.state.backend != "local" or any(_state_files(environment))
     bring_up(environment, console)
-    with explained_by_the_server(environment):
+    with explained_by_the_server(environment), own_turn(f"destruction of {environment.name}", console.print):
+        managed = environment.state.backend != "local" or any(_state_files(environment))
         if managed:
             destroy_stacks(environment, console, None, auto_approve=True)
         with step(console, "What Terraform does not know") as notes:
@@ -79,8 +80,8 @@ def down(environment: Environment, console: Console) -> None:
             notes.append(", ".join(removed) or "nothing is left")
         if managed:
             nothing_is_left(environment, None)
-    for file in _state_files(environment):
-        file.unlink(missing_ok=True)
+        for file in _state_files(environment):
+            file.unlink(missing_ok=True)
     what = "is gone" if managed or removed else "does not exist: nothing was done"
     console.print(f"{environment.name} {what}.", highlight=False)
 

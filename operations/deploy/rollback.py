@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from declared.imports import FoundBy, read_import_ids
 from declared.names import Part, stack_name, stack_names
 from google.client import GoogleApi
+from google.waiting import current_limit
 from operations.deploy.adoption import adoptable
 from operations.deploy.cdktf import CdktfRun, cdktf_variables, own_turn, stack_folder
 from operations.deploy.states import restore_states
@@ -45,7 +46,7 @@ def destroy(environment: Environment, console: Console, part: Part | None, auto_
             2,
         )
     bring_up(environment, console)
-    with explained_by_the_server(environment):
+    with explained_by_the_server(environment), own_turn(f"destruction of {environment.name}", console.print):
         destroy_stacks(environment, console, part, auto_approve or environment.filled_here)
         nothing_is_left(environment, part)
     if part == Part.AUTOMATION:
@@ -53,19 +54,22 @@ def destroy(environment: Environment, console: Console, part: Part | None, auto_
 
 
 def destroy_stacks(environment: Environment, console: Console, part: Part | None, auto_approve: bool) -> None:
-    """Have Terraform destroy what its state knows of one stack, or of all; the environment is up.
+    """Have Terraform destroy what its state knows of one stack, or of all.
+
+    The environment is up, and the caller has its turn in cdktf.out.
 
     Raises:
         StepFailedError: cdktf, or a Terraform that it ran, did not end well.
     """
     target = stack_name(environment.name, part) if part else "*"
-    with own_turn(f"destruction of {environment.name}", console.print):
-        restore_states(environment, console)
-        apply_with_cdktf(console, ["destroy", target], cdktf_variables(environment), auto_approve, _destroyed)
+    restore_states(environment, console)
+    apply_with_cdktf(console, ["destroy", target], cdktf_variables(environment), auto_approve, _destroyed)
 
 
 def nothing_is_left(environment: Environment, part: Part | None) -> None:
-    """Ask the live system about everything that the destroyed stacks declare; cdktf.out has their synthesis.
+    """Ask the live system about everything that the destroyed stacks declare.
+
+    cdktf.out has their synthesis, and the caller still has its turn there.
 
     Raises:
         StepFailedError: some of it exists.
@@ -83,7 +87,8 @@ def nothing_is_left(environment: Environment, part: Part | None) -> None:
                 f"Terraform's state does not know them. `{adopting}` adopts them; then destroy again.",
                 1,
             )
-        time.sleep(PAUSE_SECONDS)  # Google does not notify when a deletion has taken effect
+        # Google does not notify when a deletion has taken effect
+        current_limit().sleep("the end of what was destroyed", PAUSE_SECONDS)
 
 
 def _destroyable(ids: Mapping[str, ImportId]) -> dict[str, ImportId]:
