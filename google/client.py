@@ -336,10 +336,10 @@ class GoogleApi:
             raise refusal(int(error.code or 0), message, about, reasons) from None
         except GoogleAuthError as error:
             raise LiveSystemError(f"{what}: Google credentials are not accepted: {error}. {SIGN_IN}") from None
+        except (requests.exceptions.InvalidJSONError, *UNREADABLE) as error:  # the first is a RequestException, too
+            raise UnreadableAnswerError(what, error) from None
         except (requests.RequestException, RetryError, TimeoutError, OSError) as error:
             raise LiveSystemError(self._unreachable(error)) from None
-        except UNREADABLE as error:
-            raise UnreadableAnswerError(what, error) from None
 
     def _unreachable(self, error: Exception) -> str:
         timed_out = isinstance(error, requests.Timeout | TimeoutError)

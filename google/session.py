@@ -12,6 +12,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -67,6 +68,7 @@ class Session(AuthorizedSession):
             return self._once(method, url, *arguments, **settings)
         what = f"{method} {urlsplit(url).path}"
         ends = time.monotonic() + REQUEST_SECONDS
+        repeated = False
         pauses = _pauses() if self._patient and may_be_repeated(method, url) else iter(())
         while True:
             answer: requests.Response | Exception
@@ -84,8 +86,11 @@ class Session(AuthorizedSession):
                 f"{what}: {reason_of(answer)}; trying again in {pause:.1f} s", file=sys.stderr
             )
             current_limit().sleep(what, pause)
+            repeated = True
         if isinstance(answer, Exception):
             raise answer
+        if repeated and method == "DELETE" and answer.status_code == HTTPStatus.NOT_FOUND:
+            answer.status_code = HTTPStatus.NO_CONTENT  # an attempt before it has deleted it, and its answer was lost
         return answer
 
     def _once(self, *arguments: Any, **settings: Any) -> requests.Response:
@@ -119,7 +124,7 @@ def retry_after(answer: requests.Response | Exception) -> float:
         return float(text)
     try:
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 0.0
 
 

@@ -13,7 +13,7 @@ from declared.environment import EnvironmentFileError
 from declared.loading import load_environment, previews
 from declared.names import OF_A_PREVIEW, is_schedule_of, stack_names, state_file
 from google.client import GoogleApi
-from google.failures import RequestRefusedError
+from google.failures import NotPermittedError, RequestRefusedError
 from google.resources import alert_policies, notification_channels, transfer_configs
 from operations.deploy.cdktf import own_turn
 from operations.deploy.rollback import destroy_stacks, nothing_is_left
@@ -203,7 +203,7 @@ def sweep(template: str, console: Console, now: datetime | None = None) -> None:
         console.print(f"{name} {since}:", highlight=False)
         try:
             down(preview.environment, console)
-        except StepFailedError as error:
+        except (StepFailedError, RequestRefusedError, NotPermittedError) as error:  # it concerns this one alone
             console.print(str(error), markup=False, highlight=False)
             failed.append(name)
     if failed:

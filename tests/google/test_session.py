@@ -57,7 +57,7 @@ def answering(*statuses: tuple[int, dict[str, str]]) -> Iterator[Answers]:
             self.end_headers()
             self.wfile.write(b"{}")
 
-        do_POST = do_GET  # noqa: N815 - the class calls this name
+        do_POST = do_DELETE = do_GET  # noqa: N815 - the class calls these names
 
         def log_message(self, *_: Any) -> None:
             """Log nothing."""
@@ -118,6 +118,16 @@ def test_a_refusal_is_final(patient: Session, status: int) -> None:
     assert len(answers.asked) == 1
 
 
+@pytest.mark.parametrize("lost", [503, 0])
+def test_what_an_attempt_deleted_whose_answer_was_lost_is_deleted(patient: Session, lost: int) -> None:
+    with answering((lost, {}), (404, {})) as answers:
+        assert patient.request("DELETE", f"{answers.address}/x").status_code == 204
+    with answering((404, {})) as answers:
+        assert patient.request("DELETE", f"{answers.address}/x").status_code == 404
+    with answering((lost, {}), (404, {})) as answers:
+        assert patient.request("GET", f"{answers.address}/x").status_code == 404
+
+
 def test_the_embedded_environment_is_not_asked_again() -> None:
     impatient = Session(AnonymousCredentials(), patient=False)  # type: ignore[no-untyped-call]
     with answering((503, {})) as answers:
@@ -166,6 +176,15 @@ def test_a_service_that_asks_for_too_long_a_pause_is_not_waited_for(patient: Ses
         assert patient.request("GET", f"{answers.address}/x").status_code == 503
     assert time.monotonic() - began < PATIENCE
     assert len(answers.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "soon", "-1", "Mon, 01 Jan 2024 00:00:00 +99999999999999", f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT"]
+)
+def test_a_time_to_ask_again_that_is_none_is_none(text: str) -> None:
+    answer = requests.Response()
+    answer.headers["Retry-After"] = text
+    assert session.retry_after(answer) == 0
 
 
 def test_all_attempts_together_have_the_time_of_one_request(monkeypatch: pytest.MonkeyPatch, patient: Session) -> None:
@@ -223,6 +242,7 @@ ODD = {
     "deep lists": "[" * 10_000 + "]" * 10_000,
     "deep objects": '{"a": ' * 10_000 + "1" + "}" * 10_000,
     "a part": "{",
+    "a proxy's page": "<html>a proxy's page</html>",
 }
 CALLS: dict[str, Callable[[GoogleApi], object]] = {
     "dataset": lambda api: api.dataset(),
@@ -251,6 +271,7 @@ def test_an_answer_of_another_form_is_an_error_in_words(call: str, answer: str) 
         api = GoogleApi(load_environment("local").model_copy(update={"endpoint": endpoint}))
         with pytest.raises(LiveSystemError) as caught:
             CALLS[call](api)
+    assert type(caught.value) is UnreadableAnswerError
     assert 0 < len(str(caught.value)) < 500
 
 

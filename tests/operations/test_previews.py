@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from declared.environment import Environment, EnvironmentFileError
 from declared.loading import load_environment
-from google.failures import RequestRefusedError
+from google.failures import NotPermittedError, RequestRefusedError
 from operations.__main__ import app
 from operations.deploy import previews
 from operations.deploy.cdktf import own_turn
@@ -198,15 +198,18 @@ def test_the_sweep_takes_down_what_has_expired_and_remnants(
     assert "preview-local-7 exists until 2026-12-02 12:00 UTC" in printed
 
 
+@pytest.mark.parametrize(
+    "failure", [StepFailedError("Error: no", 2), RequestRefusedError("Error: no"), NotPermittedError("Error: no")]
+)
 def test_one_that_cannot_be_deleted_does_not_stop_the_others(
-    project: Project, console: Console, monkeypatch: pytest.MonkeyPatch
+    project: Project, console: Console, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
     tried = []
 
     def down(environment: Environment, _console: Console) -> None:
         tried.append(environment.name)
         if environment.number == 7:
-            raise StepFailedError("Error: no", 2)
+            raise failure
 
     monkeypatch.setattr(previews, "bring_up", lambda *_: None)
     monkeypatch.setattr(previews, "GoogleApi", lambda _: project)
