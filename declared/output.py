@@ -39,6 +39,7 @@ def public(text: str) -> str:
 def write_out(text: str) -> None:
     """Print a text for a pipe: no wrapping, no colour, no line added."""
     sys.stdout.write(public(text))
+    sys.stdout.flush()  # here, a deadline ends it when nobody reads
 
 
 def mask_failures() -> None:

@@ -38,7 +38,8 @@ from operations.review import cost, cost_report, github
 from operations.review.plan_markdown import markdown
 from operations.review.plan_summary import costs_of, summarize
 from operations.review.planned import read_plans
-from verification.deadlines import DEADLINES, Deadline, end_if_incomplete, within
+from verification.deadlines import DEADLINES, Deadline, end_if_incomplete, half_done, within
+from verification.report import refuse_what_is_no_file
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 console = MaskingConsole()
@@ -106,22 +107,20 @@ def plan_summary(  # noqa: PLR0917 - an option each
 
     Exit code 1 when a deployment would be refused.
     """
-    environment = load_environment(env)
-    catalog = retarget(load_catalog(), environment.project, environment.dataset)
-    variables = cdktf_variables(environment)
     with within(deadline) as limit:
-        summary = summarize(environment, catalog, read_plans(stack_names(environment.name), variables, plans))
-        costs = costs_of(summary, catalog, base)
-    text = summary.as_json(costs) if form is SummaryFormat.JSON else markdown(summary, costs, link)
-    if output is None:
-        write_out(text)
-    else:
-        try:
-            output.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise StepFailedError(f"{output}: not writable: {error.strerror}", 2) from None
-        console.print(f"{output}: {summary.headline}", markup=False, highlight=False)
-    end_if_incomplete(limit, _complain)
+        environment = load_environment(env)
+        catalog = retarget(load_catalog(), environment.project, environment.dataset)
+        plans_of_stacks = read_plans(stack_names(environment.name), cdktf_variables(environment), plans)
+        with half_done("The plans and what they cost"):
+            summary = summarize(environment, catalog, plans_of_stacks)
+            costs = costs_of(summary, catalog, base)
+        text = summary.as_json(costs) if form is SummaryFormat.JSON else markdown(summary, costs, link)
+        if output is None:
+            write_out(text)
+        else:
+            _write_file(output, text)
+            console.print(f"{output}: {summary.headline}", markup=False, highlight=False)
+        end_if_incomplete(limit, _complain)
     raise typer.Exit(int(summary.refused))
 
 
@@ -150,10 +149,10 @@ def bootstrap(
 @app.command()
 def adopt(env: Env = None, deadline: Deadline = DEADLINES["adopt"]) -> None:
     """Print the import ids of declared objects that exist already; EROS_ADOPT takes a file of them."""
-    with within(deadline), TemporaryDirectory() as folder:
+    with within(deadline), half_done("What exists of what is declared"), TemporaryDirectory() as folder:
         adoption = adoption_of(load_environment(env), Path(folder))
-    write_out(json.dumps(adoption.found, indent=2) + "\n")
-    errors.print(str(adoption), markup=False, highlight=False, soft_wrap=True)
+        write_out(json.dumps(adoption.found, indent=2) + "\n")
+        errors.print(str(adoption), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command(name="day")
@@ -171,21 +170,21 @@ def cost_of_everything(
     deadline: Deadline = DEADLINES["cost"],
 ) -> None:
     """Print the cost of each routine, view and scheduled query; exit 1 over a budget or when a dry run fails."""
-    environment = load_environment(env)
-    proposed = retarget(load_catalog(), environment.project, environment.dataset)
     with within(deadline) as limit:
+        environment = load_environment(env)
+        proposed = retarget(load_catalog(), environment.project, environment.dataset)
         api = GoogleApi(environment)
         if base is None:
             changes = [cost.CostChange(each.name, None, each) for each in cost.estimate(api, proposed)]
         else:
             changes = cost.compare_everything(api, cost.base_catalog(base, environment), proposed)
-    if output is Format.TABLE:
-        wide = console if console.is_terminal else MaskingConsole(width=cost_report.LOG_WIDTH)
-        wide.print(cost_report.table(changes, base is not None))
-    else:
-        write = cost_report.markdown if output is Format.MARKDOWN else cost_report.as_json
-        write_out(write(changes, base is not None) + "\n")
-    end_if_incomplete(limit, _complain)
+        if output is Format.TABLE:
+            wide = console if console.is_terminal else MaskingConsole(width=cost_report.LOG_WIDTH)
+            wide.print(cost_report.table(changes, base is not None))
+        else:
+            write = cost_report.markdown if output is Format.MARKDOWN else cost_report.as_json
+            write_out(write(changes, base is not None) + "\n")
+        end_if_incomplete(limit, _complain)
     proposed_calls = [each.proposed for each in changes if each.proposed]
     raise typer.Exit(int(any(each.over_budget or each.problem for each in proposed_calls)))
 
@@ -218,7 +217,7 @@ def comment(
     """Write a file as a comment on a pull request at GitHub; it replaces the one with the same tag."""
     with within(deadline):
         done = github.write_comment(github.repository_of(os.environ), pull_request, _text_of(file))
-    console.print(done, markup=False, highlight=False, soft_wrap=True)
+        console.print(done, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -232,7 +231,7 @@ def drift_issue(
     with within(deadline):
         report = _text_of(file)
         done = github.write_drift_issue(github.repository_of(os.environ), load_environment(env).name, report, link)
-    console.print(done, markup=False, highlight=False, soft_wrap=True)
+        console.print(done, markup=False, highlight=False, soft_wrap=True)
 
 
 @preview.command()
@@ -261,6 +260,15 @@ def sweep(env: Host = None, deadline: Deadline = DEADLINES["preview sweep"]) -> 
 def _within_unless_asking(deadline: float, approved: bool) -> AbstractContextManager[object]:
     """A deadline; none where a person is asked, who may think as long as needed."""
     return within(deadline) if approved else nullcontext()
+
+
+def _write_file(file: Path, text: str) -> None:
+    try:
+        refuse_what_is_no_file(file)
+        with half_done(f"Writing {file}"):
+            file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StepFailedError(f"{file}: not writable: {error.strerror}", 2) from None
 
 
 def _text_of(file: Path) -> str:

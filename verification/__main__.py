@@ -22,10 +22,10 @@ from declared.output import mask_failures, public, write_out
 from google.failures import LiveSystemError
 from google.waiting import end_all_waits
 from verification import doctor as diagnosis
-from verification.deadlines import DEADLINES, MOST_SECONDS, Deadline, end_if_incomplete, within
+from verification.deadlines import DEADLINES, MOST_SECONDS, Deadline, end_if_incomplete, half_done, within
 from verification.drift import read_drift
 from verification.drift import report as drift_reports
-from verification.report import FILE_WIDTH, WRITERS, as_table, console_of, json_schema
+from verification.report import FILE_WIDTH, WRITERS, as_table, console_of, json_schema, refuse_what_is_no_file
 from verification.results import Status
 from verification.running import (
     UnknownNameError,
@@ -94,6 +94,7 @@ def _check_writable(destination: Destination) -> None:
     if destination.file is None:
         return
     try:
+        refuse_what_is_no_file(destination.file)
         destination.file.parent.mkdir(parents=True, exist_ok=True)
         destination.file.open("a").close()
     except OSError as error:
@@ -142,19 +143,20 @@ def verification(  # noqa: PLR0917 - typer takes its options as arguments
 
     chosen_checks(suite or [], test or [])
     places = destinations(output or [])
-    environment = load_environment(env)
-    for place in places:
-        _check_writable(place)
     with within(deadline) as limit:
-        report = verify(
-            environment, suite or [], test or [], settle_seconds_of(environment) if settle is None else settle
-        )
-    for place in places:
-        _write(report, place)
-    if report.count(Status.DENIED):
-        _complain(_denied(report))
-    if limit.passed:
-        _complain(f"not complete: {limit}")
+        environment = load_environment(env)
+        for place in places:
+            _check_writable(place)
+        with half_done("Looking at the live system"):
+            report = verify(
+                environment, suite or [], test or [], settle_seconds_of(environment) if settle is None else settle
+            )
+        for place in places:
+            with half_done(f"Writing {place.file or 'the report'}"):
+                _write(report, place)
+        if report.count(Status.DENIED):
+            _complain(_denied(report))
+        end_if_incomplete(limit, _complain)
     raise typer.Exit(report.exit_code)
 
 
@@ -190,9 +192,9 @@ def drift(
     with within(deadline) as limit:
         environment = load_environment(env)
         report = drift_reports.drift_report(environment, read_drift(read_subject(environment)))
-    if not limit.passed or write is drift_reports.as_text:  # nobody may take a part of the JSON for all of it
-        write_out(write(report))
-    end_if_incomplete(limit, _complain)
+        if not limit.passed or write is drift_reports.as_text:  # nobody may take a part of the JSON for all of it
+            write_out(write(report))
+        end_if_incomplete(limit, _complain)
     raise typer.Exit(1 if report.drifted else 0)
 
 
@@ -221,10 +223,10 @@ def doctor(
     write = _writer(diagnosis.WRITERS, output)
     with within(deadline) as limit:
         examination = diagnosis.examine(load_environment(env), case or [])
-    write(examination, console_of(diagnosis.LOG_WIDTH))
-    if examination.unknown:
-        _complain(f"could not check: {', '.join(case.title for case in examination.unknown)}")
-    end_if_incomplete(limit, _complain)
+        write(examination, console_of(diagnosis.LOG_WIDTH))
+        if examination.unknown:
+            _complain(f"could not check: {', '.join(case.title for case in examination.unknown)}")
+        end_if_incomplete(limit, _complain)
     raise typer.Exit(examination.exit_code)
 
 

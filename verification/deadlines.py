@@ -66,6 +66,16 @@ def within(seconds: float) -> Iterator[TimeLimit]:
         yield limit
 
 
+@contextmanager
+def half_done(title: str) -> Iterator[None]:
+    """Name what is half done where a command is told to end within the context, such as by its deadline."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(title)
+        raise
+
+
 def end_if_incomplete(limit: TimeLimit, complain: Callable[[str], None]) -> None:
     """End with exit code 2 where something had no answer in time; what there is has been printed."""
     if limit.passed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import dataclass
 from io import StringIO
@@ -20,6 +21,7 @@ from verification.results import INCOMPLETE, Report, Result, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 COLOURS = {
     Status.PASS: "green",
@@ -38,6 +40,16 @@ def console_of(width: int, stderr: bool = False) -> MaskingConsole:
     """The terminal; where there is none, a console of so many columns: a file has no width of its own."""
     console = MaskingConsole(stderr=stderr, highlight=False)
     return console if console.is_terminal else MaskingConsole(stderr=stderr, highlight=False, width=width)
+
+
+def refuse_what_is_no_file(file: Path) -> None:
+    """Refuse to write to a pipe, which would wait for a reader, or to a folder; streams in ``/dev`` are read already.
+
+    Raises:
+        OSError: it exists, and is none of these.
+    """
+    if file.exists() and not (file.is_file() or file.is_char_device() or file.is_relative_to("/dev")):
+        raise OSError(errno.EINVAL, "it is not a file", str(file))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from catalog.files import REPOSITORY
 from google.failures import LiveSystemError
 from operations.deploy.cdktf import LOG, CdktfRun, run_cdktf
 from operations.deploy.interrupts import child
+from verification.deadlines import half_done
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,10 +38,9 @@ def step(console: Console, title: str) -> Iterator[list[str]]:
     started = time.monotonic()
     notes: list[str] = []
     try:
-        with console.status(f"{title} …"):
+        with half_done(title), console.status(f"{title} …"):
             yield notes
-    except BaseException as error:
-        error.add_note(title)  # what is half done
+    except BaseException:
         console.print(f"[red]✗[/] {title}  [dim]{time.monotonic() - started:.1f} s[/]")
         raise
     text = f"  {notes[-1]}" if notes else ""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
 from contextlib import ExitStack
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -23,6 +25,7 @@ from google.failures import LiveSystemError, NotPermittedError
 from tests.harness.commands import invoke
 from tests.harness.faulty_proxy import at_the_deadline, faulty
 from verification import __main__ as command_line
+from verification import running
 from verification.suites import SUITES
 
 if TYPE_CHECKING:
@@ -169,6 +172,80 @@ def test_what_settles_late_is_retried(deployed: Deployed, monkeypatch: pytest.Mo
     assert (outcome.exit_code, asked) == (0, 2), outcome.output
     asked = 0
     assert run(deployed.environment, monkeypatch, "--test", "access.3").exit_code == 1
+
+
+def test_a_service_that_ends_before_the_second_look_takes_no_result_away(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(GoogleApi, "project_policy", lambda _: {"bindings": []})
+    reads = iter([running._read_live])  # noqa: SLF001 - where the second look begins
+
+    def read(*arguments: Any) -> Any:
+        for first in reads:
+            return first(*arguments)
+        raise LiveSystemError("datasets: 503 Not now.")
+
+    monkeypatch.setattr(running, "_read_live", read)
+    arguments = ("--suite", "schema", "--test", "access.3", "--settle", "5", "--format", "json")
+    outcome = run(deployed.environment, monkeypatch, *arguments)
+    assert outcome.exit_code == 1, outcome.output
+    results = json.loads(outcome.stdout)["results"]
+    assert {result["status"] for result in results if result["suite"] == "schema"} == {"PASS"}
+    found = [(result["status"], result["found"]) for result in results if result["id"] == "access.3"]
+    assert found[0][0] == "FAIL"
+    assert found[-1] == ("ERROR", "could not look again: datasets: 503 Not now.")
+
+
+def test_a_deadline_before_what_settles_late_is_settled_is_not_a_failed_check(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(_: GoogleApi) -> dict[str, Any]:
+        Timer(0.1, at_the_deadline).start()  # while it pauses
+        return {"bindings": []}
+
+    monkeypatch.setattr(GoogleApi, "project_policy", late)
+    outcome = run(deployed.environment, monkeypatch, "--test", "access.3", "--settle", "600", "--deadline", "60")
+    assert outcome.exit_code == 2, outcome.output
+    assert "access.3" in outcome.stdout
+    assert "not complete: no answer within the 60 s of --deadline; waited for what settles late" in outcome.stderr
+
+
+def test_a_destination_that_waits_for_a_reader_is_refused(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe")
+    outcome = run(environment, monkeypatch, "--format", f"json={pipe}")
+    assert (outcome.exit_code, outcome.stderr) == (2, f"{pipe} cannot be written: it is not a file\n")
+
+
+def test_streams_are_destinations(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe that somebody reads has such a name: ``--format json=/dev/stdout | jq``."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader, encoding="utf-8") as pipe:
+        formats = ("--format", "table", "--format", f"json=/dev/fd/{writer}", "--format", "markdown=/dev/null")
+        outcome = run(deployed.environment, monkeypatch, "--test", "access.1", *formats)
+        os.close(writer)
+        assert (outcome.exit_code, json.loads(pipe.read())["well"]) == (0, True)
+
+
+def test_the_deadline_covers_all_of_it_and_names_what_is_half_done(deployed: Deployed) -> None:
+    """Nobody reads what it prints: a pipe takes 64 KB."""
+    program = (
+        "from verification import __main__ as m, deadlines\n"
+        "from declared.loading import load_environment as load\n"
+        "deadlines.GRACE_SECONDS = 0.0\n"
+        f"m.load_environment = lambda _: load('local').model_copy("
+        f"update={{'endpoint': {deployed.environment.endpoint!r}}})\n"
+        "m.WRITERS['json'] = lambda report: 'x' * 1_000_000\n"
+        "import sys; sys.argv[1:] = ['--test', 'access.1', '--format', 'json', '--deadline', '8']; m.main()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.wait(30) == 2
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert said.startswith("ended: it took longer than its --deadline. Half done: Writing the report.\n"), said
 
 
 FAULTS = ["403", "404", "429", "500", "503", "cut", "page", "silent", "drip", "dripping head", "null", "[7]"]
