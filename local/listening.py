@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import time
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 #: How long a stopping server waits for requests in progress.
 GRACE_SECONDS = 3
+#: How long all of its end may take.
+ENDING_SECONDS = 5.0
 
 
 def listen(port: int) -> socket.socket:
@@ -59,12 +64,19 @@ def run(app: ASGIApp, listener: socket.socket, ready: Callable[[], None] = lambd
     """
 
     class AnnouncingServer(uvicorn.Server):
-        """Prints that it is up once it answers."""
+        """Prints that it is up once it answers, and ends in time."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             ready()
             print(f"{READY_LINE}{endpoint_of(listener)}", flush=True)  # noqa: T201 - the caller waits for this line
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            from local.engine.cancelling import cancel_all  # noqa: PLC0415 - needs the open data folder
+
+            Thread(target=_end, daemon=True).start()
+            cancel_all()
+            await super().shutdown(sockets)
 
     config = uvicorn.Config(
         without_web_pages(limited(app), served_hosts(listener.getsockname()[1])),
@@ -75,3 +87,9 @@ def run(app: ASGIApp, listener: socket.socket, ready: Callable[[], None] = lambd
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     AnnouncingServer(config).run(sockets=[listener])
+
+
+def _end() -> None:
+    """End the process although a job goes on: nothing interrupts JavaScript. What was acknowledged is stored."""
+    time.sleep(ENDING_SECONDS)
+    os._exit(0)

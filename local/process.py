@@ -108,25 +108,15 @@ def _not_usable(folder: Path, error: OSError) -> LocalError:
 
 
 def _lock(file: int, mode: int, seconds: float) -> bool:
-    """Lock a file; wait at most so many seconds for its holder. In the main thread only.
+    """Lock a file; wait at most so many seconds for its holder.
 
     Returns:
         Whether the file is locked now.
     """
-
-    def give_up(_signal: int, _frame: object) -> None:
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        fcntl.flock(file, mode)
-    except TimeoutError:
-        return False
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    return True
+    deadline = time.monotonic() + seconds
+    while not (locked := _try_lock(file, mode)) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    return locked
 
 
 def _try_lock(file: int, mode: int) -> bool:
@@ -139,23 +129,30 @@ def _try_lock(file: int, mode: int) -> bool:
 
 
 def holder(folder: Path) -> int | None:
-    """The process id of the server that has a folder open, whether it answers yet or not."""
+    """The process id of the server that has a folder open, whether it answers yet or not.
+
+    Raises:
+        LocalError: it does not write its id, because it was stopped before.
+    """
+    deadline = time.monotonic() + LOCK_SECONDS
     with suppress(OSError), (folder / LOCK_FILE).open(encoding="utf-8") as file:
         while not _try_lock(file.fileno(), fcntl.LOCK_SH):
             file.seek(0)
             if process := file.read().strip():
                 return int(process)
+            if time.monotonic() > deadline:
+                raise LocalError(f"{file.name} is locked by a process that does not write its id: end that process")
             time.sleep(POLL_SECONDS)  # it has just locked the folder, and writes its id next
     return None
 
 
 def running(folder: Path) -> Server | None:
     """The server that has a folder open and answers."""
-    if holder(folder) is None:
-        return None
     try:
+        if holder(folder) is None:
+            return None
         return Server(**json.loads((folder / RECORD_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+    except (LocalError, OSError, ValueError, TypeError):
         return None
 
 

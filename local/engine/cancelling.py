@@ -39,6 +39,14 @@ def until_it_ends(original: Callable[[str, str], Any]) -> Callable[[str, str], A
     return cancel
 
 
+def cancel_all() -> None:
+    """Cancel every job, because the server ends."""
+    for (_, job), running in list(runner._running.items()):
+        running.cancelled = True
+        if running.future:
+            threading.Thread(target=_interrupt, args=(running,), name=f"cancel {job}", daemon=True).start()
+
+
 def _interrupt(running: Any) -> None:
     while not concurrent.futures.wait([running.future], timeout=SECONDS).done:
         if running.cursor:

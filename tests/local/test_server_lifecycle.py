@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -9,6 +10,8 @@ import socket
 import stat
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -16,8 +19,9 @@ import httpx
 import pytest
 
 from catalog.files import REPOSITORY
-from local import readiness
-from local.process import Server, running
+from local import LocalError, process, readiness
+from local.listening import ENDING_SECONDS
+from local.process import STOP_SECONDS, Server, running
 from tests.harness.checkout import free_port
 from tests.harness.waiting import until
 from tests.local.local_command import Done, LocalCommand
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+#: More than any of this takes, on any machine.
+PATIENCE = 20.0
+JOBS = "bigquery/v2/projects/eros-local/jobs"
 ACCOUNTS = "iam/v1/projects/eros-local/serviceAccounts"
 CONFIGS = "bigquerydatatransfer/v1/projects/eros-local/locations/us/transferConfigs"
 
@@ -205,6 +212,33 @@ def assert_corrupt_is_refused(local: LocalCommand, file: Path) -> None:
     assert "Nothing was changed" in refused.stderr
     assert file.read_bytes() == corrupt
     file.write_bytes(sound)
+
+
+def test_a_lock_without_an_id_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in a thread, and without a signal that the command's own end needs."""
+    monkeypatch.setattr(process, "LOCK_SECONDS", 0.1)
+    with ThreadPoolExecutor() as pool, (tmp_path / process.LOCK_FILE).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert pool.submit(running, tmp_path).result(PATIENCE) is None
+        with pytest.raises(LocalError, match="locked by a process that does not write its id"):
+            pool.submit(process.holder, tmp_path).result(PATIENCE)
+        with pytest.raises(LocalError, match="has this data folder open"):
+            pool.submit(process.lock, tmp_path).result(PATIENCE)
+
+
+JAVASCRIPT = "CREATE TEMP FUNCTION f(x FLOAT64) RETURNS FLOAT64 LANGUAGE js AS 'while (true) {}'; SELECT f(1.0)"
+
+
+@pytest.mark.parametrize(("sql", "seconds"), [("LOOP SELECT 1; END LOOP", ENDING_SECONDS), (JAVASCRIPT, STOP_SECONDS)])
+def test_a_server_ends_although_a_job_never_does(local: LocalCommand, sql: str, seconds: float) -> None:
+    """A script is cancelled; nothing interrupts JavaScript, so the process ends without it, before it is killed."""
+    local.up()
+    job = {"configuration": {"query": {"query": sql, "useLegacySql": False}}}
+    path = f"{JOBS}/{local.call('POST', JOBS, job)['jobReference']['jobId']}"
+    until(lambda: local.call("GET", path)["status"]["state"] == "RUNNING", "the job to run")
+    began = time.monotonic()
+    assert "stopped" in local("down").stdout
+    assert time.monotonic() - began < seconds
 
 
 def test_a_manual_run_executes_on_the_embedded_bigquery(shared: LocalCommand) -> None:
