@@ -13,8 +13,10 @@ from pathlib import Path
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 from catalog import SQL, CatalogError
+from catalog.command_line import run
 from declared.environment import EnvironmentFileError
 from declared.loading import load_environment
+from declared.masking import masked
 
 
 def synthesize(environment_name: str | None = None, sql: Path = SQL) -> None:
@@ -39,15 +41,17 @@ def synthesize(environment_name: str | None = None, sql: Path = SQL) -> None:
     app.synthesize(environment, sql)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Synthesize, with exit code 1 for SQL files that do not compile."""
     try:
         synthesize()
     except CatalogError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the findings, one per line
         sys.exit(1)
-    except EnvironmentFileError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the problems, one per line
-        sys.exit(2)
     except OSError as error:
         print(f"The synthesis cannot write its files: {error}", file=sys.stderr, flush=True)  # noqa: T201 - as above
         os._exit(2)  # jsii, half started, would add a traceback
+
+
+if __name__ == "__main__":
+    run("python main.py", main, (EnvironmentFileError,), masked)
