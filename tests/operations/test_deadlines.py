@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -69,6 +70,14 @@ def test_github_s_pages_that_lead_to_each_other_are_no_endless_list(monkeypatch:
     repository = github.Repository("https://github.example.com", "o/n", "t")
     with pytest.raises(StepFailedError, match="answers, but not as GitHub's API does"):
         github.write_comment(repository, 7, "<!-- eros -->\n")
+
+
+def test_a_summary_is_not_written_to_what_waits_for_a_reader(tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe")
+    for place in (pipe, tmp_path):
+        with pytest.raises(StepFailedError, match=f"{place}: not writable: it is not a file") as caught:
+            operations._write_file(place, "text")  # noqa: SLF001 - the option --output
+        assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize(
