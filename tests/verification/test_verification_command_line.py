@@ -214,7 +214,9 @@ def test_a_destination_that_waits_for_a_reader_is_refused(
     environment: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     os.mkfifo(pipe := tmp_path / "pipe")
-    outcome = run(environment, monkeypatch, "--format", f"json={pipe}")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)  # else this test would wait for ever where it is not refused
+    outcome = run(environment, monkeypatch, "--test", "access.1", "--format", f"json={pipe}")
+    os.close(reader)
     assert (outcome.exit_code, outcome.stderr) == (2, f"{pipe} cannot be written: it is not a file\n")
 
 
