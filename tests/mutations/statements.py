@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from catalog import load_catalog
 from tests.harness.client import TODAY
 
 DAILY = "run_daily_automation"
@@ -36,12 +37,15 @@ def stats_rows(*bounds: tuple[float, float]) -> str:
     return f"INSERT INTO `{{d}}.caption_bandit_stats` ({columns}) VALUES {values}"
 
 
+def columns_of(table: str) -> dict[str, str]:
+    """The columns of a declared table and their types, as CREATE TABLE writes them."""
+    columns = load_catalog().tables[table].columns
+    return {each.name: f"{each.type.sql}{' NOT NULL' if each.required else ''}" for each in columns}
+
+
 def recreated(layout: str) -> tuple[str, str]:
     """Recreate lock_sweep_log with another layout."""
-    columns = (
-        "sweep_id STRING NOT NULL, sweep_time TIMESTAMP NOT NULL, locks_expired_stale INT64, "
-        "locks_expired_past_date INT64, total_locks_cleaned INT64, sweep_duration_seconds FLOAT64"
-    )
+    columns = ", ".join(f"{name} {kind}" for name, kind in columns_of("lock_sweep_log").items())
     return "DROP TABLE `{d}.lock_sweep_log`", f"CREATE TABLE `{{d}}.lock_sweep_log` ({columns}) {layout}"
 
 

@@ -12,7 +12,7 @@ from catalog.zone import LOS_ANGELES
 from declared.environment import AllowedChange, Guards
 from google.client import GoogleApi
 from tests.mutations.change import service_disabled, table_changed, table_patched
-from tests.mutations.statements import recreated
+from tests.mutations.statements import columns_of, recreated
 from verification.results import Status
 from verification.running import read_subject, verify
 from verification.table_changes import ChangeClass, TableChange, table_changes
@@ -22,14 +22,8 @@ if TYPE_CHECKING:
     from verification.results import Result
 
 LOG = "lock_sweep_log"
-COLUMNS = {
-    "sweep_id": "STRING NOT NULL",
-    "sweep_time": "TIMESTAMP NOT NULL",
-    "locks_expired_stale": "INT64",
-    "locks_expired_past_date": "INT64",
-    "total_locks_cleaned": "INT64",
-    "sweep_duration_seconds": "FLOAT64",
-}
+COLUMNS = columns_of(LOG)
+LAST = list(COLUMNS)[-1]
 LAYOUT = "PARTITION BY DATE(sweep_time) OPTIONS (partition_expiration_days = 30)"
 
 
@@ -57,8 +51,8 @@ CASES: list[tuple[str, tuple[str, str], tuple[str, ChangeClass, str]]] = [
     ),
     (
         "a nullable column is added",
-        with_columns({n: kind for n, kind in COLUMNS.items() if n != "sweep_duration_seconds"}),
-        ("new column sweep_duration_seconds", ChangeClass.IN_PLACE, "ADD COLUMN sweep_duration_seconds FLOAT64"),
+        with_columns({n: kind for n, kind in COLUMNS.items() if n != LAST}),
+        (f"new column {LAST}", ChangeClass.IN_PLACE, f"ADD COLUMN {LAST} {COLUMNS[LAST]}"),
     ),
     (
         "a required column is added",
