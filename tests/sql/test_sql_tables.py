@@ -98,7 +98,7 @@ def written(column: Column) -> str:
     return f"{column.name} {column.type.sql}{'!' if column.required else ''}"
 
 
-def test_the_ten_tables() -> None:
+def test_every_table_is_specified() -> None:
     assert set(TABLES) == set(SPECIFIED)
 
 
