@@ -44,6 +44,8 @@ def synthesize(environment_name: str | None = None, sql: Path = SQL) -> None:
 def main() -> None:
     """Synthesize, with exit code 1 for SQL files that do not compile."""
     try:
+        # jsii has a traceback for a place that it cannot write
+        (Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out")) / "stacks").mkdir(parents=True, exist_ok=True)
         synthesize()
     except CatalogError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the findings, one per line

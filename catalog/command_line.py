@@ -32,6 +32,8 @@ ENDING_SECONDS = 2.5
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 #: Errors of writing, which do not name the file.
 NOT_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
+#: The most digits of a terminal's width.
+WIDEST = 4
 FAULTS = REPOSITORY / ".local" / "faults"
 
 
@@ -40,10 +42,11 @@ class StoppedError(BaseException):
 
 
 class _Ending:
-    """What is done when a command is told to end; ``begun`` also once it has ended by itself."""
+    """Whether a command was told to end, whether a sentence said so, and what is done then."""
 
     def __init__(self) -> None:
-        self.begun = self.explained = False
+        self.told = self.explained = False
+        self.over = False  # the command has ended, in whatever way
         self.held_back = 0
         self.waiting = 0  # the number of a signal
         self.callbacks: list[Callable[[], None]] = []
@@ -96,6 +99,8 @@ def run(
     """Run a command line and end the process; the arguments are those of :func:`code_of`."""
     if sys.stdout is None:  # it is closed
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+    if len(os.environ.get("COLUMNS", "")) > WIDEST:  # lines are padded to it, which no memory is enough for
+        del os.environ["COLUMNS"]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal may not know each character
@@ -159,7 +164,7 @@ def _ended(app: Callable[[], object]) -> int:
             code = ended.code if isinstance(ended.code, int) else COULD_NOT_RUN if ended.code else 0
         sys.stdout.flush()
     finally:
-        _ending.begun = True  # a signal has nothing left to end, and would hide how it ended
+        _ending.over = True  # a signal has nothing left to end, and would hide how it ended
     return code
 
 
@@ -222,12 +227,12 @@ def _ignore_signals() -> None:
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
-    if _ending.begun:
-        return  # it is ending
+    if _ending.told or _ending.over:
+        return
     if _ending.held_back:
         _ending.waiting = number
         return
-    _ending.begun = True
+    _ending.told = True
     name = signal.Signals(number).name
     raise StoppedError("ended: it took longer than its --deadline" if number == signal.SIGALRM else f"ended by {name}")
 

@@ -36,5 +36,5 @@ def restore_states(environment: Environment, console: Console) -> None:
 def _is_state(file: Path) -> bool:
     try:
         return isinstance(json.loads(file.read_bytes()), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False

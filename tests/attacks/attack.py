@@ -160,7 +160,7 @@ def _ends_in_time() -> Iterator[None]:
     finally:
         timer.cancel()
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-        if command_line._ending.begun:  # noqa: SLF001 - what would end the process later than the command
+        if command_line._ending.told:  # noqa: SLF001 - what would end the process later than the command
             with mock.patch.object(os, "_exit"):
                 for thread in set(threading.enumerate()) - others:
                     if "(_watch)" in thread.name:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -33,3 +34,19 @@ def test_a_defect_of_the_synthesis_is_a_sentence_and_a_file(tmp_path: Path) -> N
     assert done.stderr.startswith("an unexpected KeyError, a defect of this program: open an issue with ")
     assert str(file) in done.stderr
     assert "python main.py" in file.read_text(encoding="utf-8")
+
+
+def test_a_file_in_place_of_its_folder_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    done = subprocess.run(
+        [sys.executable, "main.py"],
+        cwd=REPOSITORY,
+        env={**os.environ, "EROS_ENV": "local", "CDKTF_OUTDIR": str(tmp_path / "out")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("The synthesis cannot write its files: ")
+    assert len(done.stderr.splitlines()) == 1
