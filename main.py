@@ -5,6 +5,7 @@ With EROS_BOOTSTRAP set it writes only the bootstrap stack, so that no deploymen
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -29,8 +30,10 @@ def synthesize(environment_name: str | None = None, sql: Path = SQL) -> None:
     Raises:
         EnvironmentFileError: the environment's file, or the one that EROS_ADOPT names, cannot be used.
         CatalogError: SQL files that do not parse or compile.
+        OSError: the folder of the configuration cannot be written.
     """
     environment = load_environment(environment_name)
+    _check_place(Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out")).absolute())
     if os.environ.get("EROS_BOOTSTRAP"):
         from stacks import bootstrap  # noqa: PLC0415 - as below
 
@@ -41,11 +44,18 @@ def synthesize(environment_name: str | None = None, sql: Path = SQL) -> None:
     app.synthesize(environment, sql)
 
 
+def _check_place(folder: Path) -> None:
+    """Refuse a folder that cannot be written, for which jsii has a traceback."""
+    nearest = next(place for place in (folder, *folder.parents) if place.exists())
+    if not nearest.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
+    if not os.access(nearest, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(nearest))
+
+
 def main() -> None:
     """Synthesize, with exit code 1 for SQL files that do not compile."""
     try:
-        # jsii has a traceback for a place that it cannot write
-        (Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out")) / "stacks").mkdir(parents=True, exist_ok=True)
         synthesize()
     except CatalogError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the findings, one per line

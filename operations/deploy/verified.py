@@ -10,6 +10,7 @@ from google.waiting import time_limit
 from operations.deploy.steps import StepFailedError, step
 from verification.deadlines import DEADLINES
 from verification.report import table_text
+from verification.results import Status
 from verification.running import settle_seconds_of, verify
 
 if TYPE_CHECKING:
@@ -48,4 +49,8 @@ def verified(environment: Environment, console: Console, title: str, suites: Seq
         if report.exit_code:
             raise StepFailedError(table_text(report).strip(), report.exit_code)
         notes.append(report.headline)
+    for result in report.results:
+        if result.status is Status.WARN:
+            line = f"WARN {result.suite}.{result.id} {result.name}: {result.object}: {result.found}. {result.action}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     return report

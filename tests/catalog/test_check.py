@@ -209,7 +209,8 @@ def run_check(*arguments: str, checkout: Path = REPOSITORY) -> subprocess.Comple
 
 
 def test_a_changed_rule_is_applied_to_files_in_the_cache(tmp_path: Path) -> None:
-    shutil.copytree(REPOSITORY / "catalog", tmp_path / "catalog", ignore=shutil.ignore_patterns("__pycache__"))
+    for room in ("starting", "catalog"):
+        shutil.copytree(REPOSITORY / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
     folder = Folder(tmp_path / "sql")
     for name, text in FILES.items():
         folder.write(name, text)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = REPOSITORY / ".cache" / "templates"
 #: The code that decides the content of a data folder; so do Python and what is installed.
-SOURCES = ("sql", "environments", "catalog", "declared", "google", "local", "tests/harness")
+SOURCES = ("sql", "environments", "starting", "catalog", "declared", "google", "local", "tests/harness")
 
 
 def copy_template(

@@ -29,7 +29,7 @@ SETTINGS = """
 project: eros-rehearsal
 project_number: 500000000005
 dataset: eros_scheduling_brain
-location: us
+location: US
 endpoint: {endpoint}
 state: {{backend: gcs, bucket: eros-rehearsal-state}}
 github: {{repository: example-org/eros-infrastructure, previews: true}}
