@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import resource
 import runpy
 import signal
@@ -24,6 +25,8 @@ from declared import loading
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+#: What lines are broken with, in the boxes of usage errors too.
+BREAKS = re.compile(r"[\s│]")
 #: Seconds that a command may take for a bad input, on a busy machine.
 LIMIT = 20
 #: Bytes of memory that a command may take for one, in addition to what this process has.
@@ -83,7 +86,9 @@ class Ending:
             return f"exit code {self.code}, not {attack.codes}: {self.output[:300]!r}"
         if self.code != FINE and not self.output.strip():
             return "no sentence"
-        if self.code == IMPOSSIBLE and attack.names and not any(name in self.output for name in attack.names):
+        printed = BREAKS.sub("", self.output)
+        names = [BREAKS.sub("", name) for name in attack.names]
+        if self.code == IMPOSSIBLE and names and not any(name in printed for name in names):
             return f"none of {attack.names} is named: {self.output[:300]!r}"
         if self.seconds > LIMIT:
             return f"{self.seconds:.0f} s"
