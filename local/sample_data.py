@@ -143,10 +143,10 @@ def _seed(client: bigquery.Client, environment: Environment, size: Size, number:
     if days := environment.tables_expire_after_days:  # set first: it applies to tables that are created later
         dataset.labels = environment.dataset_labels
         dataset.default_table_expiration_ms = days * DAY_MILLISECONDS
-    client.create_dataset(dataset, exists_ok=True)
+    client.create_dataset(dataset, exists_ok=True, retry=NO_RETRY)
     catalog = retarget(load_catalog(), environment.project, environment.dataset)
     views_last = sorted(catalog.dependencies.values(), key=lambda item: bool(item.reads))
-    existing = {table.table_id for table in client.list_tables(dataset)}
+    existing = {table.table_id for table in client.list_tables(dataset, retry=NO_RETRY)}
     for item in views_last:
         if item.name not in existing:
             client.query_and_wait(item.ddl, retry=NO_RETRY)
@@ -170,7 +170,7 @@ def _load(client: bigquery.Client, name: str, table: pa.Table) -> None:
     config = bigquery.LoadJobConfig(
         source_format=bigquery.SourceFormat.PARQUET, write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE
     )
-    client.load_table_from_file(file, name, job_config=config).result(retry=NO_RETRY)
+    client.load_table_from_file(file, name, job_config=config, num_retries=0).result(retry=NO_RETRY)
 
 
 def generate(size: Size, number: int, today: date) -> dict[str, pa.Table]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import sys
 
+import requests
+from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 
 from tests.harness.client import connect
@@ -28,4 +30,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (requests.ConnectionError, GoogleAPICallError) as error:  # the server was killed
+        sys.exit(f"the load ended: {error}")

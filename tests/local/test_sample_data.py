@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from catalog.zone import LOS_ANGELES
 from declared.loading import load_environment
 from local import LocalError
 from local.sample_data import Size, caption_key, generate, seed
+from tests.harness.checkout import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,3 +112,12 @@ def test_a_preview_at_google_names_missing_credentials(monkeypatch: pytest.Monke
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
     with pytest.raises(LocalError, match=r"no Google credentials: .*none\.json"):
         seed(load_environment("preview-7"))
+
+
+def test_a_server_that_is_gone_is_told_at_once() -> None:
+    """Google's client would ask it again for ten minutes."""
+    gone = load_environment("local").model_copy(update={"endpoint": f"http://127.0.0.1:{free_port()}"})
+    started = time.monotonic()
+    with pytest.raises(LocalError, match="does not answer"):
+        seed(gone, Size())
+    assert time.monotonic() - started < 30
