@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("repository")
+
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # `nohup` runs the tests, and what they start must hear of it
+    signal.signal(signal.SIGHUP, lambda *_: None)  # unlike an ignored one, it has its default in a new program
 
 #: The folders that take longest come first, so that all workers end at about the same time.
 FIRST = ("tests/lifecycle/", "tests/sql/", "tests/operations/", "tests/verification/", "tests/local/")

@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import partial
 from typing import TYPE_CHECKING
 
 from catalog.files import REPOSITORY
@@ -167,7 +166,6 @@ def run_and_kill(one: Kill, checkout: Checkout) -> tuple[int, str, bool]:
             env={**os.environ, "EROS_ENV": "local"},
             stdout=printed,
             stderr=subprocess.STDOUT,
-            preexec_fn=partial(signal.signal, signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509 - nohup may run the tests
         )
         try:
             killed = _kill(one, process, server, how)
