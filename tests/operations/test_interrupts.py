@@ -19,6 +19,7 @@ from catalog.files import REPOSITORY
 from operations.deploy import bootstrap
 from operations.deploy.interrupts import GENTLE_SECONDS, child
 from operations.review import planned
+from tests.harness.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,6 +113,7 @@ JUST_STARTED = """
 import os, signal, subprocess
 from catalog.command_line import run
 from operations.deploy.interrupts import child
+from tests.harness.waiting import until
 start = subprocess.Popen
 def started(*given, **settings):
     process = start(*given, **settings)
@@ -222,7 +224,8 @@ def test_the_terminal_comes_back_and_nothing_is_left(at_the_terminal: subprocess
     typed(at_the_terminal, b"\x1a0\n")  # Ctrl-Z stops nothing: nobody could continue it
     text = at_the_terminal.communicate(timeout=PATIENCE)[0].decode()
     assert "ended with 0 terminal again: True with echo: True" in text
-    assert not exists(awaited(tmp_path / "0.pid"))
+    left = awaited(tmp_path / "0.pid")
+    until(lambda: not exists(left), "the end of what the script started")  # a signal takes its time on a busy machine
 
 
 def test_what_outlives_its_parent_ends_gently_too(tmp_path: Path) -> None:
@@ -249,7 +252,7 @@ def test_a_signal_at_the_start_of_a_child_ends_the_child() -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("ended by SIGINT.")
-    assert not exists(int(done.stdout))
+    until(lambda: not exists(int(done.stdout)), "the end of what it has left")
 
 
 def test_a_turn_lasts_as_long_as_the_last_that_it_started(tmp_path: Path) -> None:
@@ -304,4 +307,5 @@ def test_what_runs_terraform_itself_leaves_nothing(tmp_path: Path, monkeypatch: 
             run()
     finally:
         signal.signal(signal.SIGUSR1, before)
-    assert not exists(awaited(tmp_path / "0.pid"))
+    left = awaited(tmp_path / "0.pid")
+    until(lambda: not exists(left), "the end of what the script started")  # a signal takes its time on a busy machine
