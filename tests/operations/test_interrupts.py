@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
+from catalog import command_line
 from catalog.command_line import ENDING_SECONDS, StoppedError
 from catalog.files import REPOSITORY
 from operations.deploy import bootstrap
@@ -291,8 +292,7 @@ def test_what_runs_terraform_itself_leaves_nothing(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(planned, "stack_folder", lambda _: tmp_path)
     monkeypatch.setattr(bootstrap, "_terraform", lambda: str(script))
 
-    def stop(*_: object) -> None:
-        raise StoppedError
+    monkeypatch.setattr(command_line, "_ending", type(command_line._ending)())  # noqa: SLF001 - it ends no other test
 
     def run() -> None:
         if what == "a plan is read":
@@ -301,7 +301,7 @@ def test_what_runs_terraform_itself_leaves_nothing(tmp_path: Path, monkeypatch: 
             workspace = bootstrap.Workspace(tmp_path, "bootstrap", os.environ)
             bootstrap._apply(workspace, Console(), adopt=False, auto_approve=False)  # noqa: SLF001 - where it asks
 
-    before = signal.signal(signal.SIGUSR1, stop)
+    before = signal.signal(signal.SIGUSR1, command_line._stop)  # noqa: SLF001 - as for SIGINT, which may be held back
     try:
         with pytest.raises(StoppedError):
             run()
