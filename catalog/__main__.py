@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-if __name__ == "__main__":
-    from starting import end_early_with_a_sentence
-
-    end_early_with_a_sentence()  # the imports below take their time
-
 import json
 import os
 from dataclasses import asdict

@@ -33,7 +33,7 @@ def until_it_ends(original: Callable[[str, str], Any]) -> Callable[[str, str], A
         running = runner._running.get((project, job))
         cancelled = original(project, job)
         if running and not running.future.done():
-            threading.Thread(target=_interrupt, args=(running,), name=f"cancel {job}", daemon=True).start()
+            _keep_interrupting(job, running)
         return cancelled
 
     return cancel
@@ -44,7 +44,11 @@ def cancel_all() -> None:
     for (_, job), running in list(runner._running.items()):
         running.cancelled = True
         if running.future:
-            threading.Thread(target=_interrupt, args=(running,), name=f"cancel {job}", daemon=True).start()
+            _keep_interrupting(job, running)
+
+
+def _keep_interrupting(job: str, running: Any) -> None:
+    threading.Thread(target=_interrupt, args=(running,), name=f"cancel {job}", daemon=True).start()
 
 
 def _interrupt(running: Any) -> None:

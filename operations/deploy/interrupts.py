@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from catalog.command_line import StoppedError, held_back
+from verification.deadlines import half_done
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -78,13 +79,9 @@ def run_at_the_terminal(command: Sequence[str], title: str, **settings: Any) -> 
     Raises:
         StoppedError: Ctrl-C ended it.
     """
-    try:
-        with child(command, terminal=True, **settings) as process:
-            if process.wait() in BY_CTRL_C:
-                raise StoppedError(f"ended by {signal.SIGINT.name}")  # noqa: TRY301 - what it started ends gently
-    except BaseException as error:
-        error.add_note(title)
-        raise
+    with half_done(title), child(command, terminal=True, **settings) as process:
+        if process.wait() in BY_CTRL_C:
+            raise StoppedError(f"ended by {signal.SIGINT.name}")  # within the context: what it started ends gently
     return process.returncode
 
 

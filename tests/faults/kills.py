@@ -189,17 +189,9 @@ def _kill(one: Kill, process: subprocess.Popen[bytes], server: int, how: signal.
         victims = [server] if one.victim is Victim.SERVER else _victims(one.victim, process.pid)
         if victims and started is None:
             started = time.monotonic()
-        if started is not None and time.monotonic() - started >= pause and sum(_sent(each, how) for each in victims):
+        if started is not None and time.monotonic() - started >= pause and sum(kill(each, how) for each in victims):
             return True
         time.sleep(POLL_SECONDS)
-    return False
-
-
-def _sent(process: int, how: signal.Signals) -> bool:
-    """Whether a signal reached a process."""
-    with suppress(ProcessLookupError):
-        os.kill(process, how)
-        return True
     return False
 
 

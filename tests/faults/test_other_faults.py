@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.checkouts import checkout_with
-from tests.faults.kills import check_that_nothing_is_left, sentences
+from tests.faults.kills import LONGEST_SECONDS, check_that_nothing_is_left, sentences
 from tests.harness.client import put_clock
 from tests.harness.waiting import until
 from tests.lifecycle.existing import table
@@ -27,8 +27,6 @@ pytestmark = [pytest.mark.cdktf, pytest.mark.long]
 
 HUNG_SECONDS = 30
 STATE = ".local/state"
-#: What a command may take with a fault, on a busy machine.
-LONGEST_SECONDS = 300
 #: Bytes: less than any file of a deployment or of the server grows to.
 FULL = 4_096
 

@@ -40,10 +40,10 @@ def in_folder(folder: Path) -> Iterator[int]:
                 yield int(place.parent.name)
 
 
-def kill(process: int) -> bool:
-    """Kill a process; False if it has ended."""
+def kill(process: int, how: signal.Signals = signal.SIGKILL) -> bool:
+    """Kill a process, or send it another signal; False if it has ended."""
     try:
-        os.kill(process, signal.SIGKILL)
+        os.kill(process, how)
     except ProcessLookupError:
         return False
     return True
