@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 
 def end_early_with_a_sentence() -> None:
-    """Have SIGINT and SIGTERM end the process at once; `catalog.command_line.run` replaces this when it begins."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end)
+    """Have a signal end the process at once; `catalog.command_line.run` replaces this when it begins."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` leaves SIGHUP
+            signal.signal(number, _end)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

@@ -172,7 +172,10 @@ IGNORING = "    except BaseException:\n        pass"
 READY = "print('ready', flush=True)\n"
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.mark.parametrize("how", SIGNALS)
 def test_a_signal_ends_the_command_with_what_is_half_done_and_how_to_go_on(how: signal.Signals) -> None:
     body = (
         f"try:\n    {READY}    time.sleep(60)\nexcept BaseException as error:\n    error.add_note('a step')\n    raise"
@@ -226,7 +229,7 @@ def test_what_a_signal_says_hides_credentials() -> None:
     assert "Half done: a ***." in errors
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", SIGNALS)
 @pytest.mark.parametrize("module", ["operations", "verification", "local", "catalog"])
 def test_a_signal_while_a_command_loads_is_a_sentence(tmp_path: Path, module: str, how: signal.Signals) -> None:
     """The library that it loads says that it is ready, and never ends."""
@@ -241,7 +244,7 @@ def test_a_signal_while_a_command_loads_is_a_sentence(tmp_path: Path, module: st
 SLOWLY = "(os.write(1, b'ready\\n'), time.sleep(0.5))"
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", SIGNALS)
 @pytest.mark.parametrize(
     ("body", "code", "sentence"),
     [
@@ -266,6 +269,11 @@ def test_what_a_command_does_whole_is_not_cut_off() -> None:
 def test_nohup_keeps_a_command_when_the_terminal_goes() -> None:
     command = ["nohup", *program(f"{READY}time.sleep(0.5)")]
     assert told_to_end("", signal.SIGHUP, command)[0] == 0
+
+
+def test_nohup_keeps_a_command_that_loads_when_the_terminal_goes() -> None:
+    loading = f"import time, starting\nstarting.end_early_with_a_sentence()\n{READY}time.sleep(0.5)"
+    assert told_to_end("", signal.SIGHUP, ["nohup", sys.executable, "-c", loading])[0] == 0
 
 
 def test_what_takes_too_long_ends_as_by_a_signal() -> None:
