@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from catalog.command_line import ENDINGS
 from catalog.zone import LOS_ANGELES
 from tests.harness.deployed import Deployed, embedded_environment, fill_deployed
 from tests.harness.template import copy_template
@@ -52,6 +53,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             f"kills survived: {sum(passed for passed, _ in tried)} of {len(tried)} "
             f"({late} of commands that had just ended); EROS_FAULT_SEED={tried[0][1]['EROS_FAULT_SEED']}"
         )
+
+
+@pytest.fixture(autouse=True)
+def _handlers_stay() -> Iterator[None]:
+    """A test that leaves a command's signal handlers ends the worker in another test."""
+    before = [signal.getsignal(number) for number in ENDINGS]
+    yield
+    assert [signal.getsignal(number) for number in ENDINGS] == before
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from catalog.command_line import code_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typer import Typer
 
 
@@ -29,7 +31,12 @@ class Ended:
 
 def invoke(app: Typer, known: tuple[type[Exception], ...], *arguments: str) -> Ended:
     """Run a command."""
+    return ended(lambda: app(list(arguments)), known)
+
+
+def ended(what: Callable[[], object], known: tuple[type[Exception], ...] = ()) -> Ended:
+    """Run what ends as a command does."""
     out, err = StringIO(), StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        code = code_of("the command", lambda: app(list(arguments)), known)
+        code = code_of("the command", what, known)
     return Ended(code, out.getvalue(), err.getvalue())

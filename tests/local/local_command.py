@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,20 +12,13 @@ from declared.loading import load_environment
 from local import cli, process, terraform_variables
 from tests.harness.checkout import skip_in_fast_run
 from tests.harness.client import http, rows_of
+from tests.harness.commands import ended, invoke
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from declared.environment import Environment
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
+    from tests.harness.commands import Ended
 
 
 @dataclass(frozen=True)
@@ -42,30 +33,19 @@ class LocalCommand:
         """Where the server answers once it is up."""
         return f"http://127.0.0.1:{self.port}"
 
-    def __call__(self, *arguments: str, **variables: str) -> Done:
+    def __call__(self, *arguments: str, **variables: str) -> Ended:
         """Run a command; ``env`` by its own way, as ``local/__main__.py`` does."""
         if arguments[0] == "up":
             skip_in_fast_run()
-        with (
-            pytest.MonkeyPatch.context() as patch,
-            contextlib.redirect_stdout(io.StringIO()) as stdout,
-            contextlib.redirect_stderr(io.StringIO()) as stderr,
-        ):
+        with pytest.MonkeyPatch.context() as patch:
             for module in (cli, terraform_variables):
                 patch.setattr(module, "DATA", self.data)
             patch.setattr(cli, "load_environment", self._load_environment)
-            patch.setattr(sys, "argv", ["local", *arguments])
             for name, value in {"EROS_ENV": "local", **variables}.items():
                 patch.setenv(name, value)
-            code: int | str | None = 0
-            try:
-                if arguments == ("env",):
-                    code = terraform_variables.print_variables()
-                else:
-                    cli.main()
-            except SystemExit as ended:
-                code = ended.code
-        return Done(int(code or 0), stdout.getvalue(), stderr.getvalue())
+            if arguments == ("env",):
+                return ended(lambda: sys.exit(terraform_variables.print_variables()))
+            return invoke(cli.app, cli.KNOWN, *arguments)
 
     def _load_environment(self, name: str | None = None) -> Environment:
         environment = load_environment(name)
@@ -74,7 +54,7 @@ class LocalCommand:
     def up(self) -> process.Server:
         """Start the server, which must answer."""
         done = self("up")
-        assert done.returncode == 0, done.stderr
+        assert done.exit_code == 0, done.stderr
         server = process.running(self.data)
         assert server is not None
         return server

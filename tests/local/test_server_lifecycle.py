@@ -23,8 +23,9 @@ from local import LocalError, process, readiness
 from local.listening import ENDING_SECONDS
 from local.process import STOP_SECONDS, Server, running
 from tests.harness.checkout import free_port
+from tests.harness.commands import Ended
 from tests.harness.waiting import until
-from tests.local.local_command import Done, LocalCommand
+from tests.local.local_command import LocalCommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,15 +43,15 @@ def local(tmp_path: Path) -> Iterator[LocalCommand]:
     """An environment that is not up; stopped at the end."""
     command = LocalCommand(tmp_path / ".local", free_port())
     yield command
-    assert command("down").returncode == 0
+    assert command("down").exit_code == 0
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCommand]:
     """An environment that is up, for tests that leave it so."""
     command = LocalCommand(tmp_path_factory.mktemp("shared") / ".local", free_port())
-    assert command("status").returncode == 1
-    assert command("env").returncode == 1
+    assert command("status").exit_code == 1
+    assert command("env").exit_code == 1
     command.up()
     yield command
     assert "stopped" in command("down").stdout
@@ -87,12 +88,12 @@ def test_status_and_up_say_that_a_server_does_not_answer(
         table, as_json, up = shared("status"), shared("status", "--format", "json"), shared("up")
     finally:
         os.kill(server.pid, signal.SIGCONT)
-    assert (table.returncode, as_json.returncode, as_json.stdout) == (1, 1, "{}\n")
+    assert (table.exit_code, as_json.exit_code, as_json.stdout) == (1, 1, "{}\n")
     assert said in table.stdout
     assert said in as_json.stderr
     assert_refused(up, said)
     monkeypatch.undo()
-    assert shared("status").returncode == 0
+    assert shared("status").exit_code == 0
 
 
 def test_the_data_folder_is_its_user_s_alone(local: LocalCommand) -> None:
@@ -165,8 +166,8 @@ def test_a_killed_server_is_not_taken_for_a_running_one_and_lost_nothing(local: 
     os.kill(process, signal.SIGKILL)
     assert (local.data / "server.json").exists()
     until(lambda: not running(local.data), "the kernel to release the lock")
-    assert local("status").returncode == 1
-    assert local("env").returncode == 1
+    assert local("status").exit_code == 1
+    assert local("env").exit_code == 1
     assert local.up().pid != process
     assert_traces(local)
 
@@ -189,7 +190,7 @@ def test_down_loses_nothing_and_neither_does_a_start_that_fails(local: LocalComm
     local.up()
     leave_traces(local)
     assert "stopped" in local("down").stdout
-    assert local("status", "--format", "json").returncode == 1
+    assert local("status", "--format", "json").exit_code == 1
     assert "was not up" in local("down").stdout
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -296,7 +297,7 @@ def test_a_second_server_on_the_same_folder_is_refused(shared: LocalCommand, ser
         text=True,
         check=False,
     )
-    assert_refused(Done(second.returncode, second.stdout, second.stderr), f"process id {server.pid}")
+    assert_refused(Ended(second.returncode, second.stdout, second.stderr), f"process id {server.pid}")
     assert running(shared.data) == server
 
 
@@ -326,7 +327,7 @@ def test_one_server_serves_an_environment_and_its_previews(shared: LocalCommand,
     assert shared("up", EROS_ENV="preview-local-7").stdout == f"already up at {server.endpoint}\n"
     assert server.dataset == "eros_scheduling_brain"
     variables = [shared("env", EROS_ENV=name) for name in ("local", "preview-local-7", "preview-local-8")]
-    assert [done.returncode for done in variables] == [0, 0, 0]
+    assert [done.exit_code for done in variables] == [0, 0, 0]
     assert len({done.stdout for done in variables}) == 1
 
 
@@ -335,8 +336,8 @@ def test_another_endpoint_than_the_server_s_is_refused(shared: LocalCommand, ser
     assert_refused(moved("up"), f"up at {server.endpoint}, but the environment's endpoint is {moved.endpoint}")
 
 
-def assert_refused(done: Done, said: str) -> None:
-    assert done.returncode == 2, done.stdout
+def assert_refused(done: Ended, said: str) -> None:
+    assert done.exit_code == 2, done.stdout
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 

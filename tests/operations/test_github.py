@@ -10,9 +10,10 @@ from typer.testing import CliRunner
 
 from google.failures import LateAnswerError
 from google.waiting import time_limit
-from operations.__main__ import app, main
+from operations.__main__ import KNOWN, app
 from operations.deploy.steps import StepFailedError
 from operations.review.github import LONGEST_TEXT, repository_of, write_comment, write_drift_issue
+from tests.harness.commands import invoke
 from tests.harness.faulty_proxy import faulty
 from tests.harness.github_server import BOT, GitHub, github_server
 from verification.drift.report import DriftedAspect, DriftReport, as_json
@@ -259,17 +260,15 @@ def test_an_answer_that_trickles_in_ends_with_the_deadline() -> None:
 
 
 def test_missing_variables_are_named_in_one_line_and_exit_with_2(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = tmp_path / "plan.md"
     text.write_text(TAG)
     monkeypatch.delenv("GITHUB_TOKEN", raising=False)
     monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
-    monkeypatch.setattr("sys.argv", ["operations", "comment", "--pull-request", "7", "--file", str(text)])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 2
-    assert "GITHUB_REPOSITORY and GITHUB_TOKEN not set" in capsys.readouterr().err
+    done = invoke(app, KNOWN, "comment", "--pull-request", "7", "--file", str(text))
+    assert done.exit_code == 2
+    assert "GITHUB_REPOSITORY and GITHUB_TOKEN not set" in done.stderr
 
 
 def test_github_s_own_address_is_the_default_and_the_token_is_not_shown() -> None:
