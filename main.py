@@ -13,7 +13,7 @@ from pathlib import Path
 # jsii starts the first `node` on the PATH: it must be the one that is installed next to this interpreter
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
-from catalog import SQL, CatalogError
+from catalog import SQL, CatalogError, load_catalog
 from catalog.command_line import run
 from declared.environment import EnvironmentFileError
 from declared.loading import load_environment
@@ -39,9 +39,10 @@ def synthesize(environment_name: str | None = None, sql: Path = SQL) -> None:
 
         bootstrap.synthesize(environment)
         return
+    catalog = load_catalog(sql)
     from stacks import app  # noqa: PLC0415 - jsii starts with the import: not for a broken file
 
-    app.synthesize(environment, sql)
+    app.synthesize(environment, catalog)
 
 
 def _check_place(folder: Path) -> None:

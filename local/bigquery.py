@@ -32,12 +32,13 @@ class DataFolderError(LocalError):
     """A data folder is not usable; the message names the reason and the fix."""
 
 
-def create_bigquery_app(data: Path, project: str = "local") -> ASGIApp:
+def create_bigquery_app(data: Path, project: str = "local", threads: int | None = None) -> ASGIApp:
     """The ASGI application. A process can have only one, since the package keeps its state in module variables.
 
     Args:
         data: the folder that holds the tables; created if it is missing.
         project: the one project, besides those that the folder already has.
+        threads: how many DuckDB uses; None is one per core.
 
     Raises:
         DataFolderError: the folder is locked by another process, corrupt, or not writable. Nothing in it is changed.
@@ -52,7 +53,9 @@ def create_bigquery_app(data: Path, project: str = "local") -> ASGIApp:
     engine.close_differences()
     try:
         data.mkdir(parents=True, exist_ok=True)
-        database.connection()
+        opened = database.connection()
+        if threads:
+            opened.execute(f"SET GLOBAL threads = {threads}")
         atexit.register(engine.after_opening())
     except OSError as error:
         raise DataFolderError(f"{data}: not usable as a data folder: {error.strerror}") from None

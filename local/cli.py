@@ -121,11 +121,14 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=LAST_PORT, help="TCP port on 127.0.0.1; 0 takes any free one.")],
     data: Annotated[Path, typer.Option(help="Folder for data and state.")] = DATA,
     clock: Annotated[bool, typer.Option("--clock", help="Run scheduled queries when they are due.")] = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, envvar="EROS_THREADS", help="Threads of the engine; one per core by default.")
+    ] = None,
 ) -> None:
     """Serve in the foreground until SIGTERM or SIGINT."""
     from local.server import serve as run  # noqa: PLC0415 - DuckDB, FastAPI and grpc, which only this command needs
 
-    run(_host(), port, data.resolve(), clock)
+    run(_host(), port, data.resolve(), clock, threads)
 
 
 def _host() -> Environment:

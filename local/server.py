@@ -41,7 +41,9 @@ DOUBLE_VERSION = re.compile(r"/(v\d)/\1/")
 log = logging.getLogger(__name__)
 
 
-def serve(environment: Environment, port: int, folder: Path, run_schedules: bool = False) -> None:
+def serve(
+    environment: Environment, port: int, folder: Path, run_schedules: bool = False, threads: int | None = None
+) -> None:
     """Serve an environment until SIGTERM or SIGINT; print a line when it answers.
 
     Args:
@@ -49,6 +51,7 @@ def serve(environment: Environment, port: int, folder: Path, run_schedules: bool
         port: the TCP port; 0 takes any free one.
         folder: where everything is stored: ``data/`` (BigQuery), ``control_plane.sqlite``, ``server.json``.
         run_schedules: run scheduled queries when they are due.
+        threads: the threads of the engine; None is one per core.
 
     Raises:
         LocalError: the port or the folder cannot be used; nothing in the folder is changed.
@@ -62,7 +65,7 @@ def serve(environment: Environment, port: int, folder: Path, run_schedules: bool
     with ExitStack() as stack:
         listener = stack.enter_context(listen(port))
         endpoint = endpoint_of(listener)
-        bigquery = create_bigquery_app(folder / "data", environment.project)
+        bigquery = create_bigquery_app(folder / "data", environment.project, threads)
         store = Store(folder / "control_plane.sqlite")
         stack.callback(store.close)
         projects = Projects(environment.project, environment.project_number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catalog import load_catalog, retarget
+from catalog import retarget
 from declared.names import PARTS, Part, stack_names
 from stacks.access import access
 from stacks.automation import automation
@@ -15,8 +15,7 @@ from stacks.routines import routines
 from stacks.warehouse import warehouse
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from catalog import Catalog
     from declared.environment import Environment
 
 BUILDERS = {
@@ -28,20 +27,18 @@ BUILDERS = {
 }
 
 
-def synthesize(environment: Environment, sql: Path, outdir: str | None = None) -> None:
+def synthesize(environment: Environment, catalog: Catalog, outdir: str | None = None) -> None:
     """Write the configuration of every stack.
 
     Args:
         environment: the environment's settings.
-        sql: the folder of SQL files.
+        catalog: the objects of the SQL files, under the names that the files give them.
         outdir: where to write; by default what cdktf asks for, else cdktf.out.
 
     Raises:
-        CatalogError: SQL files that do not parse or compile.
         EnvironmentFileError: EROS_ADOPT names what cannot be adopted.
     """
-    catalog = retarget(load_catalog(sql), environment.project, environment.dataset)
-    deployment = Deployment(environment, catalog)
+    deployment = Deployment(environment, retarget(catalog, environment.project, environment.dataset))
     adoption = adoption_file(stack_names(environment.name))
     # cdktf would run `terraform version`, and a machine need not have it on its PATH; `required_version` says the same
     app = App(outdir=outdir, skip_validation=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -28,6 +29,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("repository")
+
+#: Several servers share the cores; small statements are faster without handing work to other threads.
+os.environ.setdefault("EROS_THREADS", "1")
 
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # `nohup` runs the tests, and what they start must hear of it
     signal.signal(signal.SIGHUP, lambda *_: None)  # unlike an ignored one, it has its default in a new program
@@ -57,9 +61,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(autouse=True)
 def _handlers_stay() -> Iterator[None]:
-    """A test that leaves a command's signal handlers ends the worker in another test."""
+    """A command's signal handlers, left by one test, would end the worker in another."""
     before = [signal.getsignal(number) for number in ENDINGS]
     yield
+    assert signal.set_wakeup_fd(-1) == -1
     assert [signal.getsignal(number) for number in ENDINGS] == before
 
 

@@ -156,7 +156,8 @@ def _ends_in_time() -> Iterator[None]:
             sys.exit(code)
         interrupt(ForcedEndError(code))
 
-    before = signal.signal(signal.SIGUSR1, end_now)  # commands have handlers of the other signals
+    before = {number: signal.getsignal(number) for number in (signal.SIGUSR1, *command_line.ENDINGS)}
+    signal.signal(signal.SIGUSR1, end_now)  # commands have handlers of the other signals
     timer = threading.Timer(LIMIT, interrupt, (HangError(),))
     timer.start()
     try:
@@ -170,7 +171,9 @@ def _ends_in_time() -> Iterator[None]:
                 for thread in set(threading.enumerate()) - others:
                     if "(_watch)" in thread.name:
                         thread.join(command_line.ENDING_SECONDS + 1)
-        signal.signal(signal.SIGUSR1, before)
+        signal.set_wakeup_fd(-1)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

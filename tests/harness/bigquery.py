@@ -63,7 +63,7 @@ def serving(data: Path, prepare: str = "") -> Iterator[Server]:
 def main(data: Path) -> None:
     """Serve a data folder on a free port, and say so as ``local serve`` does."""
     try:
-        app = create_bigquery_app(data, PROJECT)
+        app = create_bigquery_app(data, PROJECT, int(os.environ.get("EROS_THREADS", "0")) or None)
     except DataFolderError as error:
         sys.exit(str(error))
     exec(os.environ.get(PREPARE, ""))  # noqa: S102 - what a test prepares in the server's process

@@ -1,5 +1,7 @@
 """The embedded server, with scripts that can end at each point where a kill would leave a different state.
 
+It maintains its data folder only once: tests move the clock all the time, and after each move a round would be due.
+
 These points are after each statement that changes what is committed, and after the first change of each transaction:
 nothing of that transaction may remain. No handler of the script runs and no open transaction commits. The number is in
 the file that CUT_OFF_FILE names.
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +61,9 @@ def main() -> None:
 
     def close_and_wrap() -> None:
         close_differences()
+        from local.engine import maintenance  # noqa: PLC0415 - as above
+
+        maintenance.EVERY = timedelta(days=36_500)
         end_after_some_changes()
 
     engine.close_differences = close_and_wrap

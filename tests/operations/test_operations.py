@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -34,6 +33,7 @@ from operations.deploy.scheduled_runs import ScheduledRun, run_each_schedule
 from operations.deploy.seed_job import repeating_variables
 from operations.deploy.steps import StepFailedError, apply_with_cdktf, printed, run_module
 from operations.deploy.synthesis import synthesize
+from stacks import app
 from verification.results import Report
 
 if TYPE_CHECKING:
@@ -170,16 +170,8 @@ def local() -> Environment:
 def declared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, ImportId]]:
     """How the import ids of the embedded environment's objects are found: what its stacks say."""
     folder = tmp_path_factory.mktemp("synthesis")
-    done = subprocess.run(
-        [sys.executable, REPOSITORY / "main.py"],
-        cwd=folder,
-        env={**os.environ, "EROS_ENV": "local"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    stacks = folder / "cdktf.out" / "stacks"
+    app.synthesize(load_environment("local"), load_catalog(), str(folder))
+    stacks = folder / "stacks"
     return {stack: read_import_ids(stacks / stack) for stack in stack_names("local")}
 
 

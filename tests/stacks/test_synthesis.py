@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +22,7 @@ from declared.imports import IMPORTS, write_imports
 from declared.loading import load_environment
 from declared.roles import grant_name
 from declared.schedules import all_schedules
+from stacks import app
 from stacks.base import adoption_file, literal
 from stacks.warehouse import schema_json
 
@@ -49,6 +49,11 @@ def run_main(
     )
 
 
+def synthesize(folder: Path, environment: str) -> None:
+    """Synthesize in this process, in which jsii runs already."""
+    app.synthesize(load_environment(environment), load_catalog(), str(folder / "cdktf.out"))
+
+
 def read_stacks(folder: Path, environment: str) -> Stacks:
     """The configuration of each stack, by its part."""
     place = folder / "cdktf.out" / "stacks"
@@ -59,11 +64,10 @@ def read_stacks(folder: Path, environment: str) -> Stacks:
 def synthesized(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stacks]:
     """Local, prod and two previews, synthesized once."""
     names = ("local", "prod", "preview-local-7", "preview-local-8")
-    folders = {name: tmp_path_factory.mktemp(name) for name in names}
-    with ThreadPoolExecutor(2) as pool:
-        for done in pool.map(lambda name: run_main(folders[name], name), names):
-            assert done.returncode == 0, done.stderr
-    return {name: read_stacks(folders[name], name) for name in names}
+    folder = tmp_path_factory.mktemp("synthesized")
+    for name in names:
+        synthesize(folder, name)
+    return {name: read_stacks(folder, name) for name in names}
 
 
 @pytest.fixture
@@ -240,7 +244,7 @@ def test_synthesis_gives_the_same_text_every_time(tmp_path: Path, synthesized: d
     assert read_stacks(tmp_path, "local") == synthesized["local"]
 
 
-def test_adoption_gives_import_blocks(tmp_path: Path) -> None:
+def test_adoption_gives_import_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = {"eros-local-warehouse": {"google_bigquery_table.leases": "projects/p/datasets/d/tables/leases"}}
     (tmp_path / "adopt.json").write_text(json.dumps(wanted))
     warehouse = tmp_path / "cdktf.out" / "stacks" / "eros-local-warehouse"
@@ -248,22 +252,24 @@ def test_adoption_gives_import_blocks(tmp_path: Path) -> None:
     for folder in (warehouse, routines):
         folder.mkdir(parents=True)
         write_imports(folder, {"google_bigquery_table.gone": "projects/p/datasets/d/tables/gone"})
-    assert run_main(tmp_path, "local", EROS_ADOPT=str(tmp_path / "adopt.json")).returncode == 0
+    monkeypatch.setenv("EROS_ADOPT", str(tmp_path / "adopt.json"))
+    synthesize(tmp_path, "local")
     assert [file.parent for file in tmp_path.rglob(IMPORTS)] == [warehouse]
     assert json.loads((warehouse / IMPORTS).read_text()) == {
         "import": [{"id": "projects/p/datasets/d/tables/leases", "to": "google_bigquery_table.leases"}]
     }
-    assert run_main(tmp_path, "local").returncode == 0
+    monkeypatch.delenv("EROS_ADOPT")
+    synthesize(tmp_path, "local")
     assert not (warehouse / IMPORTS).exists(), "imports of an earlier run would be imports of what is gone"
 
 
-def test_an_adoption_of_what_is_not_declared_is_refused(tmp_path: Path) -> None:
+def test_an_adoption_of_what_is_not_declared_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = {"eros-local-warehouse": {"google_bigquery_table.nope": "x"}}
     (tmp_path / "adopt.json").write_text(json.dumps(wanted))
-    done = run_main(tmp_path, "local", EROS_ADOPT=str(tmp_path / "adopt.json"))
-    assert done.returncode == 2
-    assert done.stderr.startswith("EROS_ADOPT: stack eros-local-warehouse declares no google_bigquery_table.nope")
-    assert "Traceback" not in done.stderr
+    monkeypatch.setenv("EROS_ADOPT", str(tmp_path / "adopt.json"))
+    said = "^EROS_ADOPT: stack eros-local-warehouse declares no google_bigquery_table.nope"
+    with pytest.raises(EnvironmentFileError, match=said):
+        synthesize(tmp_path, "local")
 
 
 @pytest.mark.parametrize(
