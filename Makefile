@@ -97,7 +97,7 @@ check/shell:
 audit: $(SETUP) ## audit the workflows for security with zizmor, which it installs
 	@operations/zizmor.sh
 
-test: check ## every check and every test; about 7 minutes on two cores
+test: check ## every check and every test; about 6 minutes on two cores
 	@$(PYTEST) -n "$$WORKERS"
 
 test-fast: $(SETUP) ## the tests that need no server and no Terraform; half a minute
