@@ -11,7 +11,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from catalog.command_line import alarm
 from catalog.command_line import run as run_command_line
+from catalog.deadline import Deadline  # noqa: TC001 - typer reads the annotations
 from catalog.files import REPOSITORY
 from declared.environment import EnvironmentFileError
 from declared.loading import load_environment
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from declared.environment import Environment
 
 LAST_PORT = 65535
+#: Seconds; twice the usual time.
+SEED_DEADLINE = 120.0
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 console = Console(highlight=False)
@@ -109,11 +113,12 @@ def env() -> None:
 
 
 @app.command()
-def seed() -> None:
+def seed(deadline: Deadline = SEED_DEADLINE) -> None:
     """Create the external objects, with sample data, unless they exist."""
     from local.sample_data import seed as create  # noqa: PLC0415 - the heaviest imports of all commands
 
-    console.print(create(load_environment()))
+    with alarm(deadline):
+        console.print(create(load_environment()))
 
 
 @app.command()

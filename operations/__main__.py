@@ -19,6 +19,7 @@ import typer
 
 from catalog import CatalogError, load_catalog, retarget
 from catalog.command_line import at_the_end, run
+from catalog.deadline import Deadline  # noqa: TC001 - typer reads the annotations
 from declared.environment import Environment, EnvironmentFileError, json_schema
 from declared.json_files import UnreadableFileError, read_text
 from declared.loading import load_environment, named
@@ -38,7 +39,7 @@ from operations.review import cost, cost_report, github
 from operations.review.plan_markdown import markdown
 from operations.review.plan_summary import costs_of, summarize
 from operations.review.planned import read_plans
-from verification.deadlines import DEADLINES, Deadline, end_if_incomplete, half_done, within
+from verification.deadlines import DEADLINES, end_if_incomplete, half_done, within
 from verification.report import refuse_what_is_no_file
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)

@@ -16,13 +16,14 @@ from rich.table import Table
 
 from catalog import CatalogError
 from catalog.command_line import at_the_end, run
+from catalog.deadline import MOST_SECONDS, Deadline
 from declared.environment import EnvironmentFileError
 from declared.loading import load_environment
 from declared.output import mask_failures, public, write_out
 from google.failures import LiveSystemError
 from google.waiting import end_all_waits
 from verification import doctor as diagnosis
-from verification.deadlines import DEADLINES, MOST_SECONDS, Deadline, end_if_incomplete, half_done, within
+from verification.deadlines import DEADLINES, end_if_incomplete, half_done, within
 from verification.drift import read_drift
 from verification.drift import report as drift_reports
 from verification.report import FILE_WIDTH, WRITERS, as_table, console_of, json_schema, refuse_what_is_no_file

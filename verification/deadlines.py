@@ -1,9 +1,9 @@
-"""How long a command may take: the option ``--deadline``, and its default for each command."""
+"""How long a command may take that asks Google: the default of its ``--deadline``, and what happens there."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -37,26 +37,8 @@ USUAL_SECONDS = {
 }
 #: The default of a command's ``--deadline``.
 DEADLINES = {command: 2 * seconds for command, seconds in USUAL_SECONDS.items()}
-LEAST_SECONDS, MOST_SECONDS = 0.1, 86_400.0
 #: What a command has for writing what it has, after its deadline.
 GRACE_SECONDS = 5.0
-
-
-def _in_range(value: float) -> float:
-    """Refuse what is no time, such as nan."""
-    if not LEAST_SECONDS <= value <= MOST_SECONDS:
-        raise typer.BadParameter(f"{value:g} is not a time: write seconds from {LEAST_SECONDS:g} to {MOST_SECONDS:g}")
-    return value
-
-
-Deadline = Annotated[
-    float,
-    typer.Option(
-        "--deadline",
-        callback=_in_range,
-        help="seconds before it ends with what it has and exit code 2; by default twice its usual time",
-    ),
-]
 
 
 @contextmanager

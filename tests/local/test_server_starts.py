@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import select
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -138,7 +140,7 @@ def test_the_second_tries_itself_when_the_first_fails(
     assert said.startswith("up at http://127.0.0.1:")
 
 
-def test_a_start_waits_for_a_server_that_has_the_folder_open_and_does_not_answer_yet(
+def test_a_start_waits_for_a_server_that_does_not_answer_yet_and_a_seed_no_longer_than_its_deadline(
     checkout: Checkout, gate: Gate, up: list[subprocess.Popen[str]]
 ) -> None:
     settings = (checkout.folder / "environments" / "local.yaml").read_text()
@@ -153,3 +155,11 @@ def test_a_start_waits_for_a_server_that_has_the_folder_open_and_does_not_answer
     said, problem = end_of(second)
     assert (second.returncode, said) == (0, f"up at http://127.0.0.1:{port[1]}\n"), problem
     assert json.loads((checkout.data / "server.json").read_text())["pid"] == server.pid
+    os.kill(server.pid, signal.SIGSTOP)  # it takes requests, and never answers
+    try:
+        seed = checkout.begin("-m", "local", "seed", "--deadline", "2")
+        said, problem = end_of(seed)
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    assert (seed.returncode, said) == (2, "")
+    assert problem.startswith("ended: it took longer than its --deadline.\nRun it again to go on: ")
