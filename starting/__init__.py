@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def end_early_with_a_sentence() -> None:
     """Have a signal end the process at once; `catalog.command_line.run` replaces this when it begins."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` leaves SIGHUP
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` leaves it
             signal.signal(number, _end)
 
 
