@@ -19,6 +19,7 @@ def close_differences() -> None:
         cancelling,
         clock,
         connections,
+        copies,
         cost,
         disk,
         expressions,
@@ -44,9 +45,9 @@ def close_differences() -> None:
     offline.leave_out_geography()
     for part in (connections, failures, disk, clock, functions, translations, job_history, expressions, scripting):
         part.install()
-    for part in (tables, known, information_schema, results, queries, cancelling, turns, merging, cost, idle_sessions):
+    for part in (tables, copies, known, information_schema, results, queries, cancelling, turns, merging, cost):
         part.install()
-    for part in (routine_texts, naming, grammar, walls):
+    for part in (idle_sessions, routine_texts, naming, grammar, walls):
         part.install()
 
 

@@ -125,6 +125,67 @@ def test_column_is_dropped_by_a_query(server: Server) -> None:
     assert [field.name for field in server.client.get_table(f"{D}.narrower").schema] == ["seen", "done"]
 
 
+COPIED = ("schema", "timePartitioning", "clustering", "description", "labels", "requirePartitionFilter")
+
+
+def _described(server: Server, table: str) -> dict[str, Any]:
+    resource = server.client.get_table(f"{D}.{table}").to_api_repr()
+    return {name: resource.get(name) for name in COPIED}
+
+
+@pytest.fixture(params=[0, 2], ids=["empty", "with rows"])
+def original(request: pytest.FixtureRequest, server: Server) -> int:
+    """How many rows the table ``original`` has."""
+    server.rows(
+        f"""CREATE OR REPLACE TABLE `{D}.original` (
+          day DATE NOT NULL OPTIONS (description = 'The day.'),
+          n INT64 DEFAULT 3,
+          price NUMERIC(5, 2),
+          tags ARRAY<STRING>
+        ) PARTITION BY day CLUSTER BY n OPTIONS (
+          description = 'A.', labels = [('k', 'v')], partition_expiration_days = 30, require_partition_filter = TRUE
+        )
+        """
+    )
+    if request.param:
+        server.rows(f"INSERT `{D}.original` (day) VALUES (CURRENT_DATE()), (CURRENT_DATE() - 1)")
+    return int(request.param)
+
+
+@pytest.mark.parametrize(
+    "statement", ["TABLE {} LIKE", "TABLE {} COPY", "TABLE {} CLONE", "SNAPSHOT TABLE {} CLONE", "a copy job"]
+)
+def test_a_copy_has_what_its_source_has(server: Server, original: int, statement: str) -> None:
+    server.client.delete_table(f"{D}.copied", not_found_ok=True)
+    if statement == "a copy job":
+        server.client.copy_table(f"{D}.original", f"{D}.copied").result()
+    else:
+        server.rows(f"CREATE {statement.format(f'`{D}.copied`')} `{D}.original`")
+    assert _described(server, "copied") == _described(server, "original")
+    assert server.client.get_table(f"{D}.copied").num_rows == (0 if "LIKE" in statement else original)
+    if "SNAPSHOT" in statement:
+        return
+    with pytest.raises(BadRequest, match="day"):
+        server.rows(f"INSERT `{D}.copied` (n) VALUES (1)")
+    server.rows(f"INSERT `{D}.copied` (day) VALUES ('2001-02-03')")
+    assert server.rows(f"SELECT n FROM `{D}.copied` WHERE day = '2001-02-03'") == [(3,)]
+
+
+@pytest.mark.usefixtures("original")
+def test_a_copy_s_own_options_win_and_a_table_that_exists_keeps_its_own(server: Server) -> None:
+    server.client.delete_table(f"{D}.copied", not_found_ok=True)
+    server.rows(f"CREATE TABLE `{D}.copied` LIKE `{D}.original` OPTIONS (description = 'B.')")
+    server.rows(f"CREATE TABLE IF NOT EXISTS `{D}.copied` COPY `{D}.original`")
+    assert _described(server, "copied") == _described(server, "original") | {"description": "B."}
+    assert server.client.get_table(f"{D}.copied").num_rows == 0
+
+
+@pytest.mark.usefixtures("original")
+def test_a_query_still_needs_the_partition_filter(server: Server) -> None:
+    with pytest.raises(BadRequest, match="without a filter"):
+        server.rows(f"CREATE OR REPLACE TABLE `{D}.copied` AS SELECT * FROM `{D}.original`")
+
+
 def test_deleted_rows_are_not_counted(server: Server) -> None:
     server.rows(f"CREATE OR REPLACE TABLE `{D}.counted` AS SELECT n FROM UNNEST(GENERATE_ARRAY(1, 100)) AS n")
     server.rows(f"DELETE FROM `{D}.counted` WHERE n > 40")
