@@ -6,62 +6,108 @@ BigQuery: CREATE TABLE … LIKE, COPY and CLONE, snapshots and copy jobs create 
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from local_bigquery.catalog import ddl, metadata, names, tables
-from local_bigquery.engine import database, types
-from local_bigquery.jobs import copy, runner
+from local_bigquery.engine import database
+from local_bigquery.jobs import copy, query, runner
 from local_bigquery.models import Table
-from local_bigquery.sql.rules import ddl as rules
+from local_bigquery.sql import rules
+from local_bigquery.sql.rules import ddl as ddl_rules
+from local_bigquery.sql.rules import partitions
 from local_bigquery.sql.rules import tables as table_rules
 from sqlglot import exp
-
-from local.engine.tables import default_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Reference = tuple[str, str, str]
 
+CONTENTS = ("schema", "tableConstraints")
+PARTITIONS = ("timePartitioning", "rangePartitioning")
 TAKEN_OVER = (
-    "schema",
-    "timePartitioning",
-    "rangePartitioning",
+    *CONTENTS,
+    *PARTITIONS,
     "clustering",
     "description",
+    "friendlyName",
     "labels",
     "requirePartitionFilter",
-    "tableConstraints",
 )
-COPIES = "copies"
+SOURCE = "source"
+COLUMNS = """
+SELECT column_name, data_type, is_nullable, nullif(column_default, 'NULL') FROM duckdb_columns()
+WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index
+"""
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """What DuckDB keeps of a column besides its type; the default value is its SQL."""
+
+    required: bool = False
+    default: str | None = None
+
+    def __str__(self) -> str:
+        return " NOT NULL" * self.required + (f" DEFAULT {self.default}" if self.default else "")
+
+
+UNCONSTRAINED = Constraint()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table before it is copied, since the copy may replace it."""
+
+    description: Table
+    constraints: dict[str, Constraint]
 
 
 def install() -> None:
     """Wrap the functions behind the statements and behind copy jobs."""
-    rules.split = marked(rules.split)
+    query._ddl = noted(query._ddl)
+    ddl_rules.split = marked(ddl_rules.split)
     table_rules._check = of_all_partitions(table_rules._check)
+    position = rules.STATEMENT_RULES.index(partitions.ingestion_time)
+    rules.STATEMENT_RULES[position] = with_ingestion_time(partitions.ingestion_time)
     ddl.apply = taking_over(ddl.apply)
     runner.HANDLERS["copy"] = job_taking_over(copy.run)
 
 
-def _source(tree: exp.Expression) -> Any:
-    """The table that a statement copies, clones or is like; None for any other statement."""
-    if not isinstance(tree, exp.Create) or tree.args.get("kind") != "TABLE" or tree.find(exp.TemporaryProperty):
+def noted(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Note the table that a statement copies, clones or is like."""
+
+    @functools.wraps(original)
+    def statistics(tree: exp.Expression, context: Any) -> Any:
+        if isinstance(tree, exp.Create) and (node := tree.args.get("clone") or tree.find(exp.LikeProperty)):
+            reference = table_rules.resolve(node.this, context, set())
+            tree.meta[SOURCE] = reference and _described(reference)
+        return original(tree, context)
+
+    return statistics
+
+
+def _described(reference: Reference) -> Source | None:
+    """A table; None if it is gone, of which the rows of an earlier time can be copied."""
+    if not tables.exists(*reference):
         return None
-    if clone := tree.args.get("clone"):
-        return clone.this
-    like = tree.find(exp.LikeProperty)
-    return like and like.this
+    constraints = {name: Constraint(not nullable, default) for name, _, nullable, default in _columns(reference)}
+    return Source(tables.load(*reference).only(*TAKEN_OVER), constraints)
+
+
+def _columns(table: Reference) -> list[tuple[str, str, bool, str | None]]:
+    return database.fetch(COLUMNS, list(table))  # type: ignore[no-any-return]
 
 
 def marked(original: Callable[..., list[exp.Expression]]) -> Callable[..., list[exp.Expression]]:
-    """Mark the parts of a statement that copies a table."""
+    """Mark the parts of a statement that copies a table, for the functions that translate them."""
 
     @functools.wraps(original)
     def split(tree: exp.Expression) -> list[exp.Expression]:
         parts = original(tree)
-        for part in parts if _source(tree) else ():
-            part.meta[COPIES] = True
+        for part in parts:
+            part.meta[SOURCE] = tree.meta.get(SOURCE)
         return parts
 
     return split
@@ -72,11 +118,21 @@ def of_all_partitions(original: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(original)
     def check(tree: exp.Expression, table: exp.Table, is_target: bool) -> None:
-        if tree.meta.get(COPIES) and not is_target:
+        if tree.meta.get(SOURCE) and not is_target:
             tree = exp.select("*").where(exp.column("_PARTITIONDATE"))
         original(tree, table, is_target)
 
     return check
+
+
+def with_ingestion_time(original: Callable[..., exp.Expression]) -> Callable[..., exp.Expression]:
+    """A copy has the hidden column with the time of ingestion."""
+
+    @functools.wraps(original)
+    def ingestion_time(tree: exp.Expression, context: Any) -> exp.Expression:
+        return tree if tree.meta.get(SOURCE) else original(tree, context)
+
+    return ingestion_time
 
 
 def taking_over(original: Callable[..., None]) -> Callable[..., None]:
@@ -85,45 +141,58 @@ def taking_over(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def apply(tree: exp.Expression, project: str, dataset: str, evaluate: Any) -> None:
         original(tree, project, dataset, evaluate)
-        if source := _source(tree):
-            take_over(names.reference(source, project, dataset), names.reference(tree.this, project, dataset))
+        if (source := tree.meta.get(SOURCE)) and not tree.find(exp.TemporaryProperty):
+            take_over(source, names.reference(tree.this, project, dataset))
 
     return apply
 
 
 def job_taking_over(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A copy job that creates its table."""
+    """A copy job that creates its table, or replaces its columns and rows."""
 
     @functools.wraps(original)
     def run(cursor: Any, config: Any, upload: str | None) -> Any:
+        project, dataset, name = tables.reference((config.sourceTables or [config.sourceTable])[0])
+        decorated = table_rules.DECORATOR.match(name)
+        source = _described((project, dataset, decorated[1] if decorated else name))
         target = tables.reference(config.destinationTable)
-        creates = not tables.exists(*target)
+        if tables.exists(*target):
+            source = source and replace(source, description=source.description.only(*CONTENTS))
+            takes_over = config.writeDisposition == "WRITE_TRUNCATE"
+        else:
+            takes_over = config.operationType not in copy.CLONES
         done = original(cursor, config, upload)
-        if creates and config.operationType not in copy.CLONES:
-            source = (config.sourceTables or [config.sourceTable])[0]
-            project, dataset, name = tables.reference(source)
-            decorated = table_rules.DECORATOR.match(name)
-            take_over((project, dataset, decorated[1] if decorated else name), target)
+        if source and takes_over:
+            take_over(source, target)
         return done
 
     return run
 
 
-def take_over(source: Reference, target: Reference) -> None:
+def take_over(source: Source, target: Reference) -> None:
     """Describe a new table as its source is described, where its statement says nothing else."""
-    taken = tables.load(*source).only(*TAKEN_OVER)
-    own = metadata.load(Table, *target) or tables.defaults(*target)
-    name = tables.name(*target)
-    if database.fetch(f"SELECT 1 FROM {name} LIMIT 1"):
-        for field in tables.fields(taken):
-            _constrain(f"ALTER TABLE {name} ALTER COLUMN {database.quote(field.name)} SET", field)
-    else:  # DuckLake makes no column of an empty table NOT NULL
-        database.execute(f"CREATE OR REPLACE TABLE {name} ({', '.join(map(types.column, tables.fields(taken)))})")
-    tables.record(*target, taken.merged(own.without("schema")))
+    own = (metadata.load(Table, *target) or tables.defaults(*target)).without(*CONTENTS)
+    said = {*own.dump()}
+    if said & {*PARTITIONS}:
+        said |= {*PARTITIONS}
+    with database.writing(*target):
+        _constrain(target, source.constraints)
+        tables.record(*target, source.description.without(*said).merged(own))
 
 
-def _constrain(alteration: str, field: Any) -> None:
-    if field.mode == "REQUIRED":
-        database.execute(f"{alteration} NOT NULL")
-    if (value := default_value(field)) is not None:
-        database.execute(f"{alteration} DEFAULT {value.sql(dialect='duckdb')}")
+def _constrain(target: Reference, constraints: dict[str, Constraint]) -> None:
+    """Make columns required, with their default values; DuckLake refuses that for a RECORD or RANGE that has rows."""
+    columns = [(name, kind, constraints.get(name, UNCONSTRAINED)) for name, kind, *_ in _columns(target)]
+    if all(constraint == UNCONSTRAINED for *_, constraint in columns):
+        return
+    table = tables.name(*target)
+    if not database.fetch(f"SELECT 1 FROM {table} LIMIT 1"):  # DuckLake makes no column of an empty table NOT NULL
+        defined = [f"{database.quote(name)} {kind} {constraint}" for name, kind, constraint in columns]
+        database.execute(f"CREATE OR REPLACE TABLE {table} ({', '.join(defined)})")
+        return
+    for name, kind, constraint in columns:
+        change = f"ALTER TABLE {table} ALTER COLUMN {database.quote(name)} SET"
+        if constraint.required and not kind.startswith("STRUCT"):
+            database.execute(f"{change} NOT NULL")
+        if constraint.default:
+            database.execute(f"{change} DEFAULT {constraint.default}")

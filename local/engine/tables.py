@@ -129,13 +129,13 @@ def default_values(original: Callable[..., str]) -> Callable[..., str]:
     @functools.wraps(original)
     def column(field: Any, nested: bool = False) -> str:
         sql = original(field, nested)
-        value = default_value(field)
+        value = _default_value(field)
         return sql if nested or value is None else f"{sql} DEFAULT {value.sql(dialect='duckdb')}"
 
     return column
 
 
-def default_value(field: Any) -> Any:
+def _default_value(field: Any) -> Any:
     """The default value of a column, checked; None if it has none."""
     if not field.defaultValueExpression:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -125,7 +126,10 @@ def test_column_is_dropped_by_a_query(server: Server) -> None:
     assert [field.name for field in server.client.get_table(f"{D}.narrower").schema] == ["seen", "done"]
 
 
-COPIED = ("schema", "timePartitioning", "clustering", "description", "labels", "requirePartitionFilter")
+COPIED = (
+    *("schema", "timePartitioning", "clustering"),
+    *("description", "friendlyName", "labels", "requirePartitionFilter"),
+)
 
 
 def _described(server: Server, table: str) -> dict[str, Any]:
@@ -143,7 +147,8 @@ def original(request: pytest.FixtureRequest, server: Server) -> int:
           price NUMERIC(5, 2),
           tags ARRAY<STRING>
         ) PARTITION BY day CLUSTER BY n OPTIONS (
-          description = 'A.', labels = [('k', 'v')], partition_expiration_days = 30, require_partition_filter = TRUE
+          description = 'A.', friendly_name = 'a', labels = [('k', 'v')],
+          partition_expiration_days = 30, require_partition_filter = TRUE
         )
         """
     )
@@ -174,10 +179,82 @@ def test_a_copy_has_what_its_source_has(server: Server, original: int, statement
 @pytest.mark.usefixtures("original")
 def test_a_copy_s_own_options_win_and_a_table_that_exists_keeps_its_own(server: Server) -> None:
     server.client.delete_table(f"{D}.copied", not_found_ok=True)
-    server.rows(f"CREATE TABLE `{D}.copied` LIKE `{D}.original` OPTIONS (description = 'B.')")
+    own = "PARTITION BY DATE_TRUNC(day, MONTH) CLUSTER BY day"
+    options = "OPTIONS (description = 'B.', labels = [('own', 'yes')])"
+    server.rows(f"CREATE TABLE `{D}.copied` {own} LIKE `{D}.original` {options}")
     server.rows(f"CREATE TABLE IF NOT EXISTS `{D}.copied` COPY `{D}.original`")
-    assert _described(server, "copied") == _described(server, "original") | {"description": "B."}
+    assert _described(server, "copied") == _described(server, "original") | {
+        "description": "B.",
+        "labels": {"own": "yes"},
+        "timePartitioning": {"type": "MONTH", "field": "day"},
+        "clustering": {"fields": ["day"]},
+    }
     assert server.client.get_table(f"{D}.copied").num_rows == 0
+
+
+@pytest.mark.parametrize("verb", ["LIKE", "COPY"])
+def test_a_copy_may_replace_its_source(server: Server, original: int, verb: str) -> None:
+    before = _described(server, "original")
+    server.rows(f"CREATE OR REPLACE TABLE `{D}.original` {verb} `{D}.original`")
+    assert _described(server, "original") == before
+    assert server.client.get_table(f"{D}.original").num_rows == (original if verb == "COPY" else 0)
+
+
+def test_a_copy_of_a_required_record_and_of_defaults_that_are_calls(server: Server) -> None:
+    columns = "r STRUCT<n INT64> NOT NULL, who STRING DEFAULT SESSION_USER()"
+    server.rows(f"CREATE OR REPLACE TABLE `{D}.calls` ({columns})")
+    server.rows(f"CREATE OR REPLACE TABLE `{D}.copied` COPY `{D}.calls`")
+    assert _described(server, "copied") == _described(server, "calls")
+    server.rows(f"INSERT `{D}.calls` (r) VALUES (STRUCT(1))")
+    server.rows(f"CREATE OR REPLACE TABLE `{D}.copied` COPY `{D}.calls`")
+    assert [field.mode for field in server.client.get_table(f"{D}.copied").schema] == ["NULLABLE", "NULLABLE"]
+    server.rows(f"INSERT `{D}.copied` (r) VALUES (STRUCT(2))")
+    assert server.rows(f"SELECT r.n, who = SESSION_USER() FROM `{D}.copied` ORDER BY 1") == [(1, True), (2, True)]
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+@pytest.mark.parametrize("verb", ["LIKE", "COPY"])
+def test_a_copy_of_a_table_that_is_partitioned_by_ingestion_time(server: Server, verb: str, rows: int) -> None:
+    options = "OPTIONS (require_partition_filter = TRUE)"
+    server.rows(f"CREATE OR REPLACE TABLE `{D}.ingested` (n INT64) PARTITION BY _PARTITIONDATE {options}")
+    if rows:
+        server.rows(f"INSERT `{D}.ingested` (n) VALUES (1)")
+    server.rows(f"CREATE OR REPLACE TABLE `{D}.copied` {verb} `{D}.ingested`")
+    server.rows(f"INSERT `{D}.copied` (n) VALUES (2)")
+    assert _described(server, "copied") == _described(server, "ingested")
+    found = server.rows(f"SELECT * FROM `{D}.copied` WHERE _PARTITIONDATE <= CURRENT_DATE() ORDER BY n")
+    assert found == ([(1,), (2,)] if rows and verb == "COPY" else [(2,)])
+
+
+@pytest.mark.parametrize("verb", ["LIKE", "COPY"])
+def test_a_copy_of_a_temporary_table(server: Server, verb: str) -> None:
+    server.client.delete_table(f"{D}.copied", not_found_ok=True)
+    server.rows(f"CREATE TEMP TABLE made AS SELECT 1 AS n; CREATE TABLE `{D}.copied` {verb} made")
+    assert [field.name for field in server.client.get_table(f"{D}.copied").schema] == ["n"]
+
+
+@pytest.mark.usefixtures("original")
+def test_a_temporary_table_is_like_one_that_requires_a_partition_filter(server: Server) -> None:
+    assert server.rows(f"CREATE TEMP TABLE made LIKE `{D}.original`; SELECT n FROM made") == []
+
+
+def test_a_copy_job_brings_back_a_table_that_was_deleted(server: Server) -> None:
+    server.rows(f"CREATE OR REPLACE TABLE `{D}.lost` AS SELECT 1 AS n")
+    time.sleep(0.01)
+    now = int(time.time() * 1000)
+    time.sleep(0.01)
+    server.client.delete_table(f"{D}.lost")
+    server.client.copy_table(f"{D}.lost@{now}", f"{D}.found").result()
+    assert server.rows(f"SELECT n FROM `{D}.found`") == [(1,)]
+
+
+@pytest.mark.usefixtures("original")
+def test_a_copy_job_that_replaces_a_table_takes_over_columns_and_keeps_options(server: Server) -> None:
+    server.rows(f"CREATE OR REPLACE TABLE `{D}.copied` (day DATE, own INT64) OPTIONS (description = 'B.')")
+    config = bigquery.CopyJobConfig(write_disposition="WRITE_TRUNCATE")
+    server.client.copy_table(f"{D}.original", f"{D}.copied", job_config=config).result()
+    found = _described(server, "copied")
+    assert (found["schema"], found["description"]) == (_described(server, "original")["schema"], "B.")
 
 
 @pytest.mark.usefixtures("original")
