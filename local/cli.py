@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from declared.environment import Environment
 
 LAST_PORT = 65535
+#: DuckDB starts as many as it is told, and a machine may not.
+MOST_THREADS = 256
 #: Seconds; twice the usual time.
 SEED_DEADLINE = 120.0
 
@@ -127,7 +129,10 @@ def serve(
     data: Annotated[Path, typer.Option(help="Folder for data and state.")] = DATA,
     clock: Annotated[bool, typer.Option("--clock", help="Run scheduled queries when they are due.")] = False,
     threads: Annotated[
-        int | None, typer.Option(min=1, envvar="EROS_THREADS", help="Threads of the engine; one per core by default.")
+        int | None,
+        typer.Option(
+            min=1, max=MOST_THREADS, envvar="EROS_THREADS", help="Threads of the engine; one per core by default."
+        ),
     ] = None,
 ) -> None:
     """Serve in the foreground until SIGTERM or SIGINT."""
