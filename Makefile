@@ -100,7 +100,7 @@ audit: $(SETUP) ## audit the workflows for security with zizmor, which it instal
 test: check ## every check and every test; about 6 minutes on two cores
 	@$(PYTEST) -n "$$WORKERS"
 
-test-fast: $(SETUP) ## the tests that need no server and no Terraform; half a minute
+test-fast: $(SETUP) ## the tests that need no server and no Terraform; about a minute
 	@EROS_FAST_TESTS=1 $(PYTEST) -n "$$WORKERS" -m "not cdktf and not long"
 
 test-long: $(SETUP) ## tests that repeat or take long: 30 simulated days, kills, all the sample data

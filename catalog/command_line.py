@@ -18,6 +18,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, NoReturn
 
+import starting
 from catalog.files import REPOSITORY
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 COULD_NOT_RUN = 2
 #: The longest that a command goes on after it was told to end.
 ENDING_SECONDS = 2.5
-#: What tells a command to end: Ctrl-C, `kill` and the end of a container, a terminal that is gone, :func:`alarm`.
-ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+#: What tells a command to end, :func:`alarm` included.
+ENDINGS = (*starting.ENDINGS, signal.SIGALRM)
 #: Errors of writing, which do not name the file.
 NOT_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 #: The most digits of a terminal's width.
@@ -214,9 +215,7 @@ def _listen() -> None:
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer)  # a thread hears of signals also while the main thread waits elsewhere
     Thread(target=_watch, args=(reader,), daemon=True).start()
-    for number in ENDINGS:
-        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` leaves it
-            signal.signal(number, _stop)
+    starting.handle(ENDINGS, _stop)
     atexit.register(_ignore_signals)
 
 

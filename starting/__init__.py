@@ -7,14 +7,23 @@ import signal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from types import FrameType
+
+#: What tells a command to end: Ctrl-C, `kill` and the end of a container, a terminal that is gone.
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def end_early_with_a_sentence() -> None:
     """Have a signal end the process at once; `catalog.command_line.run` replaces this when it begins."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` leaves it
-            signal.signal(number, _end)
+    handle(ENDINGS, _end)
+
+
+def handle(numbers: Iterable[signal.Signals], handler: Callable[[int, FrameType | None], None]) -> None:
+    """Give signals a handler; an ignored SIGHUP stays ignored, as `nohup` wants it."""
+    for number in numbers:
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

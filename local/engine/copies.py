@@ -6,7 +6,7 @@ BigQuery: CREATE TABLE … LIKE, COPY and CLONE, snapshots and copy jobs create 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from local_bigquery.catalog import ddl, metadata, names, tables
@@ -88,12 +88,12 @@ def noted(original: Callable[..., Any]) -> Callable[..., Any]:
     return statistics
 
 
-def _described(reference: Reference) -> Source | None:
+def _described(reference: Reference, taken_over: tuple[str, ...] = TAKEN_OVER) -> Source | None:
     """A table; None if it is gone, of which the rows of an earlier time can be copied."""
     if not tables.exists(*reference):
         return None
     constraints = {name: Constraint(not nullable, default) for name, _, nullable, default in _columns(reference)}
-    return Source(tables.load(*reference).only(*TAKEN_OVER), constraints)
+    return Source(tables.load(*reference).only(*taken_over), constraints)
 
 
 def _columns(table: Reference) -> list[tuple[str, str, bool, str | None]]:
@@ -119,7 +119,7 @@ def of_all_partitions(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def check(tree: exp.Expression, table: exp.Table, is_target: bool) -> None:
         if tree.meta.get(SOURCE) and not is_target:
-            tree = exp.select("*").where(exp.column("_PARTITIONDATE"))
+            tree = exp.select("*").where(exp.column("_PARTITIONDATE"))  # a filter, as the package looks for one
         original(tree, table, is_target)
 
     return check
@@ -152,17 +152,17 @@ def job_taking_over(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def run(cursor: Any, config: Any, upload: str | None) -> Any:
+        target = tables.reference(config.destinationTable)
+        taken_over: tuple[str, ...]
+        if tables.exists(*target):
+            taken_over = CONTENTS if config.writeDisposition == "WRITE_TRUNCATE" else ()
+        else:  # a clone is a statement, see above
+            taken_over = () if config.operationType in copy.CLONES else TAKEN_OVER
         project, dataset, name = tables.reference((config.sourceTables or [config.sourceTable])[0])
         decorated = table_rules.DECORATOR.match(name)
-        source = _described((project, dataset, decorated[1] if decorated else name))
-        target = tables.reference(config.destinationTable)
-        if tables.exists(*target):
-            source = source and replace(source, description=source.description.only(*CONTENTS))
-            takes_over = config.writeDisposition == "WRITE_TRUNCATE"
-        else:
-            takes_over = config.operationType not in copy.CLONES
+        source = _described((project, dataset, decorated[1] if decorated else name), taken_over) if taken_over else None
         done = original(cursor, config, upload)
-        if source and takes_over:
+        if source:
             take_over(source, target)
         return done
 

@@ -161,11 +161,7 @@ def run_and_kill(one: Kill, checkout: Checkout) -> tuple[int, str, bool]:
     how = signal.Signals[one.victim] if one.victim in SIGNALS else signal.SIGKILL
     with (checkout.folder / "printed").open("w+") as printed:
         process = subprocess.Popen(
-            command,
-            cwd=place,
-            env={**os.environ, "EROS_ENV": "local"},
-            stdout=printed,
-            stderr=subprocess.STDOUT,
+            command, cwd=place, env={**os.environ, "EROS_ENV": "local"}, stdout=printed, stderr=subprocess.STDOUT
         )
         try:
             killed = _kill(one, process, server, how)

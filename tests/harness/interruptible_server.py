@@ -1,10 +1,10 @@
 """The embedded server, with scripts that can end at each point where a kill would leave a different state.
 
-It maintains its data folder only once: tests move the clock all the time, and after each move a round would be due.
-
 These points are after each statement that changes what is committed, and after the first change of each transaction:
 nothing of that transaction may remain. No handler of the script runs and no open transaction commits. The number is in
 the file that CUT_OFF_FILE names.
+
+The data folder is maintained only once: tests move the clock all the time, and after each move a round would be due.
 """
 
 from __future__ import annotations

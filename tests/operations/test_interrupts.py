@@ -114,7 +114,6 @@ JUST_STARTED = """
 import os, signal, subprocess
 from catalog.command_line import run
 from operations.deploy.interrupts import child
-from tests.harness.waiting import until
 start = subprocess.Popen
 def started(*given, **settings):
     process = start(*given, **settings)

@@ -251,7 +251,17 @@ print(json.dumps({
 
 def test_a_schedule_changes_by_one_number_in_each_of_two_places(tmp_path: Path) -> None:
     """The hour in the SQL's guard and the declared minute; synthesis, verification and due times follow."""
-    for name in ("main.py", "catalog", "declared", "google", "stacks", "verification", "environments", "sql"):
+    for name in (
+        "main.py",
+        "starting",
+        "catalog",
+        "declared",
+        "google",
+        "stacks",
+        "verification",
+        "environments",
+        "sql",
+    ):
         source = REPOSITORY / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
     (daily,) = (each for each in all_schedules() if each.name == "run_daily_automation")
