@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Container images often set it; every command would then compile the repository's modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-PYTEST := python -m pytest --dist loadfile --no-loadscope-reorder
+PYTEST := python -m pytest --no-loadscope-reorder -n "$$WORKERS"
 
 SETUP := .venv/installed node_modules/installed
 
@@ -98,13 +98,13 @@ audit: $(SETUP) ## audit the workflows for security with zizmor, which it instal
 	@operations/zizmor.sh
 
 test: check ## every check and every test; about 6 minutes on two cores
-	@$(PYTEST) -n "$$WORKERS"
+	@$(PYTEST) --dist loadfile
 
-test-fast: $(SETUP) ## the tests that need no server and no Terraform; about a minute
-	@EROS_FAST_TESTS=1 $(PYTEST) -n "$$WORKERS" -m "not cdktf and not long"
+test-fast: $(SETUP) ## the tests that need no server, no cdktf and no Terraform; half a minute
+	@EROS_FAST_TESTS=1 $(PYTEST) --dist worksteal -m "not cdktf and not long"
 
 test-long: $(SETUP) ## tests that repeat or take long: 30 simulated days, kills, all the sample data
-	@$(PYTEST) -n "$$WORKERS" -m long
+	@$(PYTEST) --dist loadfile -m long
 
 mutations: $(SETUP) ## apply every deliberate defect to a deployed system and print how many the verifier caught
 	@python -m tests.mutations

@@ -16,8 +16,10 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get(
 from catalog import SQL, CatalogError, load_catalog
 from catalog.command_line import run
 from declared.environment import EnvironmentFileError
+from declared.imports import adoption_file
 from declared.loading import load_environment
 from declared.masking import masked
+from declared.names import stack_names
 
 
 def synthesize(environment_name: str | None = None, sql: Path = SQL) -> None:
@@ -39,10 +41,11 @@ def synthesize(environment_name: str | None = None, sql: Path = SQL) -> None:
 
         bootstrap.synthesize(environment)
         return
+    adoption = adoption_file(stack_names(environment.name))
     catalog = load_catalog(sql)
     from stacks import app  # noqa: PLC0415 - jsii starts with the import: not for a broken file
 
-    app.synthesize(environment, catalog)
+    app.synthesize(environment, catalog, adoption)
 
 
 def _check_place(folder: Path) -> None:

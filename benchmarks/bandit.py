@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import matplotlib as mpl
 import numpy as np
+import scipy
 import typer
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from scipy import stats
 
 from benchmarks.simulation import (
     PRICES,
@@ -145,7 +145,7 @@ def draw_from_beta(server: Embedded) -> None:
     server.job("CREATE TABLE `{d}.beta_quantiles` (successes INT64, failures INT64, quantiles ARRAY<FLOAT64>)")
     shares = (np.arange(STEPS) + 0.5) / STEPS
     pairs = [(s, f) for s in range(1, 20) for f in range(1, 20)]
-    rows = [f"({s}, {f}, [{', '.join(f'{q:.6f}' for q in stats.beta.ppf(shares, s, f))}])" for s, f in pairs]
+    rows = [f"({s}, {f}, [{', '.join(f'{q:.6f}' for q in scipy.stats.beta.ppf(shares, s, f))}])" for s, f in pairs]
     server.job(f"INSERT INTO `{{d}}.beta_quantiles` VALUES {', '.join(rows)}")
     server.job(
         "CREATE OR REPLACE FUNCTION `{d}.wilson_sample_at`(p_successes INT64, p_failures INT64, u FLOAT64) "

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from scipy import stats
+import scipy
 
 from benchmarks.client import COUNT, QUERIES, SELECT, VIEW, QueryFailedError, ask, connect, fill, repeated
 from catalog.files import REPOSITORY
@@ -221,8 +221,8 @@ def growths(days: Sequence[DayFigures], settled: int = SETTLED) -> list[Growth]:
     found = []
     for name, figure in JUDGED.items():
         values = [figure(day) for day in days]
-        line = stats.linregress([day.day for day in days], values)
-        noise = stats.t.ppf(0.95, len(days) - 2) * line.stderr if name.endswith(", ms") else 0.0
+        line = scipy.stats.linregress([day.day for day in days], values)
+        noise = scipy.stats.t.ppf(0.95, len(days) - 2) * line.stderr if name.endswith(", ms") else 0.0
         mean = fmean(values)
         grows = bool(line.slope - noise > MOST_GROWTH * mean)
         found.append(Growth(name, mean, float(line.slope) / mean if mean else 0.0, grows))

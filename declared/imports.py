@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from declared.environment import EnvironmentFileError
 from declared.json_files import UnreadableFileError, parsed, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Collection, Mapping
 
 #: In a stack's folder: how the import id of each address is found.
 IMPORT_IDS = "import-ids.json"
@@ -90,3 +91,27 @@ def write_imports(folder: Path, ids: Mapping[str, str]) -> None:
     if ids:
         blocks = [{"to": address, "id": identity} for address, identity in sorted(ids.items())]
         (folder / IMPORTS).write_text(json.dumps({"import": blocks}, indent=2) + "\n", encoding="utf-8")
+
+
+def adoption_file(names_of_stacks: Collection[str]) -> dict[str, dict[str, str]]:
+    """What to adopt: the file named by EROS_ADOPT, ``{stack: {resource address: import id}}``.
+
+    Args:
+        names_of_stacks: the stacks that are synthesized.
+
+    Raises:
+        EnvironmentFileError: the file cannot be read, holds something else, or names another stack.
+    """
+    path = os.environ.get("EROS_ADOPT")
+    if not path:
+        return {}
+    try:
+        content = parsed(read_text(Path(path)))
+    except UnreadableFileError as error:
+        raise EnvironmentFileError(f"EROS_ADOPT: {path} {error}") from None
+    stacks = content.values() if isinstance(content, dict) else [None]
+    if not all(isinstance(ids, dict) and all(isinstance(identity, str) for identity in ids.values()) for ids in stacks):
+        raise EnvironmentFileError(f'EROS_ADOPT: {path} must hold {{"stack": {{"resource address": "import id"}}}}')
+    if unknown := sorted(set(content) - set(names_of_stacks)):
+        raise EnvironmentFileError(f"EROS_ADOPT: no such stack is synthesized: {', '.join(unknown)}")
+    return cast("dict[str, dict[str, str]]", content)

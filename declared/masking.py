@@ -65,8 +65,10 @@ def _value_after(name: str, unquoted: str) -> re.Pattern[str]:
     return re.compile(rf"{name}{_TO_VALUE} (?: {line} | {value} )", re.VERBOSE | re.IGNORECASE)
 
 
-#: Values after what says that they are secret: only the named groups are masked.
-_VALUES = (
+#: Each name of a secret contains one of these: most texts have none, and are not searched for the names.
+_PART_OF_A_NAME = re.compile("(?=[pskt])(?:pass|pwd|secret|key|token)", re.IGNORECASE)
+#: Values after such a name: only the named groups are masked, here and in what follows.
+_NAMED_VALUES = (
     _value_after(_NAME, f"(?P<value>{_UNQUOTED})"),
     _value_after(_WORD, rf"""(?=[^\s"'`\\\d]{{0,80}}\d) (?P<value>{_UNQUOTED})"""),
     re.compile(
@@ -74,6 +76,9 @@ _VALUES = (
         re.VERBOSE | re.IGNORECASE,
     ),
     re.compile(rf"<[\w:-]{{0,40}}(?:{_NAME}|{_WORD})> (?P<value>[^<>\n]{{4,400}}) <", re.VERBOSE | re.IGNORECASE),
+)
+#: Values after something else that says that they are secret.
+_VALUES = (
     re.compile(r"(?<!\S)(?:-u|--user|--proxy-user)[ =]?[\"']?[\w.@-]{1,100}:(?!\()(?P<value>[^\s\"'`\\]{6,})"),
     re.compile(r"\bCookie\W{1,8}[\w.-]{1,100}=(?P<value>[^\n\"'`\\]{6,})", re.IGNORECASE),
     re.compile(r"\bBearer[ \t]{1,8}(?P<value>[\w.+/=~-]{16,})", re.IGNORECASE),
@@ -164,15 +169,15 @@ def _of_same_length(escape: re.Match[str]) -> str:
 
 
 @functools.cache
-def _patterns() -> tuple[re.Pattern[str], ...]:
+def _patterns(named: bool) -> tuple[re.Pattern[str], ...]:
     from declared.detectors import DETECTED  # noqa: PLC0415 - takes 0.1 s, and most commands mask nothing
 
-    return (*DETECTED, _TOKENS, *_VALUES)
+    return (*DETECTED, _TOKENS, *_VALUES, *(_NAMED_VALUES if named else ()))
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
     """Where the credentials are; they may overlap."""
-    for pattern in _patterns():
+    for pattern in _patterns(bool(_PART_OF_A_NAME.search(text))):
         end = 0
         while match := pattern.search(text, end):
             spans = [match.span(name) for name in pattern.groupindex if name != "quote" and match[name]]

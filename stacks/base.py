@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from declared import names
 from declared.environment import EnvironmentFileError
 from declared.imports import IMPORTS, ImportId, write_import_ids, write_imports
-from declared.json_files import UnreadableFileError, parsed, read_text
 from stacks.cdk import GcsBackend, GoogleProvider, LocalBackend, TerraformStack
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from catalog import Catalog
     from declared.environment import Environment
@@ -106,27 +104,3 @@ def _check_adoption(stack: Stack, wanted: Mapping[str, str]) -> None:
     }
     if unknown := sorted(set(wanted) - declared):
         raise EnvironmentFileError(f"EROS_ADOPT: stack {stack.node.id} declares no {', '.join(unknown)}")
-
-
-def adoption_file(names_of_stacks: Collection[str]) -> dict[str, dict[str, str]]:
-    """What to adopt: the file named by EROS_ADOPT, ``{stack: {resource address: import id}}``.
-
-    Args:
-        names_of_stacks: the stacks that are synthesized.
-
-    Raises:
-        EnvironmentFileError: the file cannot be read, holds something else, or names another stack.
-    """
-    path = os.environ.get("EROS_ADOPT")
-    if not path:
-        return {}
-    try:
-        content = parsed(read_text(Path(path)))
-    except UnreadableFileError as error:
-        raise EnvironmentFileError(f"EROS_ADOPT: {path} {error}") from None
-    stacks = content.values() if isinstance(content, dict) else [None]
-    if not all(isinstance(ids, dict) and all(isinstance(identity, str) for identity in ids.values()) for ids in stacks):
-        raise EnvironmentFileError(f'EROS_ADOPT: {path} must hold {{"stack": {{"resource address": "import id"}}}}')
-    if unknown := sorted(set(content) - set(names_of_stacks)):
-        raise EnvironmentFileError(f"EROS_ADOPT: no such stack is synthesized: {', '.join(unknown)}")
-    return cast("dict[str, dict[str, str]]", content)

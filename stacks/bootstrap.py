@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from declared.environment import EnvironmentFileError
-from declared.imports import fixed
+from declared.imports import adoption_file, fixed
 from declared.names import (
     BOOTSTRAP,
     IDENTITY_POOL,
@@ -34,7 +34,7 @@ from declared.roles import (
     grant_name,
     workflow_grants,
 )
-from stacks.base import Stack, adoption_file, write
+from stacks.base import Stack, write
 from stacks.cdk import (
     App,
     IamWorkloadIdentityPool,

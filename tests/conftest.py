@@ -12,13 +12,12 @@ from hypothesis import HealthCheck, settings
 
 from catalog.command_line import ENDINGS
 from catalog.zone import LOS_ANGELES
-from tests.harness.deployed import Deployed, embedded_environment, fill_deployed
-from tests.harness.template import copy_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from declared.environment import Environment
+    from tests.harness.deployed import Deployed
 
 # the same examples each time, whatever the machine is busy with; a fixture may serve several examples
 settings.register_profile(
@@ -37,7 +36,16 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # `nohup` runs the tests,
     signal.signal(signal.SIGHUP, lambda *_: None)  # unlike an ignored one, it has its default in a new program
 
 #: The folders that take longest come first, so that all workers end at about the same time.
-FIRST = ("tests/lifecycle/", "tests/sql/", "tests/operations/", "tests/verification/", "tests/local/")
+FIRST = (
+    "tests/catalog/test_command_line.py",
+    "tests/operations/test_interrupts.py",
+    "tests/google/",
+    "tests/lifecycle/",
+    "tests/sql/",
+    "tests/operations/",
+    "tests/verification/",
+    "tests/local/",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -71,6 +79,13 @@ def _handlers_stay() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """The environment of an embedded server of this worker's own, on which the system is deployed."""
+    from tests.harness.deployed import (  # noqa: PLC0415 - Google's client, which only the workers need
+        Deployed,
+        embedded_environment,
+        fill_deployed,
+    )
+    from tests.harness.template import copy_template  # noqa: PLC0415 - the same
+
     folder = tmp_path_factory.mktemp("embedded")
     copy_template("deployed", folder, fill_deployed, f"{datetime.now(LOS_ANGELES):%Y-%m-%d}")  # a day's work is done
     with embedded_environment(folder) as found:
@@ -81,4 +96,6 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
 @pytest.fixture(scope="session")
 def deployed(environment: Environment) -> Deployed:
     """The deployed system; a test that changes it restores it."""
+    from tests.harness.deployed import Deployed  # noqa: PLC0415 - as above
+
     return Deployed(environment)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,11 @@ class Fold:
     language: str
     lines: tuple[str, ...]
     shown: int | None = None  # the number of lines that are left of it; None: all
+
+    @cached_property
+    def ends(self) -> tuple[int, ...]:
+        """The number of characters up to the end of each line."""
+        return tuple(accumulate(len(line) + 1 for line in self.lines))
 
     def render(self, link: str) -> str:
         """The piece as Markdown, with a note if it was cut."""
@@ -97,10 +103,7 @@ def _rendered(sections: Sequence[Section], link: str) -> str:
 
 def _with_folds_of(section: Section, characters: int) -> Section:
     """A section whose folded pieces are cut to a number of characters each, in whole lines."""
-    folds = []
-    for fold in section.folds:
-        ends = accumulate(len(line) + 1 for line in fold.lines)
-        folds.append(replace(fold, shown=sum(end <= characters for end in ends)))
+    folds = (replace(fold, shown=bisect_right(fold.ends, characters)) for fold in section.folds)
     return replace(section, folds=tuple(folds))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from declared.environment import EnvironmentFileError
+from declared.imports import adoption_file
 from declared.names import stack_names
-from stacks.base import adoption_file
 
 if __name__ == "__main__":
     try:

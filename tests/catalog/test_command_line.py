@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ from catalog.command_line import ENDING_SECONDS
 from catalog.files import REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 #: More than any of these programs takes, on any machine.
 PATIENCE = 60.0
@@ -161,6 +163,12 @@ def told_to_end(
         return code, process.stderr.read(), time.monotonic() - began
 
 
+def told_together(programs: Sequence[tuple[str, signal.Signals]]) -> list[tuple[int, str, float]]:
+    """The same of several programs, side by side: they wait more than they work."""
+    with ThreadPoolExecutor(len(programs)) as pool:
+        return list(pool.map(lambda each: told_to_end(*each), programs))
+
+
 def in_time() -> float:
     """The seconds that a command may take to its end: 3, and more where a machine has other work."""
     assert ENDING_SECONDS <= 2.5
@@ -195,30 +203,28 @@ def test_threads_that_wait_are_woken() -> None:
     assert errors.startswith("ended by SIGINT.")
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        "threading.Thread(target=time.sleep, args=(60,)).start()\n" + READY + "time.sleep(60)",
-        "with ThreadPoolExecutor() as pool:\n    pool.submit(time.sleep, 60)\n    " + READY + "    time.sleep(60)",
-        f"for text in itertools.count():\n    try:\n        if not text: {READY}        time.sleep(60)\n{IGNORING}",
-    ],
-)
-def test_what_does_not_stop_does_not_keep_the_process(body: str) -> None:
-    code, errors, seconds = told_to_end(body, signal.SIGTERM)
-    assert code == 2
-    assert errors.startswith("ended")
-    assert seconds < in_time()
+HANGING = "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+#: What waits too long, by what it does.
+SLOW_TO_END = {
+    "a thread": f"{HANGING}{READY}time.sleep(60)",
+    "a pool": f"with ThreadPoolExecutor() as pool:\n    pool.submit(time.sleep, 60)\n    {READY}    time.sleep(60)",
+    "ignores it": (
+        f"for text in itertools.count():\n    try:\n        if not text: {READY}        time.sleep(60)\n{IGNORING}"
+    ),
+    "a callback fails": (
+        "woken = threading.Event()\nat_the_end(lambda: 1 / 0)\nat_the_end(woken.set)\n"
+        f"{HANGING}{READY}try:\n    time.sleep(60)\nfinally:\n    woken.wait()"
+    ),
+}
 
 
-def test_a_callback_that_fails_keeps_neither_the_others_nor_the_process() -> None:
-    woken = "woken = threading.Event()\nat_the_end(lambda: 1 / 0)\nat_the_end(woken.set)\n"
-    hanging = "threading.Thread(target=time.sleep, args=(60,)).start()\n"
-    code, errors, seconds = told_to_end(
-        f"{woken}{hanging}{READY}try:\n    time.sleep(60)\nfinally:\n    woken.wait()", signal.SIGTERM
-    )
-    assert code == 2
-    assert errors.startswith("ended by SIGTERM.")
-    assert seconds < in_time()
+def test_what_does_not_stop_keeps_neither_others_nor_the_process() -> None:
+    limit = in_time()
+    ends = told_together([(body, signal.SIGTERM) for body in SLOW_TO_END.values()])
+    for what, (code, errors, seconds) in zip(SLOW_TO_END, ends, strict=True):
+        assert code == 2, what
+        assert errors.startswith("ended by SIGTERM." if what == "a callback fails" else "ended"), what
+        assert seconds < limit, what
 
 
 def test_what_a_signal_says_hides_credentials() -> None:
@@ -244,19 +250,25 @@ def test_a_signal_while_a_command_loads_is_a_sentence(tmp_path: Path, module: st
 SLOWLY = "(os.write(1, b'ready\\n'), time.sleep(0.5))"
 
 
-@pytest.mark.parametrize("how", SIGNALS)
-@pytest.mark.parametrize(
-    ("body", "code", "sentence"),
-    [
-        (f"class Slow(Failed):\n    def __str__(self): {SLOWLY}; return 'not well'\nraise Slow", 1, "not well\n"),
-        (f"import atexit\natexit.register(lambda: {SLOWLY})", 0, ""),
-        (f"class Late:\n    def __del__(self, os=os, time=time): {SLOWLY}\nglobals()['late'] = Late()", 0, ""),
-    ],
-    ids=["while the error is explained", "after the end", "while Python ends"],
-)
-def test_a_signal_after_the_end_changes_nothing(how: signal.Signals, body: str, code: int, sentence: str) -> None:
-    found = told_to_end(body, how)
-    assert found[:2] == (code, sentence)
+#: Programs that are told to end after their end, with their exit code and errors.
+LATE = {
+    "while the error is explained": (
+        f"class Slow(Failed):\n    def __str__(self): {SLOWLY}; return 'not well'\nraise Slow",
+        (1, "not well\n"),
+    ),
+    "after the end": (f"import atexit\natexit.register(lambda: {SLOWLY})", (0, "")),
+    "while Python ends": (
+        f"class Late:\n    def __del__(self, os=os, time=time): {SLOWLY}\nglobals()['late'] = Late()",
+        (0, ""),
+    ),
+}
+
+
+def test_a_signal_after_the_end_changes_nothing() -> None:
+    cases = list(product(LATE, SIGNALS))
+    ends = told_together([(LATE[when][0], how) for when, how in cases])
+    for (when, how), found in zip(cases, ends, strict=True):
+        assert found[:2] == LATE[when][1], (when, how)
 
 
 def test_what_a_command_does_whole_is_not_cut_off() -> None:

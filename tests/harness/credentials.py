@@ -7,6 +7,11 @@ import json
 import random
 import string
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 HEX = "0123456789abcdef"
 WORD = string.ascii_letters + string.digits
@@ -24,12 +29,23 @@ class Credential:
     text: str
     secret: str
 
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        """What must not be shown: every long part of the secret."""
+        secret = "".join(self.secret.split())
+        assert len(secret) >= LONG_PART
+        return tuple(secret[start : start + LONG_PART] for start in range(len(secret) - LONG_PART + 1))
+
     def leaked_in(self, output: str) -> str:
         """The first long part of the secret that an output contains, or ''."""
-        flat = "".join(output.split())
-        secret = "".join(self.secret.split())
-        parts = (secret[start : start + LONG_PART] for start in range(max(1, len(secret) - LONG_PART + 1)))
-        return next((part for part in parts if part in output or part in flat), "")
+        return leaks([self], output).get(self.kind, "")
+
+
+def leaks(known: Sequence[Credential], output: str) -> dict[str, str]:
+    """The first long part of each secret that an output contains, by the credential's kind."""
+    texts = (output, "".join(output.split()))
+    shown = {text[start : start + LONG_PART] for text in texts for start in range(len(text) - LONG_PART + 1)}
+    return {each.kind: part for each in known if (part := next((part for part in each.parts if part in shown), ""))}
 
 
 def credentials(seed: int) -> list[Credential]:

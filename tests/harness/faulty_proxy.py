@@ -102,7 +102,7 @@ def faulty(endpoint: str, part: str, fault: str, on_fault: Callable[[], object] 
     server = _Server(("127.0.0.1", 0), _Handler)
     server.endpoint, server.part, server.fault = endpoint, part, fault
     server.on_fault = on_fault
-    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.005,), daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:

@@ -28,7 +28,7 @@ class RunStep:
 
 def read_workflow(name: str) -> dict[Any, Any]:
     """A workflow file; YAML 1.1 reads the key ``on`` as True."""
-    content: dict[Any, Any] = yaml.safe_load((WORKFLOWS / f"{name}.yml").read_text(encoding="utf-8"))
+    content: dict[Any, Any] = yaml.load((WORKFLOWS / f"{name}.yml").read_bytes(), yaml.CSafeLoader)
     return content
 
 

@@ -6,9 +6,9 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from catalog.table_schema import schema_json
 from operations.review.plan_summary import summarize
 from operations.review.planned import read_plan
-from stacks.warehouse import schema_json
 
 if TYPE_CHECKING:
     from catalog import Catalog

@@ -6,19 +6,18 @@ The tests of this module are one story: each begins where the one before it ende
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 from rich.console import Console
 
-from catalog.files import REPOSITORY
 from declared.loading import load_environment
+from operations.__main__ import KNOWN, app
 from operations.deploy.bootstrap import Workspace, _apply, bootstrap
 from operations.deploy.steps import StepFailedError
 from tests.harness.checkout import Checkout, copy_checkout, free_port
+from tests.harness.commands import invoke
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,13 +152,7 @@ def test_the_embedded_environment_that_is_named_is_started(monkeypatch: pytest.M
 
 
 def test_an_environment_with_a_local_state_has_nothing_to_bootstrap() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "operations", "bootstrap", "--env", "local"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
+    done = invoke(app, KNOWN, "bootstrap", "--env", "local")
+    assert done.exit_code == 2
     assert "there is nothing to bootstrap" in " ".join(done.stderr.split())
     assert "environments/local.yaml" in done.stderr

@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +19,7 @@ from rich.console import Console
 from catalog import command_line
 from catalog.command_line import ENDING_SECONDS, StoppedError
 from catalog.files import REPOSITORY
-from operations.deploy import bootstrap
+from operations.deploy import bootstrap, interrupts
 from operations.deploy.interrupts import GENTLE_SECONDS, child
 from operations.review import planned
 from tests.harness.waiting import until
@@ -153,30 +155,38 @@ def in_time(folder: Path) -> float:
     return ENDING_SECONDS + 0.5 + 10 * (time.monotonic() - began)
 
 
-@pytest.mark.parametrize("deaf", ["hears", "deaf"])
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_what_a_command_started_ends_with_it(tmp_path: Path, how: signal.Signals, deaf: str) -> None:
-    script = tmp_path / "child.py"
+def told_to_end(folder: Path, how: signal.Signals, deaf: str) -> tuple[float, str, list[int]]:
+    """The seconds after the signal, the errors, and the descendants of a command that it has ended."""
+    folder.mkdir()
+    script = folder / "child.py"
     script.write_text(CHILD)
     with subprocess.Popen(
-        [sys.executable, "-c", COMMAND, str(script), str(tmp_path), "1", deaf],
+        [sys.executable, "-c", COMMAND, str(script), str(folder), "1", deaf],
         env=VARIABLES,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stderr is not None
-        children = [awaited(tmp_path / f"{depth}.pid") for depth in (1, 0)]
+        children = [awaited(folder / f"{depth}.pid") for depth in (1, 0)]
         began = time.monotonic()
         process.send_signal(how)
         assert process.wait(PATIENCE) == 2
-        seconds = time.monotonic() - began
-        errors = process.stderr.read()
-    assert seconds < in_time(tmp_path)
-    assert [child for child in children if exists(child)] == []
-    assert "✗ Synthesis" in errors
-    assert f"ended by {how.name}. Half done: Synthesis." in errors
-    assert "Run it again to go on: " in errors
-    assert "Traceback" not in errors
+        return time.monotonic() - began, process.stderr.read(), children
+
+
+def test_what_a_command_started_ends_with_it(tmp_path: Path) -> None:
+    limit = in_time(tmp_path)
+    cases = list(product((signal.SIGINT, signal.SIGTERM), ("hears", "deaf")))
+    with ThreadPoolExecutor(len(cases)) as pool:  # they wait more than they work
+        found = list(pool.map(lambda case: told_to_end(tmp_path / f"{case[0].name}-{case[1]}", *case), cases))
+    for (how, deaf), (seconds, errors, children) in zip(cases, found, strict=True):
+        print(how.name, deaf)  # noqa: T201 - pytest shows it with a failure
+        assert seconds < limit
+        assert [child for child in children if exists(child)] == []
+        assert "✗ Synthesis" in errors
+        assert f"ended by {how.name}. Half done: Synthesis." in errors
+        assert "Run it again to go on: " in errors
+        assert "Traceback" not in errors
 
 
 @pytest.fixture
@@ -290,6 +300,7 @@ def test_what_runs_terraform_itself_leaves_nothing(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(planned, "STACK_COMMAND", script)
     monkeypatch.setattr(planned, "stack_folder", lambda _: tmp_path)
     monkeypatch.setattr(bootstrap, "_terraform", lambda: str(script))
+    monkeypatch.setattr(interrupts, "GENTLE_SECONDS", 0.1)  # a shell's background process ignores SIGINT
 
     monkeypatch.setattr(command_line, "_ending", type(command_line._ending)())  # noqa: SLF001 - it ends no other test
 

@@ -33,7 +33,8 @@ from operations.deploy.scheduled_runs import ScheduledRun, run_each_schedule
 from operations.deploy.seed_job import repeating_variables
 from operations.deploy.steps import StepFailedError, apply_with_cdktf, printed, run_module
 from operations.deploy.synthesis import synthesize
-from stacks import app
+from tests.harness import synthesis
+from tests.harness.commands import invoke
 from verification.results import Report
 
 if TYPE_CHECKING:
@@ -169,12 +170,11 @@ def local() -> Environment:
 @pytest.fixture(scope="module")
 def declared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, ImportId]]:
     """How the import ids of the embedded environment's objects are found: what its stacks say."""
-    folder = tmp_path_factory.mktemp("synthesis")
-    app.synthesize(load_environment("local"), load_catalog(), str(folder))
-    stacks = folder / "stacks"
+    stacks = synthesis.synthesize(load_environment("local"), load_catalog(), tmp_path_factory.mktemp("synthesis"))
     return {stack: read_import_ids(stacks / stack) for stack in stack_names("local")}
 
 
+@pytest.mark.cdktf
 def test_everything_that_exists_and_is_declared_can_be_adopted(declared: dict[str, dict[str, ImportId]]) -> None:
     config = transfer_config("eros sweep_expired_caption_locks", "projects/1/locations/us/transferConfigs/7")
     live = LiveSystem({"leases", "mass_messages"}, {"caption_key", "sweep_expired_caption_locks"}, [config])
@@ -205,6 +205,7 @@ def test_everything_that_exists_and_is_declared_can_be_adopted(declared: dict[st
     assert str(adoption).startswith(f"7 of {everything} declared objects exist; these would be created: ")
 
 
+@pytest.mark.cdktf
 def test_every_declared_object_has_an_import_id(declared: dict[str, dict[str, ImportId]], local: Environment) -> None:
     """Terraform would create what has none a second time."""
     catalog = retarget(load_catalog(), local.project, local.dataset)
@@ -216,6 +217,7 @@ def test_every_declared_object_has_an_import_id(declared: dict[str, dict[str, Im
         assert address.partition(".")[0] in {*EXISTS, *NAMED, "google_bigquery_job", "terraform_data"}
 
 
+@pytest.mark.cdktf
 def test_a_lost_state_adopts_the_seed_job_of_the_calendar_that_exists(
     declared: dict[str, dict[str, ImportId]],
 ) -> None:
@@ -231,6 +233,7 @@ def test_a_lost_state_adopts_the_seed_job_of_the_calendar_that_exists(
     }
 
 
+@pytest.mark.cdktf
 def test_a_seed_job_that_did_not_succeed_is_repeated_not_adopted(declared: dict[str, dict[str, ImportId]]) -> None:
     jobs = ["seed_holiday_calendar_0123456789ab_f627a400-9025-cf1a-3116-a11276e2ebfd"]
     failed = cast("GoogleApi", LiveSystem({"holiday_calendar"}, set(), [], jobs=jobs, seeded=False))
@@ -266,6 +269,7 @@ def test_a_synthesis_with_adoption_writes_import_blocks(
     }
 
 
+@pytest.mark.cdktf
 def test_of_a_dataset_that_does_not_exist_nothing_is_adopted(declared: dict[str, dict[str, ImportId]]) -> None:
     live = LiveSystem(set(), set(), [], dataset=False)
     found = adoptable(declared, cast("GoogleApi", live)).found
@@ -289,6 +293,7 @@ def test_an_answer_of_another_form_is_an_error(answer: dict[str, Any], monkeypat
         next(run_each_schedule(cast("GoogleApi", live), NOON))
 
 
+@pytest.mark.cdktf
 def test_a_transfer_config_without_a_name_is_an_error_in_words(declared: dict[str, dict[str, ImportId]]) -> None:
     live = LiveSystem(set(), set(), [{"displayName": "somebody's"}])
     with pytest.raises(UnreadableAnswerError, match="the scheduled queries: the answer is not readable: KeyError"):
@@ -339,14 +344,8 @@ def test_production_without_credentials_ends_with_words_and_exit_code_2(tmp_path
 
 
 def test_an_unknown_environment_is_named_with_those_that_exist() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "operations", "plan", "--env", "nope"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
+    done = invoke(__main__.app, __main__.KNOWN, "plan", "--env", "nope")
+    assert done.exit_code == 2
     assert "local, prod, staging" in " ".join(done.stderr.split())
 
 

@@ -119,8 +119,8 @@ def test_a_huge_plan_fits_and_stays_markdown(prod: Environment, catalog: Catalog
     bodies = [
         update(
             f"google_bigquery_routine.routine_{number}",
-            {"definition_body": "\n".join(f"SELECT {line}; -- 🔥" for line in range(800))},
-            {"definition_body": "\n".join(f"SELECT {line + number}; -- 💋" for line in range(800))},
+            {"definition_body": "\n".join(f"SELECT {line}; -- 🔥" for line in range(200))},
+            {"definition_body": "\n".join(f"SELECT {line + number}; -- 💋" for line in range(200))},
         )
         for number in range(1, 120)
     ]

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from catalog import load_catalog, retarget
-from catalog.files import REPOSITORY
 from declared.environment import AllowedChange
 from declared.loading import load_environment
+from operations.__main__ import KNOWN, app
 from operations.review.plan_markdown import markdown
 from operations.review.plan_summary import Costs, summarize
 from operations.review.planned import Action, read_plan, read_plans
+from tests.harness.commands import invoke
 from tests.operations.plans import change, dropped_column, member, summary_of, table_state, update
 
 if TYPE_CHECKING:
@@ -290,14 +288,7 @@ def test_an_unreadable_plan_is_one_line(tmp_path: Path, content: str | None, sai
     if content is not None:
         for part in ("warehouse", "routines", "access", "monitoring", "automation"):
             (tmp_path / f"eros-prod-{part}.json").write_text(content)
-    done = subprocess.run(
-        [sys.executable, "-m", "operations", "plan-summary", "--env", "prod", "--plans", str(tmp_path)],
-        cwd=REPOSITORY,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
+    done = invoke(app, KNOWN, "plan-summary", "--env", "prod", "--plans", str(tmp_path))
+    assert done.exit_code == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform
@@ -19,11 +20,14 @@ import pytest
 from catalog.files import REPOSITORY
 from local.provider.bindings import tarball
 
+pytestmark = pytest.mark.cdktf
+
 PROVIDER = "registry.terraform.io/hashicorp/google"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 PLATFORM = f"{sys.platform}_{ARCHITECTURES.get(platform.machine(), platform.machine())}"
 
 
+@functools.cache
 def provider_version() -> str:
     """The version that the installed bindings were generated from, and so the one that every stack requires."""
     with tarfile.open(tarball()) as package:
@@ -31,9 +35,6 @@ def provider_version() -> str:
         assert file is not None
         described = json.load(file)
     return str(described["cdktf" if "cdktf" in described else "cdktn"]["provider"]["version"])
-
-
-VERSION = provider_version()
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ class TerraformWrapper:
         """Replace the archive in a mirror with one of this content."""
         place = (mirror or self.mirror) / PROVIDER
         place.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(place / f"terraform-provider-google_{VERSION}_{PLATFORM}.zip", "w") as archive:
-            archive.writestr(f"terraform-provider-google_v{VERSION}_x5", content)
+        with zipfile.ZipFile(place / f"terraform-provider-google_{provider_version()}_{PLATFORM}.zip", "w") as archive:
+            archive.writestr(f"terraform-provider-google_v{provider_version()}_x5", content)
 
     def configured(self, *lines: str) -> str:
         """The path of a CLI configuration that names the mirror."""
@@ -76,7 +77,7 @@ class TerraformWrapper:
         folder = self.folder / "cdktf.out" / "stacks" / stack
         folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(folder / ".terraform", ignore_errors=True)
-        required = {"google": {"source": "google", "version": VERSION}}
+        required = {"google": {"source": "google", "version": provider_version()}}
         configuration = {"terraform": {"required_providers": required}}
         (folder / "cdk.tf.json").write_text(json.dumps(configuration), encoding="utf-8")
         if not {"HOME", "TF_CLI_CONFIG_FILE"} & variables.keys():
@@ -114,7 +115,7 @@ def test_a_mirror_needs_no_registry_and_the_lock_is_kept(checkout: TerraformWrap
     done = checkout.init("warehouse")
     assert done.returncode == 0, done.stdout
     assert PROVIDER in checkout.lock.read_text()
-    assert f'version     = "{VERSION}"' in checkout.lock.read_text()
+    assert f'version     = "{provider_version()}"' in checkout.lock.read_text()
 
 
 def test_an_implied_mirror_in_the_home_folder_works_too(checkout: TerraformWrapper) -> None:
@@ -236,5 +237,5 @@ def test_the_provider_s_version_is_the_one_of_the_bindings_everywhere() -> None:
         for page in pages
         for version in re.findall(r"hashicorp/google`? (\d+\.\d+\.\d+)", page.read_text(encoding="utf-8"))
     }
-    assert ("requirements.txt", VERSION) in written
-    assert {version for _, version in written} == {VERSION}
+    assert ("requirements.txt", provider_version()) in written
+    assert {version for _, version in written} == {provider_version()}

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from tests.sql.rows import NOW, Caption, Message, add_captions, add_messages
 
@@ -82,18 +82,18 @@ def mean(values: Sequence[float]) -> float | None:
 
 
 def slope(xs: Sequence[float], ys: Sequence[float]) -> float | None:
-    return float(stats.linregress(xs, ys).slope) if len(set(xs)) > 1 else None
+    return float(scipy.stats.linregress(xs, ys).slope) if len(set(xs)) > 1 else None
 
 
 def correlation(xs: Sequence[float], ys: Sequence[float]) -> float | None:
-    return float(stats.pearsonr(xs, ys).statistic) if len(set(xs)) > 1 and len(set(ys)) > 1 else None
+    return float(scipy.stats.pearsonr(xs, ys).statistic) if len(set(xs)) > 1 and len(set(ys)) > 1 else None
 
 
 def welch(group: Sequence[float], others: Sequence[float]) -> float | None:
     """Welch's t; None where a side has one value, or neither varies."""
     if min(len(group), len(others)) < 2 or (len(set(group)) == 1 and len(set(others)) == 1):
         return None
-    return float(stats.ttest_ind(group, others, equal_var=False).statistic)
+    return float(scipy.stats.ttest_ind(group, others, equal_var=False).statistic)
 
 
 def proportion_z(group: Sequence[Message], others: Sequence[Message]) -> float | None:
@@ -105,7 +105,7 @@ def proportion_z(group: Sequence[Message], others: Sequence[Message]) -> float |
         table.append((bought, viewed - bought))
     if min(map(sum, table)) == 0 or min(map(sum, zip(*table, strict=True))) == 0:
         return None
-    return math.sqrt(stats.chi2_contingency(table, correction=False).statistic)
+    return math.sqrt(scipy.stats.chi2_contingency(table, correction=False).statistic)
 
 
 def significant(statistic: float | None, *sides: Sequence[Any]) -> bool:
@@ -121,10 +121,10 @@ def test_wilson_interval(embedded: Sandbox) -> None:
         "SELECT s, f, b.lower_bound, b.upper_bound FROM (SELECT s, f, `{d}.wilson_score_bounds`(s, f) AS b "
         f"FROM UNNEST([{values}]))"
     )
-    level = 1 - 2 * stats.norm.sf(1.96)
+    level = 1 - 2 * scipy.stats.norm.sf(1.96)
     assert len(found) == len(pairs) > 250
     for successes, failures, low, high in found:
-        interval = stats.binomtest(successes, successes + failures).proportion_ci(level, method="wilson")
+        interval = scipy.stats.binomtest(successes, successes + failures).proportion_ci(level, method="wilson")
         assert (low, high) == (near(interval.low), near(interval.high))
 
 
@@ -147,7 +147,7 @@ def test_segments(embedded: Sandbox, drawn: list[Message]) -> None:
     assert row["rpr_price_slope"] == near(slope(prices, [rpr(m) for m in priced]))
     assert row["rpr_price_corr"] == near(correlation(prices, [rpr(m) for m in priced]))
     assert row["conv_price_elasticity_proxy"] == near(slope([x for x, _ in logs], [y for _, y in logs]))
-    entropy = float(stats.entropy(list(categories.values()), base=2)) if categories else 0.0
+    entropy = float(scipy.stats.entropy(list(categories.values()), base=2)) if categories else 0.0
     assert row["category_entropy"] == near(entropy)
     label = next(
         name
@@ -181,8 +181,8 @@ def test_triggers(embedded: Sandbox, drawn: list[Message]) -> None:
         viewed = sum(m.viewed or 0 for m in own)
         bought = round(sum(min(m.purchased or 0, m.viewed) for m in own if m.viewed))
         if viewed:
-            level = 1 - 2 * stats.norm.sf(1.96)
-            interval = stats.binomtest(bought, viewed).proportion_ci(level, method="wilson")
+            level = 1 - 2 * scipy.stats.norm.sf(1.96)
+            interval = scipy.stats.binomtest(bought, viewed).proportion_ci(level, method="wilson")
             assert (row["conv_ci"]["lower"], row["conv_ci"]["upper"]) == (near(interval.low), near(interval.high))
 
 

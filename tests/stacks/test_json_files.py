@@ -8,11 +8,10 @@ import pytest
 
 from declared import json_files
 from declared.environment import EnvironmentFileError
-from declared.imports import IMPORT_IDS, read_import_ids
+from declared.imports import IMPORT_IDS, adoption_file, read_import_ids
 from declared.json_files import DEEPEST, UnreadableFileError, parsed, read_text
 from operations.deploy.steps import StepFailedError
 from operations.review.planned import read_plans
-from stacks.base import adoption_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

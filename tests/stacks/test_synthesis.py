@@ -15,17 +15,16 @@ import pytest
 from catalog import load_catalog
 from catalog.files import REPOSITORY
 from catalog.model import EVERY_HOUR
+from catalog.table_schema import schema_json
 from catalog.zone import ZONE
 from declared.alerts import ALERTS
 from declared.environment import EnvironmentFileError
-from declared.imports import IMPORTS, write_imports
+from declared.imports import IMPORTS, adoption_file, write_imports
 from declared.loading import load_environment
 from declared.roles import grant_name
 from declared.schedules import all_schedules
-from stacks import app
-from stacks.base import adoption_file, literal
-from stacks.warehouse import schema_json
 from tests.harness.commands import ended
+from tests.harness.synthesis import literal, synthesize
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,9 +49,9 @@ def run_main(
     )
 
 
-def synthesize(folder: Path, environment: str) -> None:
-    """Synthesize in this process, in which jsii runs already."""
-    app.synthesize(load_environment(environment), load_catalog(), str(folder / "cdktf.out"))
+def synthesize_into(folder: Path, environment: str) -> None:
+    """Synthesize an environment in this process."""
+    synthesize(load_environment(environment), load_catalog(), folder / "cdktf.out")
 
 
 def read_stacks(folder: Path, environment: str) -> Stacks:
@@ -67,7 +66,7 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stacks]:
     names = ("local", "prod", "preview-local-7", "preview-local-8")
     folder = tmp_path_factory.mktemp("synthesized")
     for name in names:
-        synthesize(folder, name)
+        synthesize_into(folder, name)
     return {name: read_stacks(folder, name) for name in names}
 
 
@@ -254,13 +253,13 @@ def test_adoption_gives_import_blocks(tmp_path: Path, monkeypatch: pytest.Monkey
         folder.mkdir(parents=True)
         write_imports(folder, {"google_bigquery_table.gone": "projects/p/datasets/d/tables/gone"})
     monkeypatch.setenv("EROS_ADOPT", str(tmp_path / "adopt.json"))
-    synthesize(tmp_path, "local")
+    synthesize_into(tmp_path, "local")
     assert [file.parent for file in tmp_path.rglob(IMPORTS)] == [warehouse]
     assert json.loads((warehouse / IMPORTS).read_text()) == {
         "import": [{"id": "projects/p/datasets/d/tables/leases", "to": "google_bigquery_table.leases"}]
     }
     monkeypatch.delenv("EROS_ADOPT")
-    synthesize(tmp_path, "local")
+    synthesize_into(tmp_path, "local")
     assert not (warehouse / IMPORTS).exists(), "imports of an earlier run would be imports of what is gone"
 
 
@@ -268,7 +267,7 @@ def test_an_adoption_of_what_is_not_declared_is_refused(tmp_path: Path, monkeypa
     wanted = {"eros-local-warehouse": {"google_bigquery_table.nope": "x"}}
     (tmp_path / "adopt.json").write_text(json.dumps(wanted))
     monkeypatch.setenv("EROS_ADOPT", str(tmp_path / "adopt.json"))
-    done = ended(lambda: synthesize(tmp_path, "local"), (EnvironmentFileError,))
+    done = ended(lambda: synthesize_into(tmp_path, "local"), (EnvironmentFileError,))
     assert done.exit_code == 2
     assert done.stderr.startswith("EROS_ADOPT: stack eros-local-warehouse declares no google_bigquery_table.nope")
     assert "Traceback" not in done.stderr
