@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from declared.imports import adoption_file
 from declared.names import stack_names
@@ -27,6 +27,15 @@ def synthesize(environment: Environment, catalog: Catalog, folder: Path) -> Path
 
     app.synthesize(environment, catalog, adoption_file(stack_names(environment.name)), str(folder))
     return folder / "stacks"
+
+
+def automation_of(environment: Environment, catalog: Catalog, folder: Path) -> dict[str, Any]:
+    """The resources of the stack with the scheduled queries of exactly this catalog, by type and name."""
+    from stacks import automation, base, cdk  # noqa: PLC0415 - see above
+
+    stack = automation.automation(cdk.App(outdir=str(folder)), base.Deployment(environment, catalog))
+    found: dict[str, Any] = stack.to_terraform()["resource"]
+    return found
 
 
 def literal(text: str) -> str:

@@ -10,7 +10,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -34,7 +34,7 @@ from declared.schedules import (
     schedules_in,
     works_at,
 )
-from tests.harness.synthesis import synthesize
+from tests.harness.synthesis import automation_of
 
 if TYPE_CHECKING:
     from catalog import Catalog
@@ -110,19 +110,14 @@ def test_a_yearly_query_without_one_hour_is_a_finding() -> None:
             schedules_in(catalog_with(seed_holiday_calendar=replace(seed, hours_la=hours)))
 
 
-def resources(stack: Path) -> dict[str, Any]:
-    """The resources of a synthesized stack, by type and name."""
-    found: dict[str, Any] = json.loads((stack / "cdk.tf.json").read_text(encoding="utf-8"))["resource"]
-    return found
-
-
 @pytest.mark.cdktf
 def test_a_deployment_has_the_schedules_of_its_own_catalog(tmp_path: Path) -> None:
     """Another folder of SQL files, or another revision, has other hours."""
     seed = load_catalog().schedules["seed_holiday_calendar"]
     catalog = catalog_with(seed_holiday_calendar=replace(seed, hours_la=(20,)))
-    stacks = synthesize(load_environment("preview-local-7"), catalog, tmp_path)
-    configs = resources(stacks / "eros-pr7-automation")["google_bigquery_data_transfer_config"]
+    configs = automation_of(load_environment("preview-local-7"), catalog, tmp_path)[
+        "google_bigquery_data_transfer_config"
+    ]
     assert configs["seed_holiday_calendar"]["schedule"] == "2 of january 04:00"
     assert configs["seed_holiday_calendar"]["display_name"] == "eros-pr7 seed_holiday_calendar"
 
@@ -292,7 +287,7 @@ def test_a_schedule_changes_by_one_number_in_each_of_two_places(tmp_path: Path) 
     words = f"every 1 hours from 00:{minute:02} to 23:{minute:02}"
     assert found["next_due"] == f"{hour:02}:{minute:02}"
     assert any(words in expected for expected in found["verified"]), found["verified"]
-    stack = resources(tmp_path / "cdktf.out" / "stacks" / "eros-local-automation")
-    config = stack["google_bigquery_data_transfer_config"][daily.name]
+    stack = json.loads((tmp_path / "cdktf.out/stacks/eros-local-automation/cdk.tf.json").read_text(encoding="utf-8"))
+    config = stack["resource"]["google_bigquery_data_transfer_config"][daily.name]
     assert config["schedule"] == words
     assert f"IN ({hour})" in config["params"]["query"]
