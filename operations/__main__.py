@@ -35,10 +35,13 @@ from operations.deploy.cdktf import cdktf_variables
 from operations.deploy.scheduled_runs import run_each_schedule
 from operations.deploy.steps import StepFailedError
 from operations.deploy.synthesis import adoption_of
+from operations.export import export_schedule
+from operations.export_files import FileKind  # noqa: TC001 - typer reads the annotations
 from operations.review import cost, cost_report, github
 from operations.review.plan_markdown import markdown
 from operations.review.plan_summary import costs_of, summarize
 from operations.review.planned import read_plans
+from operations.review.sections import counted
 from verification.deadlines import DEADLINES, end_if_incomplete, half_done, within
 from verification.report import refuse_what_is_no_file
 
@@ -161,6 +164,28 @@ def newest_day(env: Env = None, deadline: Deadline = DEADLINES["day"]) -> None:
     """Show the newest day: its runs, its queue, its reports, and captions selected for one creator, with reasons."""
     with within(deadline):
         day.print_day(GoogleApi(load_environment(env)), console)
+
+
+@app.command()
+def export(  # noqa: PLR0917 - an option each
+    schedule: Annotated[str, typer.Argument(metavar="SCHEDULE", help="a schedule's id")],
+    kind: Annotated[FileKind, typer.Option("--as", help="csv, json, or sheets: a workbook that Google Sheets opens")],
+    env: Env = None,
+    output: Annotated[Path | None, typer.Option(help="the file; by default SCHEDULE.csv, .json or .xlsx here")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a file that exists")] = False,
+    deadline: Deadline = DEADLINES["export"],
+) -> None:
+    """Write a schedule's active messages to a file, and record that in schedule_export_log, also when it fails.
+
+    Exit code 1 when a message has no text. Example: python -m operations export S-2026-48 --as sheets
+    """
+    with within(deadline):
+        made = export_schedule(GoogleApi(load_environment(env)), schedule, kind, output, overwrite)
+        console.print(
+            f"{made.file}: {counted(made.messages, 'message')}", markup=False, highlight=False, soft_wrap=True
+        )
+    if made.problem:
+        raise StepFailedError(made.problem, 1)
 
 
 @app.command(name="cost")

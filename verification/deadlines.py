@@ -23,6 +23,7 @@ USUAL_SECONDS = {
     "plan-summary": 60.0,
     "cost": 60.0,
     "day": 60.0,
+    "export": 60.0,
     "adopt": 60.0,
     "run-schedules": 900.0,
     "preview sweep": 1800.0,

@@ -299,7 +299,7 @@ def test_every_object_of_the_repository_can_be_taken_apart() -> None:
     items = [*catalog.routines.values(), *catalog.views.values(), *catalog.schedules.values()]
     everything = {*catalog.functions, *catalog.table_functions, *catalog.views}
     for item, run in zip(items, runs_of(items, catalog, {}, {}, everything), strict=True):
-        assert run.statements, item.name
+        assert run.statements or not (item.reads or item.calls), item.name  # what inserts given values reads nothing
         assert not [sql for sql in run.statements if " v_" in sql or "(v_" in sql], item.name
     page = next(argument for argument in catalog.routines["account_sizes"].arguments if argument.type.kind == "STRING")
     assert unknown(page.type) == "GENERATE_UUID()"

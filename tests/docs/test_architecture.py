@@ -37,6 +37,7 @@ UNSAFE_YAML = re.compile(r"yaml\.(?:full_load|unsafe_load|FullLoader|UnsafeLoade
 #: Modules outside google/ and local/ that import one of them all the same, and why.
 NETWORK_EXCEPTIONS = {
     ("operations.day", "google.cloud"): "query parameters; the client sends them",
+    ("operations.export", "google.cloud"): "query parameters; the client sends them",
     ("operations.review.github", "requests"): "GitHub's API, not Google's",
     ("verification.suites.analyzer", "google.cloud"): "query parameters; the client sends them",
     ("verification.suites.functions", "google.cloud"): "query parameters; the client sends them",
