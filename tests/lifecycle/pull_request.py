@@ -24,16 +24,16 @@ def commit_as_base(checkout: Checkout) -> None:
 def changed_sources(checkout: Checkout) -> Iterator[None]:
     """A pull request's change: a column dropped, a routine rewritten, a table added, a binding widened."""
     sql, environments = checkout.folder / "sql", checkout.folder / "environments"
-    log, function, local = (
-        sql / "tables" / "schedule_export_log.sql",
+    alerts, function, local = (
+        sql / "tables" / "automation_alerts.sql",
         sql / "functions" / "wilson_sample_at.sql",
         environments / "local.yaml",
     )
-    before = {path: path.read_text() for path in (log, function, local)}
+    before = {path: path.read_text() for path in (alerts, function, local)}
     new = sql / "tables" / "campaign_notes.sql"
     leases = (sql / "tables" / "leases.sql").read_text()
     new.write_text(leases.replace("leases`", "campaign_notes`"))
-    log.write_text(re.sub(r",\n  exported_by [^\n]*", "", before[log]))
+    alerts.write_text(re.sub(r",\n  acknowledged_by [^\n]*", "", before[alerts]))
     function.write_text(before[function].replace("LEAST(1.0, u)", "LEAST(1.00, u)"))
     local.write_text(before[local].replace('["group:dev', '["group:contractors@example.com", "group:dev'))
     try:
@@ -49,7 +49,7 @@ def check_comment(comment: str) -> None:
     lines = comment.splitlines()
     assert lines[0] == "<!-- eros-plan local -->"
     assert lines[3:5] == ["> [!CAUTION]", "> **Data would be lost.**"]
-    assert "drop of column exported\\_by** (STRING → no such column): loses data" in lines[5]
+    assert "drop of column acknowledged\\_by** (STRING → no such column): loses data" in lines[5]
     assert "> **Access widens**: 2 grants more" in comment
     assert "`group:contractors@example.com` has `roles/bigquery.user` on `eros-local`" in comment
     created = comment.partition("### Create (3)")[2].partition("###")[0]
