@@ -27,12 +27,13 @@ class NoResultError(Exception):
 
 @dataclass(eq=False)
 class TimeLimit:
-    """The time of a command: its length in seconds, and what it waits for just now.
+    """The time of a command, or of a part of it: its length in seconds, and what it waits for just now.
 
     ``waited_for`` is what had no answer when the time was over, without repetition.
     """
 
     seconds: float
+    deadline: float | None = None  # what the sentence names in place of the seconds
     ends: float = field(init=False)
     waited_for: dict[str, None] = field(default_factory=dict)
     _over: Future[None] = field(default_factory=Future)
@@ -104,7 +105,7 @@ class TimeLimit:
         """What had no answer, in a sentence."""
         first, *others = self.waited_for
         more = f" and {len(others)} more" if others else ""
-        return f"no answer within the {self.seconds:g} s of --deadline; waited for {first}{more}"
+        return f"no answer within the {self.deadline or self.seconds:g} s of --deadline; waited for {first}{more}"
 
     def _passed(self, what: str) -> LateAnswerError:
         self.waited_for[what] = None
@@ -127,6 +128,18 @@ def time_limit(seconds: float) -> Iterator[TimeLimit]:
     Inside another limit, the earlier end counts.
     """
     limit = TimeLimit(min(seconds, current_limit().left))
+    _limits.append(limit)
+    try:
+        yield limit
+    finally:
+        _limits.remove(limit)
+
+
+@contextmanager
+def ending_earlier(seconds: float) -> Iterator[TimeLimit]:
+    """End the waits in the context so many seconds before the command's own end, which is what an error names."""
+    outer = current_limit()
+    limit = TimeLimit(min(max(outer.left - seconds, 1.0), outer.left), outer.deadline or outer.seconds)
     _limits.append(limit)
     try:
         yield limit

@@ -182,7 +182,7 @@ def export(  # noqa: PLR0917 - an option each
     with within(deadline):
         made = export_schedule(GoogleApi(load_environment(env)), schedule, kind, output, overwrite)
         console.print(
-            f"{made.file}: {counted(made.messages, 'message')}", markup=False, highlight=False, soft_wrap=True
+            f"{made.file}: {counted(len(made.messages), 'message')}", markup=False, highlight=False, soft_wrap=True
         )
     if made.problem:
         raise StepFailedError(made.problem, 1)

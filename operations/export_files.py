@@ -6,17 +6,14 @@ import csv
 import errno
 import json
 import math
-import os
 import re
 from contextlib import contextmanager
 from datetime import date, datetime
 from enum import StrEnum
+from io import BytesIO
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
-
-from openpyxl import Workbook
-from openpyxl.styles import Font
 
 from catalog.zone import LOS_ANGELES
 
@@ -54,6 +51,9 @@ def _write_json(file: Path, columns: Sequence[str], rows: Sequence[Row]) -> None
 
 
 def _write_workbook(file: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    from openpyxl import Workbook  # noqa: PLC0415 - takes 0.15 s
+    from openpyxl.styles import Font  # noqa: PLC0415 - the same
+
     book = Workbook()
     sheet = book.active
     sheet.title = "messages"
@@ -69,7 +69,9 @@ def _write_workbook(file: Path, columns: Sequence[str], rows: Sequence[Row]) -> 
                 cell.value = value
             if number == 1:
                 cell.font = Font(bold=True)
-    book.save(file)
+    content = BytesIO()  # a file that cannot be written would leave openpyxl's archive open, which complains later
+    book.save(content)
+    file.write_bytes(content.getvalue())
 
 
 def _cell_text(text: str) -> str:
@@ -100,21 +102,25 @@ def write_rows(file: Path, kind: FileKind, columns: Sequence[str], rows: Sequenc
     Raises:
         OSError: it cannot be written; FileExistsError: it exists and may not be replaced.
     """
-    with _whole(file, overwrite) as new:
-        WRITERS[kind](new, columns, rows)
+    if not overwrite:
+        file.touch(0o600, exist_ok=False)  # nobody else makes a file of this name meanwhile
+    try:
+        with _replaced(file) as new:
+            WRITERS[kind](new, columns, rows)
+    except BaseException:
+        if not overwrite:
+            file.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
-def _whole(file: Path, overwrite: bool) -> Iterator[Path]:
+def _replaced(file: Path) -> Iterator[Path]:
     """A new file next to ``file`` that takes its place when the context ends without an exception."""
     with NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as stream:
         new = Path(stream.name)
     try:
         yield new
-        if overwrite:
-            new.replace(file)
-        else:
-            os.link(new, file)  # unlike a renaming, it replaces nothing
+        new.replace(file)
     finally:
         new.unlink(missing_ok=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,8 @@ import pytest
 
 from catalog.zone import LOS_ANGELES
 from google.client import GoogleApi
-from google.failures import LateAnswerError, RequestRefusedError
+from google.failures import LateAnswerError, NotPermittedError, RequestRefusedError
+from google.waiting import current_limit
 from operations import __main__
 from operations.export_files import LONGEST_CELL, FileKind, write_rows
 from tests.harness.commands import Ended, invoke
@@ -132,7 +134,7 @@ def test_messages_without_a_text_are_a_partial_export(export: Export, system: De
     system.query(f"{change} '{SCHEDULE}'")
     done = export(SCHEDULE, "--as", "json")
     assert done.exit_code == 1
-    assert done.stderr.startswith("1 of 2 messages have no text")
+    assert done.stderr == "1 of 2 messages without a text: add the texts of captions -2 to caption_bank\n"
     assert len(messages_of(tmp_path / "S-1.json")) == 2
     (row,) = recorded(system)
     assert (row["status"], row["message_count"]) == ("PARTIAL", 2)
@@ -166,6 +168,95 @@ def test_a_schedule_that_cannot_be_read_is_recorded(
     (row,) = recorded(system)
     assert (row["status"], row["error_message"]) == ("FAILED", str(error))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_time_is_kept_for_recording_that_the_time_was_over(
+    export: Export, system: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = GoogleApi.query
+
+    def late(api: GoogleApi, about: str, *given: Any) -> list[Any]:
+        if about == "schedule_recommendations_messages":
+            current_limit().sleep("the messages", 60)
+        return query(api, about, *given)
+
+    monkeypatch.setattr(GoogleApi, "query", late)
+    monkeypatch.setattr("operations.export.RECORDING_SECONDS", 29.0)
+    done = export(SCHEDULE, "--as", "csv", "--deadline", "30")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("no answer within the 30 s of --deadline; waited for the messages")
+    (row,) = recorded(system)
+    assert (row["status"], row["error_message"]) == ("FAILED", done.stderr.strip())
+
+
+def test_what_is_recorded_has_no_credential(export: Export, system: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = GoogleApi.query
+
+    def refused(api: GoogleApi, about: str, *given: Any) -> list[Any]:
+        if about == "schedule_recommendations_messages":
+            raise RequestRefusedError("refused: password=hunter2hunter2")
+        return query(api, about, *given)
+
+    monkeypatch.setattr(GoogleApi, "query", refused)
+    export(SCHEDULE, "--as", "csv")
+    (row,) = recorded(system)
+    assert row["error_message"].startswith("refused: password=(looks like")
+
+
+def test_a_schedule_of_several_pages_has_a_row_for_each(export: Export, system: Deployed, tmp_path: Path) -> None:
+    """In the file they are in the order in which they are sent; each row is about its own page."""
+    system.query(
+        "UPDATE `{d}.schedule_recommendations` SET page_name = 'another page', caption_id = NULL "
+        f"WHERE time_slot_rank = 1 AND schedule_id = '{SCHEDULE}'"
+    )
+    done = export(SCHEDULE, "--as", "json")
+    assert (done.exit_code, done.stderr) == (1, "1 of 2 messages without a text: 1 message without a caption\n")
+    assert [message["page_name"] for message in messages_of(tmp_path / "S-1.json")] == ["another page", "a page"]
+    found = {row["page_name"]: (row["message_count"], row["status"]) for row in recorded(system)}
+    assert found == {"a page": (1, "SUCCESS"), "another page": (1, "PARTIAL")}
+
+
+@pytest.mark.parametrize("page", ["NULL", "' '"])
+def test_a_message_without_a_page_is_refused_before_a_file_is_written(
+    export: Export, system: Deployed, tmp_path: Path, page: str
+) -> None:
+    change = (
+        f"UPDATE `{{d}}.schedule_recommendations` SET page_name = {page} WHERE time_slot_rank = 1 AND schedule_id ="
+    )
+    system.query(f"{change} '{SCHEDULE}'")
+    done = export(SCHEDULE, "--as", "csv")
+    assert done.exit_code == 2
+    assert "has active messages without a page: set their page_name in" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert recorded(system) == []
+
+
+def test_what_is_no_file_is_not_replaced(export: Export, system: Deployed, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("nowhere")
+    for name, said in (("folder", "folder is not a file"), ("link", "link exists"), ("/dev/null", "/dev/null is not")):
+        done = export(SCHEDULE, "--as", "csv", "--output", name, *(["--overwrite"] if name != "link" else []))
+        assert done.exit_code == 2
+        assert done.stderr.startswith(said)
+    assert recorded(system) == []
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_who_may_not_record_is_told_which_role(export: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = GoogleApi.query
+
+    def refused(api: GoogleApi, about: str, *given: Any) -> list[Any]:
+        if about == "record_schedule_export":
+            raise NotPermittedError("403 Access Denied")
+        return query(api, about, *given)
+
+    monkeypatch.setattr(GoogleApi, "query", refused)
+    done = export(SCHEDULE, "--as", "csv")
+    assert done.exit_code == 2
+    assert done.stderr.startswith(
+        "S-1.csv is written, but not recorded: 403 Access Denied\nRecording it needs roles/big"
+    )
+    assert len(messages_of(tmp_path / "S-1.csv")) == 2
 
 
 def test_an_export_that_is_not_recorded_says_so(
@@ -211,6 +302,25 @@ def test_a_workbook_takes_any_text(tmp_path: Path) -> None:
     found = messages_of(file)
     assert [row["text"] for row in found] == [*texts[:-1], "a\ufffd\ufffd\ufffdb"]
     assert {row["number"] for row in found} == {0.5}
+
+
+def test_a_file_that_appears_meanwhile_stays(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("another's")
+    with pytest.raises(FileExistsError):
+        write_rows(file, FileKind.CSV, ["text"], [{"text": "mine"}], overwrite=False)
+    assert file.read_text() == "another's"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_rows(tmp_path / "a.xlsx", FileKind.SHEETS, ["text"], [{"text": "a"}], overwrite=False)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_text_that_no_cell_holds_is_not_cut(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def assert_no_leak(output: str) -> None:
 
 
 #: Each credential in one place, and each place with several: for what takes long to write.
-IN_TURN = [texts(each)[number % len(PLACES)] for number, each in enumerate(CREDENTIALS)]
+IN_TURN = [texts(each)[(number + SEED) % len(PLACES)] for number, each in enumerate(CREDENTIALS)]
 EVERYTHING = "\n".join(text for each in CREDENTIALS for text in texts(each))
 
 
