@@ -169,10 +169,10 @@ def told_together(programs: Sequence[tuple[str, signal.Signals]]) -> list[tuple[
         return list(pool.map(lambda each: told_to_end(*each), programs))
 
 
-def in_time() -> float:
-    """The seconds that a command may take to its end: 3, and more where a machine has other work."""
+def in_time(programs: int) -> float:
+    """The seconds that a command, one of several, may take to its end: 3, and more where a machine has other work."""
     assert ENDING_SECONDS <= 2.5
-    at_once = max(told_to_end(f"{READY}time.sleep(60)", signal.SIGTERM)[2] for _ in range(2))
+    at_once = max(end[2] for end in told_together([(f"{READY}time.sleep(60)", signal.SIGTERM)] * programs))
     return ENDING_SECONDS + 0.5 + 10 * at_once
 
 
@@ -219,8 +219,8 @@ SLOW_TO_END = {
 
 
 def test_what_does_not_stop_keeps_neither_others_nor_the_process() -> None:
-    limit = in_time()
     ends = told_together([(body, signal.SIGTERM) for body in SLOW_TO_END.values()])
+    limit = in_time(len(ends))
     for what, (code, errors, seconds) in zip(SLOW_TO_END, ends, strict=True):
         assert code == 2, what
         assert errors.startswith("ended by SIGTERM." if what == "a callback fails" else "ended"), what
