@@ -11,7 +11,12 @@ OPTIONS (description = 'The performance report of one page, as JSON text.')
 BEGIN
   SET performance_report = (
     SELECT TO_JSON_STRING(found.report)
-    FROM `of-scheduler-proj.eros_scheduling_brain.creator_reports`(p_page_name, CURRENT_TIMESTAMP()) AS found
+    FROM `of-scheduler-proj.eros_scheduling_brain.creator_reports`(
+      p_page_name,
+      p_page_name,
+      CURRENT_TIMESTAMP(),
+      NULL
+    ) AS found
     WHERE found.page_name = p_page_name
   );
   IF performance_report IS NULL THEN

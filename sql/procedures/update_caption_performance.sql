@@ -29,6 +29,7 @@ BEGIN
         SELECT COUNT(DISTINCT sent.page_name)
         FROM `of-scheduler-proj.eros_scheduling_brain.message_results`(
           NULL,
+          NULL,
           TIMESTAMP_SUB(v_now, INTERVAL 90 DAY),
           v_now
         ) AS sent

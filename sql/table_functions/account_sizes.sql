@@ -1,11 +1,12 @@
 -- The size of each page's account by its revenue in a window.
 --
--- Inputs:     the page, NULL for all; the instant at which the window ends; its length in days.
+-- Inputs:     the first and the last page by name, NULL for no bound; the instant at which the window ends; its length in days.
 -- Guarantees: one row per page with a message in the window. avg_audience is the median of sent_count over the
 --             messages that were sent to anybody, rounded.
 -- Cost:       one read of the window in mass_messages.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.account_sizes`(
-  p_page_name STRING,
+  p_first_page STRING,
+  p_last_page STRING,
   p_as_of TIMESTAMP,
   p_lookback_days INT64
 )
@@ -30,7 +31,8 @@ WITH
       PERCENTILE_CONT(IF(sent.sent_count > 0, sent.sent_count, NULL), 0.5) OVER (PARTITION BY sent.page_name)
         AS median_audience
     FROM `of-scheduler-proj.eros_scheduling_brain.message_results`(
-      p_page_name,
+      p_first_page,
+      p_last_page,
       TIMESTAMP_SUB(p_as_of, INTERVAL p_lookback_days DAY),
       p_as_of
     ) AS sent
@@ -57,5 +59,5 @@ JOIN `of-scheduler-proj.eros_scheduling_brain.account_size_tiers`() AS tier
 -- Tests
 ASSERT (
   SELECT COUNT(*)
-  FROM `of-scheduler-proj.eros_scheduling_brain.account_sizes`(NULL, TIMESTAMP '1990-01-01 00:00:00+00', 90)
+  FROM `of-scheduler-proj.eros_scheduling_brain.account_sizes`(NULL, NULL, TIMESTAMP '1990-01-01 00:00:00+00', 90)
 ) = 0 AS 'no message, no row';

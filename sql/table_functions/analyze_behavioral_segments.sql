@@ -30,6 +30,7 @@ SELECT
   found.sample_size
 FROM `of-scheduler-proj.eros_scheduling_brain.behavioral_segments`(
   p_page_name,
+  p_page_name,
   CURRENT_TIMESTAMP(),
   p_lookback_days
 ) AS found

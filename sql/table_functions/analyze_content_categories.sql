@@ -32,6 +32,7 @@ SELECT
   found.best_price_tier
 FROM `of-scheduler-proj.eros_scheduling_brain.category_performance`(
   p_page_name,
+  p_page_name,
   CURRENT_TIMESTAMP(),
   p_lookback_days
 ) AS found

@@ -26,6 +26,7 @@ SELECT
   found.rpr_stat_sig
 FROM `of-scheduler-proj.eros_scheduling_brain.group_comparisons`(
   p_page_name,
+  p_page_name,
   CURRENT_TIMESTAMP(),
   p_lookback_days
 ) AS found

@@ -26,6 +26,7 @@ SELECT
   found.confidence
 FROM `of-scheduler-proj.eros_scheduling_brain.time_window_performance`(
   p_page_name,
+  p_page_name,
   CURRENT_TIMESTAMP(),
   p_lookback_days
 ) AS found

@@ -32,6 +32,7 @@ SELECT
   `of-scheduler-proj.eros_scheduling_brain.conversion_interval`(found.purchases, found.views) AS conv_ci
 FROM `of-scheduler-proj.eros_scheduling_brain.group_comparisons`(
   p_page_name,
+  p_page_name,
   CURRENT_TIMESTAMP(),
   p_lookback_days
 ) AS found

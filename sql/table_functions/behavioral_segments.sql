@@ -7,7 +7,8 @@
 --             bits; the elasticity is the slope of ln(conv) on ln(price).
 -- Cost:       one read of the window in mass_messages, and of the captions.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.behavioral_segments`(
-  p_page_name STRING,
+  p_first_page STRING,
+  p_last_page STRING,
   p_as_of TIMESTAMP,
   p_lookback_days INT64
 )
@@ -28,7 +29,8 @@ WITH
   described AS (
     SELECT sent.page_name, sent.price, sent.rpr, sent.conv, sent.content_category
     FROM `of-scheduler-proj.eros_scheduling_brain.described_messages`(
-      p_page_name,
+      p_first_page,
+      p_last_page,
       TIMESTAMP_SUB(p_as_of, INTERVAL p_lookback_days DAY),
       p_as_of
     ) AS sent
@@ -87,5 +89,5 @@ LEFT JOIN entropy_of_the_pages AS entropy
 -- Tests
 ASSERT (
   SELECT COUNT(*)
-  FROM `of-scheduler-proj.eros_scheduling_brain.behavioral_segments`(NULL, TIMESTAMP '1990-01-01 00:00:00+00', 90)
+  FROM `of-scheduler-proj.eros_scheduling_brain.behavioral_segments`(NULL, NULL, TIMESTAMP '1990-01-01 00:00:00+00', 90)
 ) = 0 AS 'no message, no row';

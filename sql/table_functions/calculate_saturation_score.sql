@@ -30,7 +30,7 @@ SELECT
   found.volume_adjustment_factor,
   found.confidence_score,
   found.exclusion_reason
-FROM `of-scheduler-proj.eros_scheduling_brain.saturation_scores`(p_page_name, CURRENT_TIMESTAMP()) AS found
+FROM `of-scheduler-proj.eros_scheduling_brain.saturation_scores`(p_page_name, p_page_name, CURRENT_TIMESTAMP(), NULL) AS found
 WHERE found.page_name = p_page_name AND found.account_size_tier = p_account_size_tier;
 
 -- Tests

@@ -39,6 +39,7 @@ WITH
       sent.emv
     FROM `of-scheduler-proj.eros_scheduling_brain.captioned_messages`(
       NULL,
+      NULL,
       TIMESTAMP_SUB(p_as_of, INTERVAL 90 DAY),
       p_as_of
     ) AS sent

@@ -1,14 +1,16 @@
 -- How many of the captions that each creator may use are locked.
 --
--- Inputs:     the day; the page, NULL for all.
+-- Inputs:     the day; the first and the last page by name, NULL for no bound.
 -- Guarantees: one row per page with a message in the 30 days before the day (Los Angeles days, the day itself not
 --             among them). saturation_pct = 100 x distinct captions with an active assignment on or after the day /
---             captions that the creator may use; NULL where there is none. An invalid pattern of a restriction is an error.
+--             captions that the creator may use; NULL where there is none. A pattern that is not valid forbids nothing:
+--             the reader looks for it in restriction_patterns first.
 -- Cost:       one read of 30 days of mass_messages, of the captions, the restrictions and the active assignments; captions
 --             are counted, not paired with creators.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.caption_saturation`(
   p_execution_date DATE,
-  p_page_name STRING
+  p_first_page STRING,
+  p_last_page STRING
 )
 RETURNS TABLE<
   page_name STRING,
@@ -20,7 +22,8 @@ WITH
   active_creators AS (
     SELECT DISTINCT sent.page_name
     FROM `of-scheduler-proj.eros_scheduling_brain.message_results`(
-      p_page_name,
+      p_first_page,
+      p_last_page,
       TIMESTAMP(DATE_SUB(p_execution_date, INTERVAL 30 DAY), 'America/Los_Angeles'),
       TIMESTAMP(p_execution_date, 'America/Los_Angeles')
     ) AS sent
@@ -44,7 +47,7 @@ WITH
   ),
   captions_forbidden_to_the_pages AS (
     SELECT page_name, COUNT(*) AS captions
-    FROM `of-scheduler-proj.eros_scheduling_brain.excluded_captions`(p_page_name)
+    FROM `of-scheduler-proj.eros_scheduling_brain.excluded_captions`(p_first_page, p_last_page)
     GROUP BY page_name
   ),
   captions_locked_for_the_pages AS (
@@ -69,5 +72,5 @@ LEFT JOIN captions_locked_for_the_pages AS locked
 
 -- Tests
 ASSERT (
-  SELECT COUNT(*) FROM `of-scheduler-proj.eros_scheduling_brain.caption_saturation`(DATE '1990-01-01', NULL)
+  SELECT COUNT(*) FROM `of-scheduler-proj.eros_scheduling_brain.caption_saturation`(DATE '1990-01-01', NULL, NULL)
 ) = 0 AS 'no message, no creator';

@@ -5,7 +5,8 @@
 --             exactly one caption of the bank has that key; otherwise caption_id stays NULL.
 -- Cost:       reads mass_messages with its texts, and caption_bank; a key is computed once for each different text.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.captioned_messages`(
-  p_page_name STRING,
+  p_first_page STRING,
+  p_last_page STRING,
   p_from TIMESTAMP,
   p_to TIMESTAMP
 )
@@ -28,7 +29,7 @@ AS
 WITH
   texts_without_a_caption AS (
     SELECT DISTINCT nameless.message
-    FROM `of-scheduler-proj.eros_scheduling_brain.message_results`(p_page_name, p_from, p_to) AS nameless
+    FROM `of-scheduler-proj.eros_scheduling_brain.message_results`(p_first_page, p_last_page, p_from, p_to) AS nameless
     WHERE nameless.caption_id IS NULL AND nameless.message IS NOT NULL
   ),
   keys_of_exactly_one_caption AS (
@@ -56,7 +57,7 @@ SELECT
   sent.rpr,
   sent.conv,
   sent.emv
-FROM `of-scheduler-proj.eros_scheduling_brain.message_results`(p_page_name, p_from, p_to) AS sent
+FROM `of-scheduler-proj.eros_scheduling_brain.message_results`(p_first_page, p_last_page, p_from, p_to) AS sent
 LEFT JOIN captions_found_by_key AS found
   -- only texts without a caption are looked up
   ON IF(sent.caption_id IS NULL, sent.message, NULL) = found.message;
@@ -64,5 +65,5 @@ LEFT JOIN captions_found_by_key AS found
 -- Tests
 ASSERT (
   SELECT COUNT(*)
-  FROM `of-scheduler-proj.eros_scheduling_brain.captioned_messages`(NULL, TIMESTAMP '1990-01-01 00:00:00+00', TIMESTAMP '1990-01-01 00:00:00+00')
+  FROM `of-scheduler-proj.eros_scheduling_brain.captioned_messages`(NULL, NULL, TIMESTAMP '1990-01-01 00:00:00+00', TIMESTAMP '1990-01-01 00:00:00+00')
 ) = 0 AS 'an empty window holds no message';

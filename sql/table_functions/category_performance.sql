@@ -7,7 +7,8 @@
 --             best_price_tier (by mean rpr) are those of the category over all its tiers.
 -- Cost:       one read of the window, or of 60 days where that is longer, in mass_messages, and of the captions.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.category_performance`(
-  p_page_name STRING,
+  p_first_page STRING,
+  p_last_page STRING,
   p_as_of TIMESTAMP,
   p_lookback_days INT64
 )
@@ -39,7 +40,8 @@ WITH
       sent.sending_time < TIMESTAMP_SUB(p_as_of, INTERVAL 30 DAY)
         AND sent.sending_time >= TIMESTAMP_SUB(p_as_of, INTERVAL 60 DAY) AS is_before
     FROM `of-scheduler-proj.eros_scheduling_brain.described_messages`(
-      p_page_name,
+      p_first_page,
+      p_last_page,
       TIMESTAMP_SUB(p_as_of, INTERVAL GREATEST(p_lookback_days, 60) DAY),
       p_as_of
     ) AS sent
@@ -96,5 +98,5 @@ WHERE figures.msg_count > 0;
 -- Tests
 ASSERT (
   SELECT COUNT(*)
-  FROM `of-scheduler-proj.eros_scheduling_brain.category_performance`(NULL, TIMESTAMP '1990-01-01 00:00:00+00', 90)
+  FROM `of-scheduler-proj.eros_scheduling_brain.category_performance`(NULL, NULL, TIMESTAMP '1990-01-01 00:00:00+00', 90)
 ) = 0 AS 'no message, no row';

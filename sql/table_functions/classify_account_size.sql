@@ -25,6 +25,7 @@ SELECT
   ) AS account_size_classification
 FROM `of-scheduler-proj.eros_scheduling_brain.account_sizes`(
   p_page_name,
+  p_page_name,
   CURRENT_TIMESTAMP(),
   p_lookback_days
 ) AS found

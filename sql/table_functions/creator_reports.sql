@@ -1,13 +1,16 @@
 -- The performance report of each page, as JSON.
 --
--- Inputs:     the page, NULL for all; the instant at which the windows of 90 days end.
+-- Inputs:     the first and the last page by name, NULL for no bound; the instant at which the
+--             windows of 90 days end; whether all pages together are weak, NULL: look (platform_headwind).
 -- Guarantees: one row per page with a message in the window. The best 10 triggers by lift of rpr, 15 categories and
 --             20 hours by rpr; lists without a row are empty. data_freshness is the end of the last successful
 --             update_caption_performance, NULL before the first.
 -- Cost:       one statement over 90 days of mass_messages, for any number of pages.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.creator_reports`(
-  p_page_name STRING,
-  p_as_of TIMESTAMP
+  p_first_page STRING,
+  p_last_page STRING,
+  p_as_of TIMESTAMP,
+  p_is_headwind BOOL
 )
 RETURNS TABLE<
   page_name STRING,
@@ -32,7 +35,7 @@ WITH
       daily_bump_target,
       min_ppv_gap_minutes,
       saturation_tolerance
-    FROM `of-scheduler-proj.eros_scheduling_brain.account_sizes`(p_page_name, p_as_of, 90)
+    FROM `of-scheduler-proj.eros_scheduling_brain.account_sizes`(p_first_page, p_last_page, p_as_of, 90)
   ),
   segments AS (
     SELECT
@@ -47,7 +50,7 @@ WITH
         category_entropy,
         sample_size
       ) AS behavioral_segment
-    FROM `of-scheduler-proj.eros_scheduling_brain.behavioral_segments`(p_page_name, p_as_of, 90)
+    FROM `of-scheduler-proj.eros_scheduling_brain.behavioral_segments`(p_first_page, p_last_page, p_as_of, 90)
   ),
   saturation_by_tier AS (
     SELECT
@@ -64,7 +67,12 @@ WITH
         confidence_score,
         exclusion_reason
       ) AS saturation
-    FROM `of-scheduler-proj.eros_scheduling_brain.saturation_scores`(p_page_name, p_as_of)
+    FROM `of-scheduler-proj.eros_scheduling_brain.saturation_scores`(
+      p_first_page,
+      p_last_page,
+      p_as_of,
+      p_is_headwind
+    )
   ),
   compared_groups AS (
     SELECT
@@ -81,7 +89,7 @@ WITH
       conv_stat_sig,
       purchases,
       views
-    FROM `of-scheduler-proj.eros_scheduling_brain.group_comparisons`(p_page_name, p_as_of, 90)
+    FROM `of-scheduler-proj.eros_scheduling_brain.group_comparisons`(p_first_page, p_last_page, p_as_of, 90)
   ),
   triggers AS (
     SELECT
@@ -141,7 +149,7 @@ WITH
         ORDER BY avg_rpr DESC, content_category, price_tier
         LIMIT 15
       ) AS content_category_performance
-    FROM `of-scheduler-proj.eros_scheduling_brain.category_performance`(p_page_name, p_as_of, 90)
+    FROM `of-scheduler-proj.eros_scheduling_brain.category_performance`(p_first_page, p_last_page, p_as_of, 90)
     GROUP BY page_name
   ),
   hours AS (
@@ -152,13 +160,13 @@ WITH
         ORDER BY avg_rpr DESC, day_type, hour_la
         LIMIT 20
       ) AS time_window_optimization
-    FROM `of-scheduler-proj.eros_scheduling_brain.time_window_performance`(p_page_name, p_as_of, 90)
+    FROM `of-scheduler-proj.eros_scheduling_brain.time_window_performance`(p_first_page, p_last_page, p_as_of, 90)
     GROUP BY page_name
   ),
   newest_inventories AS (
     SELECT inventory.page_name, inventory.available_categories
     FROM `of-scheduler-proj.eros_scheduling_brain.creator_content_inventory` AS inventory
-    WHERE p_page_name IS NULL OR inventory.page_name = p_page_name
+    WHERE inventory.page_name BETWEEN COALESCE(p_first_page, '') AND COALESCE(p_last_page, inventory.page_name)
     QUALIFY
       ROW_NUMBER() OVER (
         PARTITION BY inventory.page_name
@@ -210,5 +218,7 @@ LEFT JOIN newest_inventories AS inventory
 
 -- Tests
 ASSERT (
-  SELECT COUNT(*) FROM `of-scheduler-proj.eros_scheduling_brain.creator_reports`('no such page', CURRENT_TIMESTAMP())
+  SELECT COUNT(*) FROM `of-scheduler-proj.eros_scheduling_brain.creator_reports`(
+    'no such page', 'no such page', CURRENT_TIMESTAMP(), NULL
+  )
 ) = 0 AS 'an unknown page gives no report';

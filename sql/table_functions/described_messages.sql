@@ -5,7 +5,8 @@
 --             whose caption is not known has no category, tier or trigger.
 -- Cost:       as captioned_messages, and caption_bank_enriched.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.described_messages`(
-  p_page_name STRING,
+  p_first_page STRING,
+  p_last_page STRING,
   p_from TIMESTAMP,
   p_to TIMESTAMP
 )
@@ -48,7 +49,7 @@ SELECT
   caption.content_category,
   caption.price_tier,
   caption.psychological_trigger
-FROM `of-scheduler-proj.eros_scheduling_brain.captioned_messages`(p_page_name, p_from, p_to) AS sent
+FROM `of-scheduler-proj.eros_scheduling_brain.captioned_messages`(p_first_page, p_last_page, p_from, p_to) AS sent
 LEFT JOIN one_description_for_each_caption AS caption
   ON sent.caption_id = caption.caption_id
 WHERE sent.sent_count > 0;
@@ -56,5 +57,5 @@ WHERE sent.sent_count > 0;
 -- Tests
 ASSERT (
   SELECT COUNT(*)
-  FROM `of-scheduler-proj.eros_scheduling_brain.described_messages`(NULL, TIMESTAMP '1990-01-01 00:00:00+00', TIMESTAMP '1990-01-01 00:00:00+00')
+  FROM `of-scheduler-proj.eros_scheduling_brain.described_messages`(NULL, NULL, TIMESTAMP '1990-01-01 00:00:00+00', TIMESTAMP '1990-01-01 00:00:00+00')
 ) = 0 AS 'an empty window holds no message';

@@ -10,7 +10,8 @@
 --             would lose digits: Chan, Golub and LeVeque, American Statistician 37 (1983).
 -- Cost:       one read of the window in mass_messages, and of the captions.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.group_comparisons`(
-  p_page_name STRING,
+  p_first_page STRING,
+  p_last_page STRING,
   p_as_of TIMESTAMP,
   p_lookback_days INT64
 )
@@ -43,7 +44,8 @@ WITH
       IF(sent.conv IS NULL, NULL, sent.viewed_count) AS views,
       IF(sent.conv IS NULL, NULL, LEAST(sent.purchased_count, sent.viewed_count)) AS purchases
     FROM `of-scheduler-proj.eros_scheduling_brain.described_messages`(
-      p_page_name,
+      p_first_page,
+      p_last_page,
       TIMESTAMP_SUB(p_as_of, INTERVAL p_lookback_days DAY),
       p_as_of
     ) AS sent
@@ -182,5 +184,5 @@ FROM tested_groups;
 -- Tests
 ASSERT (
   SELECT COUNT(*)
-  FROM `of-scheduler-proj.eros_scheduling_brain.group_comparisons`(NULL, TIMESTAMP '1990-01-01 00:00:00+00', 90)
+  FROM `of-scheduler-proj.eros_scheduling_brain.group_comparisons`(NULL, NULL, TIMESTAMP '1990-01-01 00:00:00+00', 90)
 ) = 0 AS 'no message, no row';

@@ -1,12 +1,13 @@
 -- The messages of a window with their results: the one place that reads mass_messages for figures.
 --
--- Inputs:     the page, NULL for all pages; the window from p_from up to, not including, p_to.
+-- Inputs:     the first and the last page by name, NULL for no bound; the window from p_from up to, not including, p_to.
 -- Guarantees: one row per message that has a page and a sending time in the window; purchases and earnings that are
 --             not known count as 0. rpr = earnings / sent, NULL unless sent_count > 0; conv = purchased / viewed and
 --             emv = conv x earnings, NULL unless viewed_count > 0.
 -- Cost:       one read of mass_messages, of the columns that the caller asks for.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.message_results`(
-  p_page_name STRING,
+  p_first_page STRING,
+  p_last_page STRING,
   p_from TIMESTAMP,
   p_to TIMESTAMP
 )
@@ -49,10 +50,10 @@ FROM `of-scheduler-proj.eros_scheduling_brain.mass_messages` AS sent
 WHERE sent.sending_time >= p_from
   AND sent.sending_time < p_to
   AND sent.page_name IS NOT NULL
-  AND (p_page_name IS NULL OR sent.page_name = p_page_name);
+  AND sent.page_name BETWEEN COALESCE(p_first_page, '') AND COALESCE(p_last_page, sent.page_name);
 
 -- Tests
 ASSERT (
   SELECT COUNT(*)
-  FROM `of-scheduler-proj.eros_scheduling_brain.message_results`(NULL, TIMESTAMP '1990-01-01 00:00:00+00', TIMESTAMP '1990-01-01 00:00:00+00')
+  FROM `of-scheduler-proj.eros_scheduling_brain.message_results`(NULL, NULL, TIMESTAMP '1990-01-01 00:00:00+00', TIMESTAMP '1990-01-01 00:00:00+00')
 ) = 0 AS 'an empty window holds no message';

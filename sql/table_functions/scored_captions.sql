@@ -39,6 +39,10 @@ RETURNS TABLE<
 OPTIONS (description = 'Candidate captions of a creator with their Thompson score and what it is made of.')
 AS
 WITH
+  restriction_problem AS (
+    SELECT MIN(restriction.problem) AS problem
+    FROM `of-scheduler-proj.eros_scheduling_brain.restriction_patterns`(p_page_name, p_page_name) AS restriction
+  ),
   candidates AS (
     SELECT
       candidate.caption_id,
@@ -48,9 +52,11 @@ WITH
       candidate.has_urgency,
       candidate.avg_revenue
     FROM `of-scheduler-proj.eros_scheduling_brain.candidate_captions`(p_page_name) AS candidate
-    LEFT JOIN `of-scheduler-proj.eros_scheduling_brain.excluded_captions`(p_page_name) AS excluded
+    LEFT JOIN `of-scheduler-proj.eros_scheduling_brain.excluded_captions`(p_page_name, p_page_name) AS excluded
       ON candidate.caption_id = excluded.caption_id
+    CROSS JOIN restriction_problem AS restriction
     WHERE excluded.caption_id IS NULL
+      AND IF(restriction.problem IS NULL, TRUE, ERROR(restriction.problem))
   ),
   sent_and_locked AS (
     SELECT
@@ -60,6 +66,7 @@ WITH
       sent.sending_time >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY) AS is_in_cooldown,
       sent.sending_time >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY) AS is_of_this_week
     FROM `of-scheduler-proj.eros_scheduling_brain.captioned_messages`(
+      p_page_name,
       p_page_name,
       TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 90 DAY),
       CURRENT_TIMESTAMP()
@@ -161,8 +168,8 @@ WITH
   soft_matches AS (
     SELECT DISTINCT caption.caption_id
     FROM candidates AS caption
-    CROSS JOIN `of-scheduler-proj.eros_scheduling_brain.restriction_patterns`(p_page_name) AS restriction
-    WHERE restriction.kind = 'soft' AND REGEXP_CONTAINS(caption.caption_text, restriction.pattern)
+    CROSS JOIN `of-scheduler-proj.eros_scheduling_brain.restriction_patterns`(p_page_name, p_page_name) AS restriction
+    WHERE restriction.kind = 'soft' AND SAFE.REGEXP_CONTAINS(caption.caption_text, restriction.pattern)
   ),
   captions_with_their_terms AS (
     SELECT

@@ -4,7 +4,8 @@
 -- Guarantees: one row per page, kind of day and hour with a message in the window that was sent to anybody.
 -- Cost:       one read of the window in mass_messages.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.time_window_performance`(
-  p_page_name STRING,
+  p_first_page STRING,
+  p_last_page STRING,
   p_as_of TIMESTAMP,
   p_lookback_days INT64
 )
@@ -32,7 +33,8 @@ WITH
       sent.rpr,
       sent.conv
     FROM `of-scheduler-proj.eros_scheduling_brain.message_results`(
-      p_page_name,
+      p_first_page,
+      p_last_page,
       TIMESTAMP_SUB(p_as_of, INTERVAL p_lookback_days DAY),
       p_as_of
     ) AS sent
@@ -56,5 +58,5 @@ GROUP BY page_name, day_type, hour_la;
 -- Tests
 ASSERT (
   SELECT COUNT(*)
-  FROM `of-scheduler-proj.eros_scheduling_brain.time_window_performance`(NULL, TIMESTAMP '1990-01-01 00:00:00+00', 90)
+  FROM `of-scheduler-proj.eros_scheduling_brain.time_window_performance`(NULL, NULL, TIMESTAMP '1990-01-01 00:00:00+00', 90)
 ) = 0 AS 'no message, no row';

@@ -116,7 +116,7 @@ def test_a_value_from_a_table_is_unknown(folder: Path) -> None:
 
 
 def test_a_run_without_failures_is_followed(folder: Path) -> None:
-    """Each loop once, no handler, and no branch that a flag reserves for a run that failed."""
+    """Each branch and each loop once, and no handler."""
     body = """
     DECLARE v_is_done BOOL DEFAULT FALSE;
     WHILE NOT v_is_done DO
@@ -127,7 +127,7 @@ def test_a_run_without_failures_is_followed(folder: Path) -> None:
         DELETE FROM `{d}.kept` AS kept WHERE kept.id = 2;
       END;
     END WHILE;
-    IF p_id > 0 AND NOT v_is_done THEN
+    IF p_id > 0 THEN
       DELETE FROM `{d}.kept` AS kept WHERE kept.id = 3;
     ELSEIF p_id > 0 THEN
       DELETE FROM `{d}.kept` AS kept WHERE kept.id = 4;
@@ -139,10 +139,10 @@ def test_a_run_without_failures_is_followed(folder: Path) -> None:
     END FOR;
     """
     found = statements(run_of(catalog_of(folder, "followed", procedure(body, "p_id INT64")), "done"))
-    assert [sql[-1] for sql in found[:3]] == ["1", "4", "5"]
-    assert found[3] == "SELECT kept.id FROM `kept` AS kept"
+    assert [sql[-1] for sql in found[:4]] == ["1", "3", "4", "5"]
+    assert found[4] == "SELECT kept.id FROM `kept` AS kept"
     row = "IF(RAND() < 0.5, (SELECT AS STRUCT * FROM (SELECT kept.id FROM `kept` AS kept) WHERE FALSE), NULL)"
-    assert found[4:] == [f"DELETE FROM `kept` AS kept WHERE kept.id = {row}.id"]
+    assert found[5:] == [f"DELETE FROM `kept` AS kept WHERE kept.id = {row}.id"]
 
 
 DAYS = {letter: f"'2026-01-0{day} 00:00:00+00'" for day, letter in enumerate("ABC", 1)}
@@ -152,78 +152,31 @@ NOT_KNOWN_TIME = unknown(SqlType("TIMESTAMP"))
 @pytest.mark.parametrize(
     ("script", "kept_from"),
     [
-        # after an IF that may or may not be entered, neither the flag nor the window is known
-        ("IF p_id > 0 THEN SET v_full = FALSE; SET v_from = TIMESTAMP 'B'; END IF;", NOT_KNOWN_TIME),
-        ("WHILE p_id > 0 DO SET v_full = FALSE; SET v_from = TIMESTAMP 'B'; END WHILE;", NOT_KNOWN_TIME),
-        ("FOR row IN (SELECT 1 AS a) DO SET v_full = FALSE; SET v_from = TIMESTAMP 'B'; END FOR;", NOT_KNOWN_TIME),
+        # after an IF that may or may not be entered, the window is not known
+        ("IF p_id > 0 THEN SET v_from = TIMESTAMP 'B'; END IF;", NOT_KNOWN_TIME),
+        ("WHILE p_id > 0 DO SET v_from = TIMESTAMP 'B'; END WHILE;", NOT_KNOWN_TIME),
+        ("FOR row IN (SELECT 1 AS a) DO SET v_from = TIMESTAMP 'B'; END FOR;", NOT_KNOWN_TIME),
         ("IF p_id > 0 THEN SET v_from = TIMESTAMP 'B'; ELSE SET v_from = TIMESTAMP 'C'; END IF;", NOT_KNOWN_TIME),
-        # a value that is the same on every way is known, and so is one under a known condition
+        # a value that is the same on every way is known
         ("IF p_id > 0 THEN SET v_from = TIMESTAMP 'B'; ELSE SET v_from = TIMESTAMP 'B'; END IF;", "B"),
-        ("IF v_full THEN SET v_from = TIMESTAMP 'B'; END IF;", "B"),
-        ("IF NOT v_full THEN SET v_from = TIMESTAMP 'B'; END IF;", "A"),
         ("IF p_id > 0 THEN SELECT 1; END IF;", "A"),
-        ("WHILE v_full AND v_more DO SET v_more = FALSE; SET v_from = TIMESTAMP 'B'; END WHILE;", "B"),
     ],
 )
 def test_a_variable_that_may_or_may_not_have_been_assigned_is_unknown(
     tmp_path: Path, script: str, kept_from: str
 ) -> None:
     body = f"""
-    DECLARE v_full BOOL DEFAULT TRUE;
-    DECLARE v_more BOOL DEFAULT TRUE;
     DECLARE v_from TIMESTAMP DEFAULT TIMESTAMP 'A';
     {script}
-    IF v_full THEN DELETE FROM `{{d}}.kept` AS kept WHERE kept.id = 1; END IF;
     DELETE FROM `{{d}}.kept` AS kept WHERE kept.made >= v_from;
     """
     for letter, day in DAYS.items():
         body = body.replace(f"'{letter}'", day)
     run = run_of(catalog_of(tmp_path, "either", procedure(body, "p_id INT64")), "done")
     assert [sql for sql in statements(run) if sql.startswith("DELETE")] == [
-        "DELETE FROM `kept` AS kept WHERE kept.id = 1",
         "DELETE FROM `kept` AS kept WHERE kept.made >= "
         + (kept_from if kept_from == NOT_KNOWN_TIME else f"CAST(TIMESTAMP {DAYS[kept_from]} AS TIMESTAMP)"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("between", "is_left_out"),
-    [
-        ("SELECT 1;", True),
-        ("SET v_done = FALSE;", False),
-        ("SET v_id = (SELECT MAX(kept.id) FROM `{d}.kept` AS kept);", False),
-        ("IF p_id > 0 THEN SET v_done = FALSE; END IF;", False),
-        ("IF p_id > 0 THEN SET v_id = 7; END IF;", False),
-    ],
-)
-def test_a_flag_is_known_under_the_condition_that_set_it(tmp_path: Path, between: str, is_left_out: bool) -> None:
-    """As long as nothing has changed that condition or the flag."""
-    body = f"""
-    DECLARE v_done BOOL DEFAULT FALSE;
-    DECLARE v_id INT64 DEFAULT (SELECT MIN(kept.id) FROM `{{d}}.kept` AS kept);
-    IF v_id > 0 THEN
-      BEGIN
-        SET v_done = TRUE;
-      EXCEPTION WHEN ERROR THEN SELECT 1;
-      END;
-    END IF;
-    {between}
-    IF v_id > 0 AND NOT v_done THEN DELETE FROM `{{d}}.kept` AS kept WHERE kept.id = 1; END IF;
-    IF NOT v_done THEN DELETE FROM `{{d}}.kept` AS kept WHERE kept.id = 2; END IF;
-    """
-    run = run_of(catalog_of(tmp_path, "again", procedure(body, "p_id INT64")), "done")
-    deleted = [sql[-1] for sql in statements(run) if sql.startswith("DELETE")]
-    assert deleted == (["2"] if is_left_out else ["1", "2"])
-
-
-def test_a_flag_set_under_a_nested_condition_is_unknown_outside(folder: Path) -> None:
-    body = """
-    DECLARE v_done BOOL DEFAULT FALSE;
-    IF p_other > 0 THEN IF p_id > 0 THEN SET v_done = TRUE; END IF; END IF;
-    IF p_id > 0 AND NOT v_done THEN DELETE FROM `{d}.kept` AS kept WHERE kept.id = 1; END IF;
-    """
-    run = run_of(catalog_of(folder, "within", procedure(body, "p_id INT64, p_other INT64")), "done")
-    assert len(run.statements) == 1
 
 
 def test_a_branch_starts_with_the_state_before_its_if(folder: Path) -> None:

@@ -99,7 +99,7 @@ def test_calls_per_month_come_from_the_schedules_through_everything_that_is_call
     assert calls["scheduled query", "sweep_expired_caption_locks"] == 730.5
     # its own schedule, and the daily run
     assert calls["procedure", "sweep_expired_caption_locks"] == 760.9
-    # each creator alone is for a day on which all together failed
+    # halves are for a day on which all together failed
     assert calls["procedure", "process_creators"] == 30.4
     assert calls["table function", "caption_performance"] == 121.8
     assert calls["procedure", "select_captions_for_creator"] == 0
@@ -124,11 +124,11 @@ def test_a_changed_table_function_is_measured_by_its_text_in_all_that_call_it(de
 def test_a_partition_filter_counts_and_one_that_is_dropped_costs(deployed: Deployed) -> None:
     def without_filter(sql: str) -> str:
         start = sql.find("    WHERE calendar.holiday_date >=")
-        return sql[:start] + sql[sql.find("  ),\n  compared_days") :] if start >= 0 else sql
+        return sql[:start] + sql[sql.find("  ),\n  days_with_their_figures") :] if start >= 0 else sql
 
-    proposed = with_text(deployed.catalog, "saturation_scores", without_filter)
+    proposed = with_text(deployed.catalog, "day_deviations", without_filter)
     catalogs = (deployed.catalog, proposed)
-    ((before,), (after,)) = (cost.estimate(deployed.api, each, {"saturation_scores"}) for each in catalogs)
+    ((before,), (after,)) = (cost.estimate(deployed.api, each, {"day_deviations"}) for each in catalogs)
     (rows,) = deployed.query(
         """SELECT COUNT(*) AS all_of_them, COUNTIF(EXTRACT(YEAR FROM holiday_date) IN (
           EXTRACT(YEAR FROM DATE_SUB(today, INTERVAL 90 DAY)), EXTRACT(YEAR FROM DATE_SUB(today, INTERVAL 1 DAY))
