@@ -16,6 +16,7 @@ from google.failures import LateAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 #: The longest that one request takes, with its body and its retries, whatever trickles in.
 REQUEST_SECONDS = 60.0
@@ -122,12 +123,16 @@ def current_limit() -> TimeLimit:
 
 
 @contextmanager
-def time_limit(seconds: float) -> Iterator[TimeLimit]:
+def time_limit(seconds: float, deadline: float | None = None) -> Iterator[TimeLimit]:
     """Give what runs in the context so many seconds: after them, nothing in it waits for a service any more.
 
     Inside another limit, the earlier end counts.
+
+    Args:
+        seconds: the time.
+        deadline: the seconds that an error names, if those are others.
     """
-    limit = TimeLimit(min(seconds, current_limit().left))
+    limit = TimeLimit(min(seconds, current_limit().left), deadline)
     _limits.append(limit)
     try:
         yield limit
@@ -135,16 +140,10 @@ def time_limit(seconds: float) -> Iterator[TimeLimit]:
         _limits.remove(limit)
 
 
-@contextmanager
-def ending_earlier(seconds: float) -> Iterator[TimeLimit]:
+def ending_earlier(seconds: float) -> AbstractContextManager[TimeLimit]:
     """End the waits in the context so many seconds before the command's own end, which is what an error names."""
     outer = current_limit()
-    limit = TimeLimit(min(max(outer.left - seconds, 1.0), outer.left), outer.deadline or outer.seconds)
-    _limits.append(limit)
-    try:
-        yield limit
-    finally:
-        _limits.remove(limit)
+    return time_limit(max(outer.left - seconds, 1.0), outer.deadline or outer.seconds)
 
 
 def end_all_waits() -> None:
