@@ -20,6 +20,12 @@ BEGIN
   DECLARE v_attempt INT64 DEFAULT 0;
   DECLARE v_done BOOL DEFAULT FALSE;
   DECLARE v_error STRING;
+  -- with a pattern that is not valid
+  DECLARE v_invalid_pages ARRAY<STRING> DEFAULT ARRAY(
+    SELECT DISTINCT restriction.page_name
+    FROM `of-scheduler-proj.eros_scheduling_brain.restriction_patterns`(p_first_page, p_last_page) AS restriction
+    WHERE restriction.problem IS NOT NULL
+  );
 
   WHILE NOT v_done DO
     SET v_attempt = v_attempt + 1;
@@ -44,11 +50,7 @@ BEGIN
             TIMESTAMP(p_day, 'America/Los_Angeles')
           ) AS active
         )
-          AND made.page_name NOT IN (
-            SELECT restriction.page_name
-            FROM `of-scheduler-proj.eros_scheduling_brain.restriction_patterns`(p_first_page, p_last_page) AS restriction
-            WHERE restriction.problem IS NOT NULL
-          )
+          AND made.page_name NOT IN UNNEST(v_invalid_pages)
       ) AS fresh
       ON existing.page_name = fresh.page_name
         AND existing.execution_date = p_day
@@ -61,11 +63,7 @@ BEGIN
         SELECT creator.page_name, creator.saturation_pct
         FROM `of-scheduler-proj.eros_scheduling_brain.caption_saturation`(p_day, p_first_page, p_last_page) AS creator
         WHERE COALESCE(creator.saturation_pct, 0) < 80
-          AND creator.page_name NOT IN (
-            SELECT restriction.page_name
-            FROM `of-scheduler-proj.eros_scheduling_brain.restriction_patterns`(p_first_page, p_last_page) AS restriction
-            WHERE restriction.problem IS NOT NULL
-          )
+          AND creator.page_name NOT IN UNNEST(v_invalid_pages)
       ) AS unsaturated
       ON queue.page_name = unsaturated.page_name
         AND queue.execution_date = p_day
