@@ -64,6 +64,27 @@ def recorded(system: Deployed) -> list[dict[str, Any]]:
     return [dict(row) for row in rows]
 
 
+def before_a_query(monkeypatch: pytest.MonkeyPatch, about: str, happens: Callable[[], object]) -> None:
+    """Have something happen before each query about an object."""
+    query = GoogleApi.query
+
+    def spoilt(api: GoogleApi, what: str, *given: Any) -> list[Any]:
+        if what == about:
+            happens()
+        return query(api, what, *given)
+
+    monkeypatch.setattr(GoogleApi, "query", spoilt)
+
+
+def fails(error: Exception) -> Callable[[], object]:
+    """What raises an error."""
+
+    def fail() -> object:
+        raise error
+
+    return fail
+
+
 def messages_of(file: Path) -> list[dict[str, Any]]:
     match file.suffix:
         case ".csv":
@@ -155,14 +176,7 @@ def test_a_file_that_cannot_be_written_is_recorded(export: Export, system: Deplo
 def test_a_schedule_that_cannot_be_read_is_recorded(
     export: Export, system: Deployed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    query = GoogleApi.query
-
-    def refused(api: GoogleApi, about: str, *given: Any) -> list[Any]:
-        if about == "schedule_recommendations_messages":
-            raise error
-        return query(api, about, *given)
-
-    monkeypatch.setattr(GoogleApi, "query", refused)
+    before_a_query(monkeypatch, "schedule_recommendations_messages", fails(error))
     done = export(SCHEDULE, "--as", "csv")
     assert (done.exit_code, done.stderr) == (2, f"{error}\n")
     (row,) = recorded(system)
@@ -173,14 +187,7 @@ def test_a_schedule_that_cannot_be_read_is_recorded(
 def test_time_is_kept_for_recording_that_the_time_was_over(
     export: Export, system: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    query = GoogleApi.query
-
-    def late(api: GoogleApi, about: str, *given: Any) -> list[Any]:
-        if about == "schedule_recommendations_messages":
-            current_limit().sleep("the messages", 60)
-        return query(api, about, *given)
-
-    monkeypatch.setattr(GoogleApi, "query", late)
+    before_a_query(monkeypatch, "schedule_recommendations_messages", lambda: current_limit().sleep("the messages", 60))
     monkeypatch.setattr("operations.export.RECORDING_SECONDS", 29.0)
     done = export(SCHEDULE, "--as", "csv", "--deadline", "30")
     assert done.exit_code == 2
@@ -190,14 +197,9 @@ def test_time_is_kept_for_recording_that_the_time_was_over(
 
 
 def test_what_is_recorded_has_no_credential(export: Export, system: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
-    query = GoogleApi.query
-
-    def refused(api: GoogleApi, about: str, *given: Any) -> list[Any]:
-        if about == "schedule_recommendations_messages":
-            raise RequestRefusedError("refused: password=hunter2hunter2")
-        return query(api, about, *given)
-
-    monkeypatch.setattr(GoogleApi, "query", refused)
+    before_a_query(
+        monkeypatch, "schedule_recommendations_messages", fails(RequestRefusedError("refused: password=hunter2hunter2"))
+    )
     export(SCHEDULE, "--as", "csv")
     (row,) = recorded(system)
     assert row["error_message"].startswith("refused: password=(looks like")
@@ -243,14 +245,7 @@ def test_what_is_no_file_is_not_replaced(export: Export, system: Deployed, tmp_p
 
 
 def test_who_may_not_record_is_told_which_role(export: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    query = GoogleApi.query
-
-    def refused(api: GoogleApi, about: str, *given: Any) -> list[Any]:
-        if about == "record_schedule_export":
-            raise NotPermittedError("403 Access Denied")
-        return query(api, about, *given)
-
-    monkeypatch.setattr(GoogleApi, "query", refused)
+    before_a_query(monkeypatch, "record_schedule_export", fails(NotPermittedError("403 Access Denied")))
     done = export(SCHEDULE, "--as", "csv")
     assert done.exit_code == 2
     assert done.stderr.startswith(
@@ -262,14 +257,7 @@ def test_who_may_not_record_is_told_which_role(export: Export, tmp_path: Path, m
 def test_an_export_that_is_not_recorded_says_so(
     export: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    query = GoogleApi.query
-
-    def refused(api: GoogleApi, about: str, *given: Any) -> list[Any]:
-        if about == "record_schedule_export":
-            raise RequestRefusedError("no right to write")
-        return query(api, about, *given)
-
-    monkeypatch.setattr(GoogleApi, "query", refused)
+    before_a_query(monkeypatch, "record_schedule_export", fails(RequestRefusedError("no right to write")))
     done = export(SCHEDULE, "--as", "csv")
     assert done.exit_code == 2
     assert done.stderr.startswith("S-1.csv is written, but not recorded: no right to write\n")
