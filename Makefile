@@ -23,7 +23,7 @@ SETUP := .venv/installed node_modules/installed
 
 .DEFAULT_GOAL := help
 .PHONY: help setup deploy plan destroy rollback cost verify preview-up preview-down up down check audit \
-	test test-fast test-long mutations bench-deploy bench-bandit bench-procedures \
+	rehearse test test-fast test-long mutations bench-deploy bench-bandit bench-procedures \
 	bench-engine clean
 
 help: ## list the targets
@@ -57,6 +57,9 @@ cost: $(SETUP) ## print what everything would read and cost, by dry runs; BASE=o
 
 verify: $(SETUP) ## run the verification tests against ENV
 	@python -m verification
+
+rehearse: $(SETUP) ## plant a problem in sample data: make rehearse NIGHT=breaker, and BACK=1 to take it back
+	@python -m operations rehearse $${BACK:+--back} $${NIGHT:+-- "$$NIGHT"}
 
 preview-up: $(SETUP) ## create a temporary environment in the project of ENV: make preview-up NUMBER=7
 	@python -m operations preview up $${NUMBER:+-- "$$NUMBER"}

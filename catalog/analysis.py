@@ -13,7 +13,7 @@ from catalog import zetasql
 from catalog.declarations import type_of
 from catalog.findings import CatalogError
 from catalog.model import PREFIX, Column, Columns, Routine, ScheduledQuery, Script, SqlObject, SqlType, View
-from catalog.namespace import INT64, Namespace
+from catalog.namespace import INT64, STRING, Namespace
 from catalog.options import OPTIONS, allow_only
 from catalog.zetasql import Place, ZetaSqlError, has, kind_of, member, places_by_kind, span, unwrap
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from catalog.findings import Finding
     from catalog.source import SourceFile
 
-BOOL, STRING = SqlType("BOOL"), SqlType("STRING")
+BOOL = SqlType("BOOL")
 STACK = SqlType("ARRAY", SqlType("STRUCT", fields=(("line", INT64), ("column", INT64), ("location", STRING))))
 
 SYSTEM_VARIABLES = {

@@ -15,7 +15,6 @@ from catalog.files import SQL, read_files
 from catalog.findings import CatalogError, Finding
 from catalog.model import (
     Column,
-    MonitoringQuery,
     Routine,
     ScheduledQuery,
     Script,
@@ -44,7 +43,6 @@ FORMS: dict[type[SqlObject], Any] = {
     View: tuple[View, frozenset[str]],
     Routine: tuple[Routine, frozenset[str]],
     ScheduledQuery: tuple[ScheduledQuery, frozenset[str]],
-    MonitoringQuery: tuple[MonitoringQuery, frozenset[str]],
 }
 
 

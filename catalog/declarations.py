@@ -14,7 +14,6 @@ from catalog.model import (
     PROJECT,
     Argument,
     Column,
-    MonitoringQuery,
     Partitioning,
     Routine,
     RoutineKind,
@@ -97,10 +96,11 @@ def declare(file: SourceFile, folder: str, target: tuple[str, str] = (PROJECT, D
     )
 
 
-SCRIPTS = {"schedules": ScheduledQuery, "monitoring": MonitoringQuery}
+SCRIPTS = {"schedules": ScheduledQuery}
 EXPECTED = {
     "functions": ("ASTCreateFunctionStatement",),
     "table_functions": ("ASTCreateTableFunctionStatement",),
+    "monitoring": ("ASTCreateTableFunctionStatement",),
     "procedures": ("ASTCreateProcedureStatement",),
     "views": ("ASTCreateViewStatement",),
     "tables": ("ASTCreateTableStatement",),

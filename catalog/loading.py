@@ -12,9 +12,9 @@ from catalog.files import SQL, read_files
 from catalog.findings import CatalogError, Finding
 from catalog.model import (
     DATASET,
+    LOCATION,
     PROJECT,
     Catalog,
-    MonitoringQuery,
     Routine,
     ScheduledQuery,
     Script,
@@ -40,36 +40,38 @@ def load_catalog(sql: Path = SQL) -> Catalog:
     return _load(sql, None)
 
 
-def retarget(catalog: Catalog, project: str, dataset: str) -> Catalog:
+def retarget(catalog: Catalog, project: str, dataset: str, location: str = LOCATION) -> Catalog:
     """The same objects for another project and dataset: each qualified name is rewritten on the parse tree.
 
     Args:
         catalog: what :func:`load_catalog` gave.
         project: the project id.
         dataset: the dataset id.
+        location: the dataset's location, whose job history is read.
     """
-    if (catalog.project, catalog.dataset) == (project, dataset):
+    if (catalog.project, catalog.dataset, LOCATION) == (project, dataset, location):
         return catalog
-    return _load(catalog.folder, (project, dataset))
+    return _load(catalog.folder, (project, dataset, location))
 
 
 @cache
-def _load(sql: Path, target: tuple[str, str] | None) -> Catalog:
+def _load(sql: Path, target: tuple[str, str, str] | None) -> Catalog:
     files = read_files(sql)
     if target is None:
         results = results_of(files)
         if findings := [finding for result in results for finding in result.errors]:
             raise CatalogError(findings)
-        return _collect(sql, (PROJECT, DATASET), {result.path: result.item for result in results})
+        return _collect(sql, (PROJECT, DATASET, LOCATION), {result.path: result.item for result in results})
     originals = {item.path: item for item in load_catalog(sql)}
     return _collect(sql, target, {path: _retargeted(originals[path], text, target) for path, text in files})
 
 
-def _collect(sql: Path, target: tuple[str, str], objects: Mapping[Path, SqlObject]) -> Catalog:
+def _collect(sql: Path, target: tuple[str, str, str], objects: Mapping[Path, SqlObject]) -> Catalog:
     def of(folder: str) -> dict[str, SqlObject]:
         return {item.name: item for path, item in objects.items() if path.parent.name == folder}
 
-    project, dataset = target
+    project, dataset, _ = target
+    monitoring = cast("dict[str, Routine]", of("monitoring"))
     return Catalog(
         project=project,
         dataset=dataset,
@@ -78,14 +80,14 @@ def _collect(sql: Path, target: tuple[str, str], objects: Mapping[Path, SqlObjec
         dependencies=cast("dict[str, Table | View]", of("dependencies")),
         views=cast("dict[str, View]", of("views")),
         functions=cast("dict[str, Routine]", of("functions")),
-        table_functions=cast("dict[str, Routine]", of("table_functions")),
+        table_functions={**cast("dict[str, Routine]", of("table_functions")), **monitoring},
         procedures=cast("dict[str, Routine]", of("procedures")),
         schedules=cast("dict[str, ScheduledQuery]", of("schedules")),
-        monitoring=cast("dict[str, MonitoringQuery]", of("monitoring")),
+        monitoring=monitoring,
     )
 
 
-def _retargeted(original: SqlObject, text: str, target: tuple[str, str]) -> SqlObject:
+def _retargeted(original: SqlObject, text: str, target: tuple[str, str, str]) -> SqlObject:
     """An object as its file declares it for another project and dataset, with the lineage of the original."""
     key = kept.key("retargeted", original.path, text, target)
     found = kept.read(key, type(original))
@@ -98,12 +100,12 @@ def _retargeted(original: SqlObject, text: str, target: tuple[str, str]) -> SqlO
     return moved
 
 
-def _declare_for(target: tuple[str, str], path: Path, text: str) -> SqlObject:
+def _declare_for(target: tuple[str, str, str], path: Path, text: str) -> SqlObject:
     from catalog.declarations import declare  # noqa: PLC0415 - ZetaSQL is loaded only where the cache has no answer
     from catalog.retargeting import retarget_text  # noqa: PLC0415
     from catalog.source import SourceFile  # noqa: PLC0415
 
-    return declare(SourceFile(path, retarget_text(SourceFile(path, text), *target)), path.parent.name, target)
+    return declare(SourceFile(path, retarget_text(SourceFile(path, text), *target)), path.parent.name, target[:2])
 
 
 def deployment_order(catalog: Catalog) -> list[SqlObject]:

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 #: The names that the SQL files carry: those of production.
 PROJECT = "of-scheduler-proj"
 DATASET = "eros_scheduling_brain"
+LOCATION = "US"
 PREFIX = f"{PROJECT}.{DATASET}."
+
+
+def region(location: str) -> str:
+    """The qualifier of the INFORMATION_SCHEMA views of a location: ``region-us``."""
+    return f"region-{location.lower()}"
 
 
 class RoutineKind(StrEnum):
@@ -162,11 +168,6 @@ class ScheduledQuery(Script):
     hours_la: tuple[int, ...] = EVERY_HOUR
 
 
-@dataclass(frozen=True)
-class MonitoringQuery(Script):
-    """A question of the operators: each row is a problem; no rows mean that all is well."""
-
-
 #: Names and types of columns, in their order.
 Columns = tuple[tuple[str, SqlType], ...]
 
@@ -197,7 +198,8 @@ def signature_of(item: SqlObject) -> Signature | None:
 class Catalog:
     """Every object of the repository, for one project and dataset; mappings are by object name.
 
-    ``folder`` contains the SQL files.
+    ``folder`` contains the SQL files. ``monitoring`` are the table functions that are questions of the operators: each
+    row is a problem, no rows mean that all is well.
     """
 
     project: str
@@ -210,7 +212,7 @@ class Catalog:
     table_functions: Mapping[str, Routine]
     procedures: Mapping[str, Routine]
     schedules: Mapping[str, ScheduledQuery]
-    monitoring: Mapping[str, MonitoringQuery]
+    monitoring: Mapping[str, Routine]
 
     @property
     def routines(self) -> dict[str, Routine]:
@@ -227,6 +229,5 @@ class Catalog:
             self.views,
             self.procedures,
             self.schedules,
-            self.monitoring,
         ):
             yield from group.values()

@@ -10,12 +10,29 @@ from zetasql.wasi._pb2.zetasql.proto import function_pb2
 from zetasql.wasi._pb2.zetasql.public import function_pb2 as signature_pb2
 
 from catalog import zetasql
-from catalog.model import PREFIX, Columns, RoutineKind, Signature, SqlType
+from catalog.model import LOCATION, PREFIX, PROJECT, Columns, RoutineKind, Signature, SqlType, region
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-INT64 = SqlType("INT64")
+INT64, STRING = SqlType("INT64"), SqlType("STRING")
+#: The views of BigQuery that files may read, by their qualified names; only the columns that they need.
+SYSTEM_VIEWS: dict[str, Columns] = {
+    f"{PROJECT}.{region(LOCATION)}.INFORMATION_SCHEMA.JOBS": (
+        ("creation_time", SqlType("TIMESTAMP")),
+        ("user_email", STRING),
+        ("statement_type", STRING),
+        ("total_bytes_billed", INT64),
+        (
+            "referenced_tables",
+            SqlType(
+                "ARRAY",
+                SqlType("STRUCT", fields=(("project_id", STRING), ("dataset_id", STRING), ("table_id", STRING))),
+            ),
+        ),
+    ),
+    f"{PREFIX}INFORMATION_SCHEMA.TABLES": (("table_schema", STRING), ("table_name", STRING)),
+}
 
 
 @dataclass(frozen=True)
@@ -42,6 +59,8 @@ class Namespace:
                     _add_table(catalog, spelled, PREFIX + signature.name, signature.columns)
                 else:
                     _ADD_ROUTINE[signature.kind](catalog, spelled, signature)
+        for name, columns in SYSTEM_VIEWS.items():
+            _add_table(catalog, name, name.rpartition(".")[2], columns)
         for name, columns in temporary.items():
             _add_table(catalog, name, name, columns)
         for name, kind in variables.items():

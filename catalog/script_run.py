@@ -75,7 +75,11 @@ class ScriptWalk:
             self.run.statements.append(f"SELECT {self._written(node)}")
 
     def _assign(self, name: str, node: Any) -> None:
-        self.values[name] = self._value(node, self.types.get(name))
+        """A variable's new value; an array that is added to is unknown, since written out it would grow each time."""
+        kind = self.types.get(name)
+        value = self._value(node, kind)
+        is_added_to = kind is not None and kind.kind == "ARRAY" and name in _names(node)
+        self.values[name] = unknown(kind) if kind is not None and is_added_to else value
 
     def _declaration(self, node: Any) -> None:
         kind = type_of(self.source, node.type) if node.HasField("type") else None
@@ -163,6 +167,11 @@ class ScriptWalk:
     def _other(self, node: Any) -> None:
         if kind_of(node) in WRITING or self.text.reads(node):
             self.run.statements.append(self._written(node))
+
+
+def _names(node: Any) -> set[str]:
+    """Every identifier in a tree, in lower case."""
+    return {inner.id_string.lower() for inner, _ in walk(node) if kind_of(inner) == "ASTIdentifier"}
 
 
 _FOLLOWED = {

@@ -21,6 +21,7 @@ DATASET_ROLES = {
 }
 PROJECT_ROLES = {
     "etl": "roles/bigquery.jobUser",
+    "scheduled_queries": "roles/bigquery.resourceViewer",  # check_health reads the job history
     "developers": "roles/bigquery.user",
     "admins": "roles/bigquery.admin",
 }
@@ -34,7 +35,8 @@ AUDIT_LOGS = ("ADMIN_READ", "DATA_READ", "DATA_WRITE")
 def members_of(environment: Environment, roles: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Each (role, member) once, even if a member is in several lists; the service account is one of the ETL members."""
     lists = environment.members.model_dump(exclude={"known"})
-    lists["etl"] = (f"serviceAccount:{environment.service_account}", *lists["etl"])
+    lists["scheduled_queries"] = (f"serviceAccount:{environment.service_account}",)
+    lists["etl"] = (*lists["scheduled_queries"], *lists["etl"])
     yield from dict.fromkeys((role, member) for group, role in roles.items() for member in lists[group])
 
 

@@ -25,12 +25,15 @@ if TYPE_CHECKING:
     from catalog.model import Catalog, ScheduledQuery
     from declared.environment import Environment
 
+#: The query that looks whether all is well, after the others of its hour.
+HEALTH = "check_health"
 #: The minute at which each query of sql/schedules/ is due.
 MINUTES = {
     "sweep_expired_caption_locks": 20,
     "update_caption_performance": 0,
     "run_daily_automation": 5,
     "seed_holiday_calendar": 0,
+    HEALTH: 40,
 }
 #: Month and day of the queries that are due once a year; all others are due every day.
 DAYS_OF_YEAR = {"seed_holiday_calendar": (1, 1)}

@@ -144,7 +144,7 @@ def _seed(client: bigquery.Client, environment: Environment, size: Size, number:
         dataset.labels = environment.dataset_labels
         dataset.default_table_expiration_ms = days * DAY_MILLISECONDS
     client.create_dataset(dataset, exists_ok=True, retry=NO_RETRY)
-    catalog = retarget(load_catalog(), environment.project, environment.dataset)
+    catalog = retarget(load_catalog(), environment.project, environment.dataset, environment.location)
     views_last = sorted(catalog.dependencies.values(), key=lambda item: bool(item.reads))
     existing = {table.table_id for table in client.list_tables(dataset, retry=NO_RETRY)}
     for item in views_last:

@@ -37,6 +37,7 @@ from operations.deploy.steps import StepFailedError
 from operations.deploy.synthesis import adoption_of
 from operations.export import export_schedule
 from operations.export_files import FileKind  # noqa: TC001 - typer reads the annotations
+from operations.rehearsal import NIGHTS, plant, take_back
 from operations.review import cost, cost_report, github
 from operations.review.plan_markdown import markdown
 from operations.review.plan_summary import costs_of, summarize
@@ -113,7 +114,7 @@ def plan_summary(  # noqa: PLR0917 - an option each
     """
     with within(deadline) as limit:
         environment = load_environment(env)
-        catalog = retarget(load_catalog(), environment.project, environment.dataset)
+        catalog = retarget(load_catalog(), environment.project, environment.dataset, environment.location)
         plans_of_stacks = read_plans(stack_names(environment.name), cdktf_variables(environment), plans)
         with half_done("The plans and what they cost"):
             summary = summarize(environment, catalog, plans_of_stacks)
@@ -198,7 +199,7 @@ def cost_of_everything(
     """Print the cost of each routine, view and scheduled query; exit 1 over a budget or when a dry run fails."""
     with within(deadline) as limit:
         environment = load_environment(env)
-        proposed = retarget(load_catalog(), environment.project, environment.dataset)
+        proposed = retarget(load_catalog(), environment.project, environment.dataset, environment.location)
         api = GoogleApi(environment)
         if base is None:
             changes = [cost.CostChange(each.name, None, each) for each in cost.estimate(api, proposed)]
@@ -223,15 +224,43 @@ def environment_schema() -> None:
 
 @app.command()
 def run_schedules(env: Env = None, deadline: Deadline = DEADLINES["run-schedules"]) -> None:
-    """Run each scheduled query once, for the last time that it was due."""
+    """Run each scheduled query once, for the last time that it was due.
+
+    What check_health finds is printed and changes no exit code.
+    """
     failed = False
     with within(deadline):
         for done in run_each_schedule(GoogleApi(load_environment(env))):
             console.print(
                 f"{done.schedule.display_name}: {done.state} in {done.seconds:.1f} s {done.message}", highlight=False
             )
+            deployment.print_findings(done, console)
             failed = failed or not done.succeeded
     raise typer.Exit(int(failed))
+
+
+@app.command()
+def rehearse(
+    night: Annotated[str, typer.Argument(metavar="NIGHT", help=", ".join(NIGHTS))],
+    env: Env = None,
+    back: Annotated[bool, typer.Option("--back", help="take the night back, fixed or not")] = False,
+    deadline: Deadline = DEADLINES["rehearse"],
+) -> None:
+    """Plant a problem in sample data, to practise on; take it back with --back.
+
+    Example: python -m operations rehearse breaker; python -m verification doctor; python -m operations rehearse breaker
+    --back
+    """
+    with within(deadline), half_done(f"The night {night}"):
+        environment = load_environment(env)
+        done = (take_back if back else plant)(GoogleApi(environment), night)
+        next_step = (
+            "Taken back."
+            if back
+            else f"Find it and fix it: python -m verification doctor --env {environment.name}\n"
+            f"Then: python -m operations rehearse {night} --back --env {environment.name}"
+        )
+        console.print(f"{done.title}\n{next_step}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -46,7 +46,9 @@ def synthesize(
     Raises:
         EnvironmentFileError: an address to adopt is not declared.
     """
-    deployment = Deployment(environment, retarget(catalog, environment.project, environment.dataset))
+    deployment = Deployment(
+        environment, retarget(catalog, environment.project, environment.dataset, environment.location)
+    )
     # cdktf would run `terraform version`, and a machine need not have it on its PATH; `required_version` says the same
     app = App(outdir=outdir, skip_validation=True)
     stacks: list[Stack] = []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from catalog import CatalogError
+from catalog import CatalogError, load_catalog
 from catalog.command_line import at_the_end, run
 from catalog.deadline import MOST_SECONDS, Deadline
 from declared.environment import EnvironmentFileError
@@ -23,6 +23,7 @@ from declared.output import mask_failures, public, write_out
 from google.failures import LiveSystemError
 from google.waiting import end_all_waits
 from verification import doctor as diagnosis
+from verification import runbook as findings
 from verification.deadlines import DEADLINES, end_if_incomplete, half_done, within
 from verification.drift import read_drift
 from verification.drift import report as drift_reports
@@ -229,6 +230,12 @@ def doctor(
             _complain(f"could not check: {', '.join(case.title for case in examination.unknown)}")
         end_if_incomplete(limit, _complain)
     raise typer.Exit(examination.exit_code)
+
+
+@app.command()
+def runbook() -> None:
+    """Print the page of findings, docs/runbook.md: the cause of each, the query that shows it, the fix."""
+    write_out(findings.runbook(load_catalog()))
 
 
 def main() -> None:

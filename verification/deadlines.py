@@ -26,6 +26,7 @@ USUAL_SECONDS = {
     "export": 60.0,
     "adopt": 60.0,
     "run-schedules": 900.0,
+    "rehearse": 300.0,
     "preview sweep": 1800.0,
     "deploy": 1800.0,
     "plan": 300.0,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from declared.schedules import next_due, schedules_of
 from google.failures import LateAnswerError, NotPermittedError, RequestRefusedError
 from google.resources import WORKERS, transfer_configs, transfer_runs
 from verification import conditions
-from verification.conditions import Condition, shown
+from verification.conditions import PROBLEMS, SHOWN_COLUMNS, Condition
 from verification.results import INCOMPLETE, NOT_WELL, Check, Outcome, Status, Subject
 from verification.running import UnknownNameError, outcomes_of, read_subject
 from verification.stored_sql import DIVISION, stored_texts_keep
@@ -53,13 +53,19 @@ class Case:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Whether the system has a problem; ``rows`` prove it, ``remedies`` fix it; ``unknown`` is what was not checked."""
+    """Whether the system has a problem.
+
+    ``rows`` prove it, and ``hidden`` is the number of further ones; ``remedies`` fix it, ``sections`` of the runbook
+    explain it; ``unknown`` is what was not checked.
+    """
 
     name: str
     title: str
     rows: list[dict[str, str]]
     remedies: list[str]
     unknown: str = ""
+    hidden: int = 0
+    sections: list[str] = field(default_factory=list)
 
     @property
     def holds(self) -> bool:
@@ -104,6 +110,12 @@ _CASES = (
         (Check("doctor.1", "unguarded divisions", _divisions),),
     ),
     Case("breaker", "the circuit breaker stopped a daily run", (conditions.BREAKER,)),
+    Case("creators", "creators failed in the newest day", (conditions.FAILED_CREATORS,)),
+    Case(
+        "results",
+        "creators have no report or no queue entry of today",
+        (conditions.CREATORS_WITHOUT_RESULTS,),
+    ),
     Case(
         "calendar",
         "the holiday calendar is not seeded, or has invalid rows",
@@ -111,9 +123,20 @@ _CASES = (
     ),
     Case("time_zone", "a stored text reads the clock without its zone", checks=time_zone.CHECKS),
     Case("stuck_runs", "runs have the status RUNNING and do not run", (conditions.STUCK_RUNS,)),
-    Case("held_leases", "a lease is held without a running holder", (conditions.HELD_LEASES,)),
+    Case(
+        "held_leases",
+        "a lease is held without a running holder, or expired",
+        (conditions.HELD_LEASES, conditions.EXPIRED_LEASES),
+    ),
     Case("failed_runs", "a run failed and no later run succeeded", (conditions.FAILED_RUNS,)),
-    Case("stale_runs", "a scheduled query has not done its work since it was due", checks=freshness.CHECKS),
+    Case("runs_with_errors", "a run ended with errors and no later run without", (conditions.RUNS_WITH_ERRORS,)),
+    Case("slow_runs", "the newest run of a job took longer than it may", (conditions.SLOW_RUNS,)),
+    Case(
+        "stale_runs",
+        "a scheduled job does no work, or its newest run failed",
+        (conditions.SCHEDULES_WITHOUT_WORK,),
+        (freshness.NEWEST_RUNS,),
+    ),
     Case("schedules", "a scheduled query is missing, disabled or not as declared", checks=schedules.CHECKS),
     Case(
         "access",
@@ -121,7 +144,13 @@ _CASES = (
         checks=access.TO_RUN_QUERIES,
     ),
     Case("alerts", "CRITICAL alerts wait to be acknowledged", (conditions.UNACKNOWLEDGED_ALERTS,)),
-    Case("locks", "caption locks are active after their day", (conditions.UNSWEPT_LOCKS,)),
+    Case(
+        "locks",
+        "caption locks are active after their day, or lock a caption twice",
+        (conditions.UNSWEPT_LOCKS, conditions.DOUBLE_LOCKED_CAPTIONS),
+    ),
+    Case("selections", "a schedule got fewer captions than it asked for", (conditions.SHORT_SELECTIONS,)),
+    Case("exports", "an export failed, or lacks texts", (conditions.FAILED_EXPORTS,)),
     Case("caption_keys", "stored caption keys differ from the key of their text", (conditions.DIFFERING_CAPTION_KEYS,)),
     Case(
         "statistics",
@@ -133,6 +162,9 @@ _CASES = (
         "the queue of a past day is not drained, or holds a creator twice",
         (conditions.UNDRAINED_QUEUE, conditions.REPEATED_QUEUE_ENTRIES),
     ),
+    Case("records", "records of the automation are invalid", (conditions.RECORDS_OUT_OF_RULE,)),
+    Case("volumes", "figures of the jobs are far from their usual range", (conditions.UNUSUAL_VOLUMES,)),
+    Case("bytes", "queries were billed more than a day's budget", (conditions.BYTES_OVER_BUDGET,)),
 )
 #: Every case by its name, in the order of the reports.
 CASES = {case.name: case for case in _CASES}
@@ -166,14 +198,19 @@ def _diagnose(case: Case, subject: Subject) -> Diagnosis:
     rows: list[dict[str, str]] = []
     remedies: list[str] = []
     unknown: list[str] = []
+    sections: list[str] = []
+    hidden = 0
     for condition in case.conditions:
         try:
             found = condition.rows(subject)
         except (RequestRefusedError, NotPermittedError, LateAnswerError) as error:
             unknown.append(f"{condition.object}: {error}")
             continue
-        rows += [{name: shown(value) for name, value in row.items()} for row in found]
+        rows += [{name: str(row[name]) for name in SHOWN_COLUMNS} for row in found]
         remedies += condition.remedies(subject, found)
+        if found:
+            hidden += found[0][PROBLEMS] - len(found)
+            sections.append(condition.section)
     for outcome in (outcome for check in case.checks for outcome in outcomes_of(check, subject)):
         if outcome.status in COULD_NOT_RUN:
             unknown.append(f"{outcome.object}: {outcome.found}")
@@ -186,6 +223,8 @@ def _diagnose(case: Case, subject: Subject) -> Diagnosis:
         masked_values(rows),
         [masked(remedy) for remedy in dict.fromkeys(remedies)],
         masked("; ".join(dict.fromkeys(unknown))),
+        hidden,
+        sections,
     )
 
 
@@ -216,10 +255,12 @@ def print_examination(examination: Examination, console: Console) -> None:
     for diagnosis in examination.problems:
         console.print(f"\n[red]✗[/] [bold]{escape(diagnosis.title)}[/]  [dim]{diagnosis.name}[/]")
         console.print(_table(diagnosis.rows))
-        if (more := len(diagnosis.rows) - SHOWN_ROWS) > 0:
+        if (more := len(diagnosis.rows[SHOWN_ROWS:]) + diagnosis.hidden) > 0:
             console.print(f"  and {more} more rows")
         for remedy in diagnosis.remedies:
             console.print(f"  → {remedy}", markup=False, soft_wrap=True)
+        for section in diagnosis.sections:
+            console.print(f"  why and how: {section}", markup=False, soft_wrap=True)
     for diagnosis in examination.unknown:
         console.print(f"\n[yellow]?[/] [bold]{escape(diagnosis.title)}[/]  [dim]{diagnosis.name}[/]")
         console.print(f"  could not check {diagnosis.unknown}", markup=False, soft_wrap=True)

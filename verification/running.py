@@ -75,7 +75,7 @@ def read_subject(environment: Environment, with_routines: bool = True) -> Subjec
         CatalogError: the repository's SQL does not compile.
         LiveSystemError: there are no credentials, or the API does not answer.
     """
-    catalog = retarget(load_catalog(), environment.project, environment.dataset)
+    catalog = retarget(load_catalog(), environment.project, environment.dataset, environment.location)
     api = GoogleApi(environment)
     return Subject(environment, catalog, _read_live(api, catalog, with_routines), api)
 

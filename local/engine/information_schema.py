@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 JOB_COLUMNS = """
     CAST(resource ->> '$.statistics.totalBytesProcessed' AS BIGINT) AS total_bytes_processed,
     CAST(resource ->> '$.statistics.query.totalBytesBilled' AS BIGINT) AS total_bytes_billed,
+    list_transform(
+        from_json(
+            coalesce(json_extract(resource, '$.statistics.query.referencedTables'), '[]'),
+            '[{{"projectId": "VARCHAR", "datasetId": "VARCHAR", "tableId": "VARCHAR"}}]'
+        ),
+        lambda one: {{'project_id': one.projectId, 'dataset_id': one.datasetId, 'table_id': one.tableId}}
+    ) AS referenced_tables,
     make_timestamp(CAST(resource ->> '$.statistics.startTime' AS BIGINT) * 1000) AS start_time,
     make_timestamp(CAST(resource ->> '$.statistics.endTime' AS BIGINT) * 1000) AS end_time,
     {{'reason': resource ->> '$.status.errorResult.reason', 'message': resource ->> '$.status.errorResult.message'}}

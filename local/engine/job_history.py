@@ -25,7 +25,7 @@ from local_bigquery.settings import settings
 from sqlglot import exp
 
 from local.engine import clock, known
-from local.engine.translations import TRANSLATING, is_kept
+from local.engine.translations import TRANSLATING, derived, is_kept
 from local.sqlite_file import open_sqlite
 
 if TYPE_CHECKING:
@@ -246,15 +246,22 @@ def after_a_copy(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def translate(tree: exp.Expression, context: Any) -> Any:
-        if known.is_read_by_definitions(JOBS) or (not is_kept(tree) and _names_jobs(tree)):
+        if _names_jobs(tree) or not derived(tree, _names).isdisjoint(known.definitions_that_read(JOBS)):
             _copy()
         return original(tree, context)
 
     return translate
 
 
+def _names(tree: exp.Expression) -> frozenset[str]:
+    """Every name in a statement, in upper case, without project and dataset."""
+    return frozenset(node.name.upper().rpartition(".")[2] for node in tree.find_all(exp.Identifier, exp.Anonymous))
+
+
 def _names_jobs(tree: exp.Expression) -> bool:
-    return any(table.name.upper().rpartition(".")[2] in VIEWS for table in tree.find_all(exp.Table))
+    return not is_kept(tree) and any(
+        table.name.upper().rpartition(".")[2] in VIEWS for table in tree.find_all(exp.Table)
+    )
 
 
 def _copy() -> None:

@@ -42,7 +42,7 @@ class Names:
     datasets: dict[str, set[str]] = field(default_factory=dict)
     columns: dict[Keys, list[Any]] = field(default_factory=dict)
     ingestion_time: dict[Keys, bool] = field(default_factory=dict)
-    read: dict[str, bool] = field(default_factory=dict)
+    readers: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 _lock = threading.RLock()  # held briefly
@@ -120,14 +120,22 @@ def also_from_memory(original: Callable[..., None]) -> Callable[..., None]:
     return delete
 
 
-def is_read_by_definitions(name: str) -> bool:
-    """Whether a view or a function, whose text replaces its name, contains this; procedures run as statements."""
-    kept = _current().read
+def definitions_that_read(name: str) -> frozenset[str]:
+    """Names, in upper case, of the views and functions whose text contains this, or the name of another such one.
+
+    Their text replaces their name in a statement; procedures run as statements.
+    """
+    kept = _current().readers
     if name not in kept:
         with _lock:
-            views = [table.view.query for table in _resources[Table].values() if table.view]
-            routines = [one.definitionBody for one in _resources[Routine].values() if one.routineType != "PROCEDURE"]
-        kept[name] = any(name in (text or "").upper() for text in (*views, *routines))
+            texts = [(keys[-1], table.view.query) for keys, table in _resources[Table].items() if table.view]
+            routines = _resources[Routine].items()
+            texts += [(keys[-1], one.definitionBody) for keys, one in routines if one.routineType != "PROCEDURE"]
+        waiting = {own.upper(): (text or "").upper() for own, text in texts}
+        readers, wanted = set[str](), {name}
+        while wanted := {own for own, text in waiting.items() if any(each in text for each in wanted)} - readers:
+            readers |= wanted
+        kept[name] = frozenset(readers)
     return kept[name]
 
 

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from verification.results import Report
 
 
+#: Findings of check_health that are shown.
+SHOWN_FINDINGS = 10
+
+
 @dataclass(frozen=True)
 class Deployment:
     """What a deployment did: the stacks' outcomes, the scheduled runs, the verification's report."""
@@ -90,7 +94,20 @@ def _run_schedules(environment: Environment, console: Console) -> tuple[Schedule
             if not run.succeeded:
                 raise StepFailedError(f"{run.schedule.display_name}: {run.state}: {run.message or 'no message'}", 1)
         notes.append(f"{len(runs)} succeeded")
+    for run in runs:
+        print_findings(run, console)
     return tuple(runs)
+
+
+def print_findings(run: ScheduledRun, console: Console) -> None:
+    """Print what a run of check_health found, the worst first, and where to read on."""
+    if run.look is None or not run.look.findings:
+        return
+    for finding in run.look.findings[:SHOWN_FINDINGS]:
+        console.print(f"  {finding}", markup=False, highlight=False, soft_wrap=True)
+    if more := len(run.look.findings[SHOWN_FINDINGS:]):
+        console.print(f"  and {more} more", markup=False)
+    console.print("  `python -m verification doctor` shows what fixes them.", markup=False, soft_wrap=True)
 
 
 def print_summary(environment: Environment, deployment: Deployment, console: Console) -> None:

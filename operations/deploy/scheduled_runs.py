@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from declared.schedules import LONGEST_RUN, Schedule, last_run_time, schedules_of
+from declared.schedules import HEALTH, LONGEST_RUN, Schedule, last_run_time, schedules_of
 from google.resources import start_run, transfer_configs, transfer_run
 from google.waiting import current_limit
+from operations.health import NEVER, Look, newest_look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,23 +26,27 @@ LONGEST_POLL_SECONDS = 10.0
 class ScheduledRun:
     """How a manual run of a scheduled query ended; ``run_time`` is the instant bound to ``@run_time``.
 
-    ``run`` is None where there is no transfer config to run.
+    ``run`` is None where there is no transfer config to run. ``look`` is what a run of check_health found; None where
+    it could not look, and for any other run.
     """
 
     schedule: Schedule
     run_time: datetime
     run: TransferRun | None
     seconds: float = 0.0
+    look: Look | None = None
 
     @property
     def state(self) -> str:
-        """The transfer service's name of the state, or MISSING."""
+        """The transfer service's name of the state, MISSING, or what a look found."""
+        if self.look is not None:
+            return f"health: {self.look.headline}"
         return self.run.state if self.run else "MISSING"
 
     @property
     def succeeded(self) -> bool:
-        """Whether the query ran to its end."""
-        return self.run is not None and self.run.succeeded
+        """Whether the query ran to its end; check_health does so when it could look, whatever it found."""
+        return self.look is not None or (self.run is not None and self.run.succeeded)
 
     @property
     def message(self) -> str:
@@ -50,7 +55,7 @@ class ScheduledRun:
             return f"no transfer config is named {self.schedule.display_name!r}: deploy the automation stack"
         if not self.run.ended:
             return f"it has not ended after {self.seconds:.0f} s: {self.run.name}"
-        return self.run.message
+        return "" if self.look is not None else self.run.message
 
 
 def run_each_schedule(api: GoogleApi, now: datetime | None = None) -> Iterator[ScheduledRun]:
@@ -73,9 +78,12 @@ def run_each_schedule(api: GoogleApi, now: datetime | None = None) -> Iterator[S
         if config is None:
             yield ScheduledRun(schedule, run_time, None)
         else:
+            before = newest_look(api) if schedule.name == HEALTH else None
             started = time.monotonic()
             run = _ended(api, config, run_time)
-            yield ScheduledRun(schedule, run_time, run, time.monotonic() - started)
+            seconds = time.monotonic() - started
+            look = newest_look(api, before.checked_at if before else NEVER) if schedule.name == HEALTH else None
+            yield ScheduledRun(schedule, run_time, run, seconds, look)
 
 
 def _ended(api: GoogleApi, config: TransferConfig, run_time: datetime) -> TransferRun:

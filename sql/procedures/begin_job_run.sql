@@ -119,7 +119,7 @@ BEGIN
     );
     INSERT INTO `of-scheduler-proj.eros_scheduling_brain.automation_alerts`
       (alert_id, alert_time, alert_level, alert_source, alert_message, job_id, acknowledged)
-    VALUES (
+    SELECT
       GENERATE_UUID(),
       CURRENT_TIMESTAMP(),
       'CRITICAL',
@@ -127,7 +127,8 @@ BEGIN
       CONCAT(p_job_name, ' failed: ', v_error),
       v_job_id,
       FALSE
-    );
+    FROM UNNEST([p_job_name]) AS job_name
+    WHERE job_name != 'check_health';
     RAISE USING MESSAGE = CONCAT(p_job_name, ': ', v_error);
   END;
 END;

@@ -3,6 +3,7 @@
 -- Inputs:     the run, as begin_job_run gave it; how it ended; what it handled; why it failed, NULL if nothing did.
 -- Guarantees: FAILED writes one CRITICAL alert and COMPLETED_WITH_ERRORS one WARNING, before the row is ended, so that a
 --             run cut off here is closed by the next one and not forgotten; any lease that the run holds is free afterwards.
+--             check_health writes no alert: its failed transfer run sends the mail.
 -- Cost:       three statements on small tables.
 CREATE OR REPLACE PROCEDURE `of-scheduler-proj.eros_scheduling_brain.end_job_run`(
   p_job_id STRING,
@@ -24,7 +25,9 @@ BEGIN
     run.job_id,
     FALSE
   FROM `of-scheduler-proj.eros_scheduling_brain.etl_job_runs` AS run
-  WHERE run.job_id = p_job_id AND p_status IN ('FAILED', 'COMPLETED_WITH_ERRORS');
+  WHERE run.job_id = p_job_id
+    AND p_status IN ('FAILED', 'COMPLETED_WITH_ERRORS')
+    AND run.job_name != 'check_health';
 
   UPDATE `of-scheduler-proj.eros_scheduling_brain.etl_job_runs` AS run
   SET

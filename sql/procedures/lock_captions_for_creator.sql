@@ -5,8 +5,9 @@
 --             ever locked twice. The loser is tried again, five times in all, and then ends with a clear error. Called
 --             again with the same schedule and creator it returns the same captions and locks nothing more. The draws
 --             come from schedule, page and caption alone, so a decision can be replayed (scored_captions with the
---             schedule as its key) and explained. Do not call it inside a transaction.
--- Cost:       one INSERT of the chosen rows, and the reads of two selections.
+--             schedule as its key) and explained. A schedule that gets fewer captions than it asked for writes one alert
+--             (WARNING) with the reasons, see missing_captions. Do not call it inside a transaction.
+-- Cost:       one INSERT of the chosen rows, and the reads of two selections; of a third where captions are missing.
 CREATE OR REPLACE PROCEDURE `of-scheduler-proj.eros_scheduling_brain.lock_captions_for_creator`(
   p_schedule_id STRING,
   p_scheduled_send_date DATE,
@@ -120,6 +121,59 @@ BEGIN
       END IF;
     END;
   END WHILE;
+
+  IF (
+    SELECT COUNT(*)
+    FROM `of-scheduler-proj.eros_scheduling_brain.active_caption_assignments` AS locked
+    WHERE locked.schedule_id = p_schedule_id AND locked.page_name = normalized_page_name
+  ) < num_budget_needed + num_mid_needed + num_premium_needed + num_bump_needed
+    AND NOT EXISTS (
+      SELECT alert.alert_id
+      FROM `of-scheduler-proj.eros_scheduling_brain.automation_alerts` AS alert
+      WHERE alert.alert_source = 'lock_captions_for_creator'
+        AND alert.job_id = p_schedule_id
+        AND alert.alert_time >= TIMESTAMP_SUB(v_now, INTERVAL 90 DAY)
+    )
+  THEN
+    INSERT INTO `of-scheduler-proj.eros_scheduling_brain.automation_alerts`
+      (alert_id, alert_time, alert_level, alert_source, alert_message, job_id, acknowledged)
+    SELECT
+      GENERATE_UUID(),
+      v_now,
+      'WARNING',
+      'lock_captions_for_creator',
+      FORMAT(
+        'creator %s, schedule %s: %s',
+        normalized_page_name,
+        p_schedule_id,
+        STRING_AGG(
+          FORMAT(
+            '%d of %d %s captions; kept out: %d by restrictions, %d by locks, %d by cooldown, %d by weekly budgets',
+            missing.locked,
+            missing.wanted,
+            missing.price_tier,
+            missing.by_restrictions,
+            missing.by_locks,
+            missing.by_cooldown,
+            missing.by_budgets
+          ),
+          ' | '
+          ORDER BY missing.price_tier
+        )
+      ),
+      p_schedule_id,
+      FALSE
+    FROM `of-scheduler-proj.eros_scheduling_brain.missing_captions`(
+      p_schedule_id,
+      normalized_page_name,
+      behavioral_segment,
+      num_budget_needed,
+      num_mid_needed,
+      num_premium_needed,
+      num_bump_needed
+    ) AS missing
+    HAVING COUNT(*) > 0;
+  END IF;
 
   SELECT
     locked.caption_id,

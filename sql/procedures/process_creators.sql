@@ -3,8 +3,7 @@
 -- Inputs:     the run, as in etl_job_runs; the Los Angeles day; the instant at which the reports' windows end; whether all
 --             pages together are weak, as platform_headwind says; the first and the last page by name, NULL for no bound.
 -- Guarantees: one report and one queue entry per page and day; existing ones are not changed, so it may run any number of
---             times. A creator is queued as PENDING when less than 80 % of the captions that it may use are locked, or when
---             there is no usable figure. A creator with a pattern that is not valid gets neither. When one creator of the
+--             times. A creator is queued as PENDING when is_unsaturated says so. A creator with a pattern that is not valid gets neither. When one creator of the
 --             range fails nothing is written. A conflict with another transaction is tried again, five times in all.
 -- Cost:       two statements: 90 days of mass_messages for the reports, 30 for the saturation, and the captions.
 CREATE OR REPLACE PROCEDURE `of-scheduler-proj.eros_scheduling_brain.process_creators`(
@@ -62,7 +61,7 @@ BEGIN
       USING (
         SELECT creator.page_name, creator.saturation_pct
         FROM `of-scheduler-proj.eros_scheduling_brain.caption_saturation`(p_day, p_first_page, p_last_page) AS creator
-        WHERE COALESCE(creator.saturation_pct, 0) < 80
+        WHERE `of-scheduler-proj.eros_scheduling_brain.is_unsaturated`(creator.saturation_pct)
           AND creator.page_name NOT IN UNNEST(v_invalid_pages)
       ) AS unsaturated
       ON queue.page_name = unsaturated.page_name

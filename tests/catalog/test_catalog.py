@@ -251,14 +251,17 @@ def test_retargeting_to_the_same_names_is_the_same_catalog(tmp_path: Path) -> No
 
 
 def test_names_with_each_part_quoted_are_retargeted(tmp_path: Path) -> None:
-    query = "-- H.\nSELECT k.id FROM `of-scheduler-proj`.eros_scheduling_brain.INFORMATION_SCHEMA.TABLES AS k;\n"
+    query = (
+        "-- H.\nSELECT k.id FROM `of-scheduler-proj`.eros_scheduling_brain.INFORMATION_SCHEMA.TABLES AS k, "
+        "`of-scheduler-proj`.`region-us`.INFORMATION_SCHEMA.JOBS AS j;\n"
+    )
     source = ALL["schedules__hourly"] + "-- end\n"
     catalog = catalog_of(tmp_path, **{**ALL, "schedules__hourly": source})
     from catalog.retargeting import retarget_text  # noqa: PLC0415 - needs ZetaSQL
     from catalog.source import SourceFile  # noqa: PLC0415
 
-    moved = retarget_text(SourceFile(Path("q.sql"), query), "p-two", "d2")
-    assert "FROM `p-two.d2.INFORMATION_SCHEMA.TABLES` AS k" in moved
+    moved = retarget_text(SourceFile(Path("q.sql"), query), "p-two", "d2", "EU")
+    assert "FROM `p-two.d2.INFORMATION_SCHEMA.TABLES` AS k, `p-two.region-eu.INFORMATION_SCHEMA.JOBS` AS j" in moved
     assert catalog.project == "of-scheduler-proj"
 
 

@@ -38,6 +38,7 @@ UNSAFE_YAML = re.compile(r"yaml\.(?:full_load|unsafe_load|FullLoader|UnsafeLoade
 NETWORK_EXCEPTIONS = {
     ("operations.day", "google.cloud"): "query parameters; the client sends them",
     ("operations.export", "google.cloud"): "query parameters; the client sends them",
+    ("operations.health", "google.cloud"): "query parameters; the client sends them",
     ("operations.review.github", "requests"): "GitHub's API, not Google's",
     ("verification.suites.analyzer", "google.cloud"): "query parameters; the client sends them",
     ("verification.suites.functions", "google.cloud"): "query parameters; the client sends them",

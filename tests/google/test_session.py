@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -188,10 +188,11 @@ def test_a_time_to_ask_again_that_is_none_is_none(text: str) -> None:
 
 
 def test_all_attempts_together_have_the_time_of_one_request(monkeypatch: pytest.MonkeyPatch, patient: Session) -> None:
-    short(monkeypatch, 0.5)
+    short(monkeypatch, 1.0)
     with answering((503, {})) as answers:
         began = time.monotonic()
-        assert patient.request("GET", f"{answers.address}/x").status_code == 503
+        with suppress(requests.Timeout):  # where the last attempt has no answer in the time that is left
+            assert patient.request("GET", f"{answers.address}/x").status_code == 503
     assert time.monotonic() - began < PATIENCE / 2
     assert len(answers.asked) > 1
 

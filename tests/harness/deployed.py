@@ -236,7 +236,7 @@ def embedded_environment(folder: Path) -> Iterator[Environment]:
 
 def deploy(environment: Environment) -> Deployed:
     """Everything that is declared, with a small agency's data, its holidays, and a day's work done."""
-    seed(environment, Size(creators=4, days=40, messages=2_000, captions=200))
+    seed(environment, Size(creators=5, days=40, messages=2_000, captions=200))
     system = Deployed(environment)
     system.create()
     system.query(seed_call("{d}"))

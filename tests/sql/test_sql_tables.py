@@ -68,6 +68,14 @@ SPECIFIED = {
         ("sweep_time", "DAY", 30),
         "",
     ),
+    "health_checks": (
+        (
+            "checked_at TIMESTAMP!, check_name STRING!, subject STRING, status STRING!, details STRING, "
+            "first_seen_at TIMESTAMP, notified_at TIMESTAMP"
+        ),
+        ("checked_at", "DAY", 90),
+        "check_name, status",
+    ),
     "creator_processing_errors": (
         "job_id STRING!, page_name STRING!, execution_date DATE, error_message STRING, error_time TIMESTAMP!",
         ("error_time", "DAY", 90),

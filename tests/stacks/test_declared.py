@@ -9,7 +9,8 @@ from benchmarks.simulation import WEEKLY_OF_A_CATEGORY, WEEKLY_URGENT
 from catalog import load_catalog
 from catalog.files import REPOSITORY
 from declared import seed
-from declared.schedules import LONGEST_RUN, all_schedules, next_due
+from declared.schedules import HEALTH, LONGEST_RUN, all_schedules, next_due
+from verification.suites.preflight import daily_mebibytes
 
 CATALOG = load_catalog()
 
@@ -36,12 +37,30 @@ def test_a_run_counts_as_stuck_after_the_minutes_that_its_job_may_take() -> None
         for name, procedure in CATALOG.procedures.items()
         if "begin_job_run" in procedure.calls
     }
-    stuck = CATALOG.monitoring["stuck_runs"].query
-    found = re.search(r"IF\(run\.job_name = '(\w+)', (\d+), (\d+)\)", stuck)
-    assert found
-    assert limits == {name: int(found[2] if name == found[1] else found[3]) for name in limits}
+    jobs = CATALOG.table_functions["scheduled_jobs"].body
+    found = {name: int(minutes) for name, minutes in re.findall(r"STRUCT\('(\w+)'[^,]*, (\d+)", jobs)}
+    health = limits.pop(HEALTH)
+    assert health * 60 < LONGEST_RUN.total_seconds()
+    # a sweep that died blocks others for twice the time that it may take
+    assert found == {**limits, "sweep_expired_caption_locks": limits["sweep_expired_caption_locks"] // 2}
     assert set(limits) < {schedule.name for schedule in all_schedules()}
     assert max(limits.values()) * 60 == LONGEST_RUN.total_seconds()
+
+
+def test_the_days_budget_of_bytes_is_that_of_the_scheduled_queries_and_some_more() -> None:
+    """The operators' budgets of a day, and 5 GB for selections, health and people."""
+    body = CATALOG.functions["daily_bytes_budget"].body
+    ((runs, update, daily, others),) = re.findall(r"\((\d+) \* (\d+) \+ (\d+) \+ (\d+)\) \* 1024", body)
+    assert int(runs) * int(update) + int(daily) == daily_mebibytes() / 1024
+    assert int(others) == 5
+
+
+def test_every_question_is_asked_by_check_health() -> None:
+    procedure = CATALOG.procedures[HEALTH]
+    assert set(CATALOG.monitoring) <= procedure.calls
+    blocks = re.findall(r"brain\.(\w+)`\(\) AS problem.*?STRUCT\('(\w+)' AS check_name", procedure.body, re.DOTALL)
+    assert [asked for asked, name in blocks if asked != name] == []
+    assert sorted(name for _, name in blocks) == sorted(CATALOG.monitoring)
 
 
 def test_the_nightly_drift_workflow_runs_before_the_daily_run() -> None:

@@ -130,6 +130,7 @@ def test_the_cadence_of_each_query_is_that_of_the_contract() -> None:
         "update_caption_performance": (4, None),
         "run_daily_automation": (1, None),
         "seed_holiday_calendar": (1, (1, 1)),
+        "check_health": (24, None),
     }
 
 

@@ -192,6 +192,7 @@ def test_access_grants_the_operators_roles(prod: Stacks) -> None:
     }
     assert granted["google_project_iam_member"] == {
         ("roles/bigquery.jobUser", account),
+        ("roles/bigquery.resourceViewer", account),
         ("roles/bigquery.user", "group:developers@example.com"),
         ("roles/bigquery.admin", "group:admins@example.com"),
     }

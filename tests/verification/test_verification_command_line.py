@@ -325,7 +325,7 @@ def test_a_missing_permission_is_reported_with_the_other_results(
     results = json.loads(outcome.stdout)["results"]
     denied = {result["id"] for result in results if result["status"] == "DENIED"}
     assert denied == {
-        *("drift.10", "drift.12", "drift.13", "drift.14", "schedules.1", "freshness.1"),
+        *("drift.10", "drift.12", "drift.13", "drift.14", "schedules.1", "freshness.2"),
         *("access.1", "access.3", "access.4", "access.5"),
     }
     assert {result["status"] for result in results if result["id"] not in denied} == {"PASS"}

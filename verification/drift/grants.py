@@ -64,8 +64,9 @@ def declared_grants(environment: Environment, roles: dict[str, str]) -> set[Gran
 
 def _of_previews(environment: Environment, grants: Iterable[Grant]) -> Iterator[Grant]:
     """What the previews of an environment grant on the project to their own accounts."""
+    roles = {PROJECT_ROLES["etl"], PROJECT_ROLES["scheduled_queries"]}
     for grant in grants:
-        if grant == Grant(PROJECT_ROLES["etl"], grant.member) and environment.is_account_of_a_preview(grant.member):
+        if grant.role in roles and environment.is_account_of_a_preview(grant.member):
             yield grant
 
 
