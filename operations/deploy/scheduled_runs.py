@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from google.client import GoogleApi
     from google.resources import TransferConfig, TransferRun
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.05
 LONGEST_POLL_SECONDS = 10.0
+#: Pauses grow slowly: a run is seen to have ended after a fifth more than its time.
+POLL_GROWTH = 1.2
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,6 @@ def _ended(api: GoogleApi, config: TransferConfig, run_time: datetime) -> Transf
     run = start_run(api, config, run_time)
     while not run.ended and time.monotonic() < deadline:
         current_limit().sleep(f"the run of {config.display_name}", pause)
-        pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
+        pause = min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
         run = transfer_run(api, run.name)
     return run
