@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 #: One mail per hour is enough for the same problem.
 NOTIFICATION_PERIOD = "3600s"
 AUTO_CLOSE = "86400s"
+#: The page with a section for each alert and each finding.
+RUNBOOK = "docs/runbook.md"
 OF_A_TRANSFER_CONFIG = 'resource.type="bigquery_dts_config"'
 
 
@@ -20,7 +22,8 @@ OF_A_TRANSFER_CONFIG = 'resource.type="bigquery_dts_config"'
 class Alert:
     """An alert policy of one condition: a log entry that matches ``filter``, or a metric that is silent too long.
 
-    ``silent_seconds`` is None for a log entry. ``guide`` is the text of the mail, in Markdown.
+    ``silent_seconds`` is None for a log entry. ``guide`` is the text of the mail, in Markdown. ``{dataset}`` in the
+    filter is the environment's dataset, ``{env}`` in the guide its name.
     """
 
     name: str
@@ -30,6 +33,11 @@ class Alert:
     guide: str
     silent_seconds: int | None = None
     system: str = SYSTEM
+
+    @property
+    def section(self) -> str:
+        """The section of the runbook."""
+        return f"{RUNBOOK}#{self.name}"
 
     @property
     def display_name(self) -> str:
@@ -57,8 +65,9 @@ ALERTS = (
         "a scheduled query failed",
         "ERROR",
         f"{OF_A_TRANSFER_CONFIG} AND severity>=ERROR",
-        "A scheduled query of the EROS Scheduling System failed. `python -m verification doctor --env ENV` shows "
-        "which one, the rows that prove it, and how to fix it.",
+        "A scheduled query of the EROS Scheduling System failed, or check_health found something CRITICAL; the error "
+        "lists it. `python -m verification doctor --env {env}` shows what is wrong, the rows that prove it, and how to "
+        "fix it.",
     ),
     Alert(
         "scheduled_queries_silent",
@@ -66,15 +75,36 @@ ALERTS = (
         "CRITICAL",
         f'{OF_A_TRANSFER_CONFIG} AND metric.type="bigquerydatatransfer.googleapis.com/transfer_config/completed_runs"',
         "The lock sweep runs every hour, and nothing has ended for 3 hours: scheduled queries are disabled, gone, or "
-        "have no permission to run. `python -m verification doctor --env ENV` shows which.",
+        "have no permission to run. `python -m verification doctor --env {env}` shows which.",
         silent_seconds=3 * 60 * 60,
+    ),
+    # changes of a dataset's access by datasets.update are logged as any other change of the dataset
+    Alert(
+        "access_changed",
+        "access to the project or the dataset was changed",
+        "WARNING",
+        'logName:"cloudaudit.googleapis.com%2Factivity" AND ((resource.type="project" AND '
+        'protoPayload.methodName="SetIamPolicy") OR (resource.type="bigquery_dataset" AND '
+        'resource.labels.dataset_id="{dataset}" AND protoPayload.metadata.datasetChange.reason=("UPDATE" OR '
+        '"SET_IAM_POLICY")))',
+        "Somebody changed who may do what in the project or the dataset; a deployment does so, too. "
+        "`python -m verification drift --env {env}` shows grants that are not declared. Revoke what nobody wanted, or "
+        "declare it in the environment file.",
     ),
 )
 
 
 def alerts_of(environment: Environment) -> tuple[Alert, ...]:
     """The alerts with an environment's own names."""
-    return tuple(replace(alert, system=environment.system) for alert in ALERTS)
+    return tuple(
+        replace(
+            alert,
+            system=environment.system,
+            filter=alert.filter.replace("{dataset}", environment.dataset),
+            guide=f"{alert.guide.replace('{env}', environment.name)}\n\nRunbook: {alert.section}",
+        )
+        for alert in ALERTS
+    )
 
 
 def alerts_are_on(environment: Environment) -> bool:

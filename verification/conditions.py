@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from catalog.model import region
+from declared.alerts import RUNBOOK
 from declared.seed import seed_call
 from verification.results import Check, Outcome, Subject, failed, passed, skipped
 
@@ -20,7 +21,6 @@ SHOWN_REMEDIES = 5
 #: The columns that every question returns and that a reader sees; the others are for the remedy.
 SUBJECT, DETAILS, PROBLEMS = "subject", "details", "problems"
 SHOWN_COLUMNS = (SUBJECT, "status", DETAILS)
-RUNBOOK = "docs/runbook.md"
 
 
 @dataclass(frozen=True)

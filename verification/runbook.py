@@ -6,10 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from catalog.model import LOCATION, PREFIX, PROJECT, region
+from declared.alerts import ALERTS
 from verification.doctor import CASES
 
 if TYPE_CHECKING:
     from catalog import Catalog
+    from declared.alerts import Alert
     from verification.conditions import Condition
 
 HEAD = """# Runbook: every finding
@@ -33,6 +35,10 @@ ORDER BY status, check_name, subject;
 | finding | doctor's case | status |
 |---|---|---|
 """
+MAILS = """## Mails
+
+Cloud Monitoring sends them to `alert_email` of the environment file. Each ends with the name of its section here.
+"""
 #: The expression of a question's second column, and the statuses in it.
 STATUS_COLUMN = re.compile(r"[^\n]* AS status\b")
 STATUS = re.compile(r"'(CRITICAL|WARNING)'")
@@ -43,7 +49,12 @@ def runbook(catalog: Catalog) -> str:
     known = [(case.name, condition) for case in CASES.values() for condition in case.conditions]
     rows = (f"| [{each.query}](#{each.query}) | `{case}` | {_status(catalog, each)} |" for case, each in known)
     sections = (_section(catalog, condition) for _, condition in known)
-    return HEAD.format(prefix=PREFIX) + "\n".join(rows) + "\n\n" + "\n".join(sections)
+    return HEAD.format(prefix=PREFIX) + "\n".join([*rows, "", *sections, MAILS, *map(_mail, ALERTS)])
+
+
+def _mail(alert: Alert) -> str:
+    guide = alert.guide.replace("{env}", "prod")
+    return f"### {alert.name}\n\n*{alert.title}*\n\n{guide}\n"
 
 
 def _status(catalog: Catalog, condition: Condition) -> str:

@@ -25,7 +25,7 @@ from local_bigquery.settings import settings
 from sqlglot import exp
 
 from local.engine import clock, known
-from local.engine.translations import TRANSLATING, derived, is_kept
+from local.engine.translations import TRANSLATING, derived
 from local.sqlite_file import open_sqlite
 
 if TYPE_CHECKING:
@@ -246,7 +246,8 @@ def after_a_copy(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def translate(tree: exp.Expression, context: Any) -> Any:
-        if _names_jobs(tree) or not derived(tree, _names).isdisjoint(known.definitions_that_read(JOBS)):
+        names = derived(tree, _names)
+        if not names.isdisjoint(VIEWS) or not names.isdisjoint(known.definitions_that_read(JOBS)):
             _copy()
         return original(tree, context)
 
@@ -254,14 +255,8 @@ def after_a_copy(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _names(tree: exp.Expression) -> frozenset[str]:
-    """Every name in a statement, in upper case, without project and dataset."""
-    return frozenset(node.name.upper().rpartition(".")[2] for node in tree.find_all(exp.Identifier, exp.Anonymous))
-
-
-def _names_jobs(tree: exp.Expression) -> bool:
-    return not is_kept(tree) and any(
-        table.name.upper().rpartition(".")[2] in VIEWS for table in tree.find_all(exp.Table)
-    )
+    """The tables and functions in a statement, in upper case, without project and dataset."""
+    return frozenset(node.name.upper().rpartition(".")[2] for node in tree.find_all(exp.Table, exp.Anonymous))
 
 
 def _copy() -> None:

@@ -25,6 +25,7 @@ BEGIN
   DECLARE v_lease_name STRING DEFAULT CONCAT('lock_captions_for_creator ', normalized_page_name);
   DECLARE v_attempt INT64 DEFAULT 0;
   DECLARE v_is_locked BOOL DEFAULT FALSE;
+  DECLARE v_is_first_call BOOL;
   DECLARE v_error STRING;
   DECLARE v_problem STRING DEFAULT COALESCE(
     `of-scheduler-proj.eros_scheduling_brain.selection_problem`(
@@ -45,6 +46,12 @@ BEGIN
   IF v_problem IS NOT NULL THEN
     RAISE USING MESSAGE = CONCAT('lock_captions_for_creator: ', v_problem);
   END IF;
+
+  SET v_is_first_call = NOT EXISTS (
+    SELECT standing.caption_id
+    FROM `of-scheduler-proj.eros_scheduling_brain.active_caption_assignments` AS standing
+    WHERE standing.schedule_id = p_schedule_id AND standing.page_name = normalized_page_name
+  );
 
   -- the lease's row must exist before it can be updated
   MERGE `of-scheduler-proj.eros_scheduling_brain.leases` AS lease
@@ -122,11 +129,13 @@ BEGIN
     END;
   END WHILE;
 
-  IF (
-    SELECT COUNT(*)
-    FROM `of-scheduler-proj.eros_scheduling_brain.active_caption_assignments` AS locked
-    WHERE locked.schedule_id = p_schedule_id AND locked.page_name = normalized_page_name
-  ) < num_budget_needed + num_mid_needed + num_premium_needed + num_bump_needed
+  -- called again, a schedule gets what it has, whatever it asks for
+  IF v_is_first_call
+    AND (
+      SELECT COUNT(*)
+      FROM `of-scheduler-proj.eros_scheduling_brain.active_caption_assignments` AS locked
+      WHERE locked.schedule_id = p_schedule_id AND locked.page_name = normalized_page_name
+    ) < num_budget_needed + num_mid_needed + num_premium_needed + num_bump_needed
     AND NOT EXISTS (
       SELECT alert.alert_id
       FROM `of-scheduler-proj.eros_scheduling_brain.automation_alerts` AS alert

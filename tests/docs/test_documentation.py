@@ -27,6 +27,7 @@ from local import cli as local_commands
 from operations import __main__ as operations_commands
 from verification import __main__ as verification_commands
 from verification.doctor import CASES
+from verification.runbook import runbook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -298,6 +299,15 @@ def test_every_case_of_the_doctor_and_every_alert_is_documented() -> None:
     assert set(CASES) <= rows(page)
     text = page.read_text(encoding="utf-8")
     assert [alert.name for alert in ALERTS if f"| {alert.title} |" not in text] == []
+
+
+def test_the_runbook_is_made_from_the_questions_and_has_a_section_for_each_alert() -> None:
+    page = DOCS / "runbook.md"
+    made = runbook(load_catalog())
+    assert page.read_text(encoding="utf-8") == made, "run: python -m verification runbook > docs/runbook.md"
+    sections = [alert.section for alert in ALERTS]
+    sections += [condition.section for case in CASES.values() for condition in case.conditions]
+    assert {section.partition("#")[2] for section in sections} <= anchors(page)
 
 
 def test_there_are_twenty_recipes_each_with_files_and_commands() -> None:

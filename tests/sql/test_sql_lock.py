@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google.api_core.exceptions import BadRequest
 
-from tests.sql.rows import NOW, Caption, Message, Restriction, add_captions, add_messages, restrict
+from tests.sql.rows import NOW, Caption, Lock, Message, Restriction, add_captions, add_locks, add_messages, restrict
 
 if TYPE_CHECKING:
     from tests.sql.conftest import Sandbox
@@ -60,6 +60,43 @@ def test_another_schedule_gets_other_captions_until_there_are_none(embedded: San
     counts = [len(lock(embedded, schedule)) for schedule in ("monday", "tuesday", "wednesday")]
     assert counts == [4, 2, 0]
     assert len({caption for _, caption in locks(embedded)}) == 6
+
+
+def alerts(embedded: Sandbox) -> list[tuple[str, str, str]]:
+    return embedded.query("SELECT alert_level, job_id, alert_message FROM `{d}.automation_alerts` ORDER BY job_id")
+
+
+def test_a_schedule_that_comes_back_short_is_an_alert_with_the_reasons(embedded: Sandbox) -> None:
+    """Each caption that is kept out counts once: restriction, lock, cooldown, budget, in this order."""
+    add_captions(
+        embedded,
+        *(Caption(i, category=f"kind {i}", text=f"New today {i}") for i in range(2)),
+        *(Caption(i, category="forbidden", text=f"Forbidden {i}") for i in range(10, 13)),
+        *(Caption(i, category=f"kind {i}", text=f"Locked {i}") for i in range(20, 22)),
+        Caption(30, category="kind 30", text="Sent yesterday"),
+        *(Caption(i, urgent=True, category=f"kind {i}", text=f"Urgent {i}") for i in range(40, 47)),
+    )
+    restrict(embedded, Restriction(categories=["forbidden"]))
+    add_messages(embedded, Message(caption=30, text="Sent yesterday"))
+    add_locks(embedded, Lock(20), Lock(21))
+    rows = lock(embedded, "monday", budget=20)
+    assert len(rows) == 7
+    ((level, schedule, message),) = alerts(embedded)
+    assert (level, schedule) == ("WARNING", "monday")
+    assert message == (
+        "creator page, schedule monday: "
+        "7 of 20 budget captions; kept out: 3 by restrictions, 2 by locks, 1 by cooldown, 2 by weekly budgets | "
+        "0 of 1 mid captions; kept out: 0 by restrictions, 0 by locks, 0 by cooldown, 0 by weekly budgets"
+    )
+    lock(embedded, "monday", budget=99)
+    assert len(alerts(embedded)) == 1
+
+
+def test_a_schedule_that_gets_what_it_asks_for_is_no_alert(embedded: Sandbox) -> None:
+    add_pool(embedded)
+    lock(embedded, "monday")
+    lock(embedded, "monday", budget=9)
+    assert alerts(embedded) == []
 
 
 def test_creators_do_not_share_locks(embedded: Sandbox) -> None:

@@ -322,6 +322,12 @@ def test_alerts_tell_the_operators_of_a_failure_and_of_silence(prod: Stacks) -> 
     assert failed["alert_strategy"]["notification_rate_limit"] == {"period": "3600s"}
     assert silent["conditions"][0]["condition_absent"]["duration"] == "10800s"
     assert "notification_rate_limit" not in silent["alert_strategy"], "the service takes it for logs only"
+    changed = policies["access_changed"]["conditions"][0]["condition_matched_log"]["filter"]
+    assert 'resource.labels.dataset_id="eros_scheduling_brain"' in changed
+    for alert in ALERTS:
+        mail = policies[alert.name]["documentation"]["content"]
+        assert mail.endswith(f"\n\nRunbook: docs/runbook.md#{alert.name}")
+        assert "--env prod" in mail
 
 
 def project_wide_names(stacks: Stacks) -> set[str]:
