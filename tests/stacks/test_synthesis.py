@@ -231,6 +231,7 @@ def test_local_and_prod_differ_by_their_environment_files_only(synthesized: dict
         (local.project.replace("-", "_"), prod.project.replace("-", "_")),  # in the names of grants
         (str(local.project_number), str(prod.project_number)),
         ('"environment": "local"', '"environment": "prod"'),
+        ("--env local", "--env prod"),  # in the mails
     ):
         text = text.replace(ours, theirs)
     # the job's id holds a digest of bodies that hold the project's name
