@@ -14,6 +14,7 @@ from tests.harness.embedded import Embedded, fill_with_objects
 from tests.harness.interruptible_server import CUT_OFF_FILE, MESSAGE
 from tests.harness.launcher import launched
 from tests.harness.template import copy_template
+from tests.sql.rows import NOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,3 +112,11 @@ def embedded(session_server: Sandbox) -> Sandbox:
     """The server with empty tables."""
     session_server.reset()
     return session_server
+
+
+@pytest.fixture
+def healthy(embedded: Sandbox) -> Iterator[Sandbox]:
+    """A calendar and nothing else."""
+    embedded.call("seed_holiday_calendar", "2026, 2028", now=NOW)
+    yield embedded
+    embedded.named |= embedded.tables

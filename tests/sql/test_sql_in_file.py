@@ -22,7 +22,7 @@ def test_asserts_of_the_file(session_server: Sandbox, name: str) -> None:
 
 
 def test_every_function_has_asserts() -> None:
-    """But for the questions of sql/monitoring/, which need planted rows (test_sql_health), and constants."""
+    """But for the questions of sql/monitoring/, which need planted rows (test_sql_questions), and constants."""
     catalog = load_catalog()
     others = {*catalog.monitoring, "scheduled_jobs"}
     assert {*catalog.functions, *catalog.table_functions} - others <= set(TESTED)
