@@ -49,8 +49,8 @@ def retarget(catalog: Catalog, project: str, dataset: str, location: str = LOCAT
         dataset: the dataset id.
         location: the dataset's location, whose job history is read.
     """
-    if (catalog.project, catalog.dataset, LOCATION) == (project, dataset, location):
-        return catalog
+    if (project, dataset, location) == (PROJECT, DATASET, LOCATION):
+        return load_catalog(catalog.folder)
     return _load(catalog.folder, (project, dataset, location))
 
 

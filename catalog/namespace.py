@@ -31,7 +31,7 @@ SYSTEM_VIEWS: dict[str, Columns] = {
             ),
         ),
     ),
-    f"{PREFIX}INFORMATION_SCHEMA.TABLES": (("table_schema", STRING), ("table_name", STRING)),
+    f"{PREFIX}INFORMATION_SCHEMA.TABLES": (("table_catalog", STRING), ("table_schema", STRING), ("table_name", STRING)),
 }
 
 

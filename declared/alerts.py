@@ -10,8 +10,8 @@ from declared.names import SYSTEM, alert_display_name, channel_display_name
 if TYPE_CHECKING:
     from declared.environment import Environment
 
-#: One mail per hour is enough for the same problem.
-NOTIFICATION_PERIOD = "3600s"
+#: The shortest period: a mail about one query must not suppress that of check_health, which limits itself.
+NOTIFICATION_PERIOD = "300s"
 AUTO_CLOSE = "86400s"
 #: The page with a section for each alert and each finding.
 RUNBOOK = "docs/runbook.md"

@@ -350,9 +350,15 @@ def _locks(random: np.random.Generator, pages: list[str], captions: dict[str, An
         (30, None, 3),  # without a date, too young to be stale
         (400, 5, 1),  # in force
     )
+    in_force: set[tuple[int, int]] = set()
     for count, days, age in kinds:
         for _ in range(count):
-            rows.append((int(random.integers(1, len(pages))), int(random.integers(0, len(usable))), days, age))  # noqa: PERF401
+            row = (int(random.integers(1, len(pages))), int(random.integers(0, len(usable))), days, age)
+            if days is not None and days < 0:
+                rows.append(row)
+            elif row[:2] not in in_force:  # a caption is locked once for a page
+                in_force.add(row[:2])
+                rows.append(row)
     assigned = [datetime.combine(today - timedelta(days=row[3]), time(12), LOS_ANGELES).astimezone(UTC) for row in rows]
     return pa.table(
         {

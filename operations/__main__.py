@@ -37,7 +37,7 @@ from operations.deploy.steps import StepFailedError
 from operations.deploy.synthesis import adoption_of
 from operations.export import export_schedule
 from operations.export_files import FileKind  # noqa: TC001 - typer reads the annotations
-from operations.rehearsal import NIGHTS, plant, take_back
+from operations.rehearsal import NIGHTS, night_of, plant, take_back
 from operations.review import cost, cost_report, github
 from operations.review.plan_markdown import markdown
 from operations.review.plan_summary import costs_of, summarize
@@ -253,14 +253,15 @@ def rehearse(
     """
     with within(deadline), half_done(f"The night {night}"):
         environment = load_environment(env)
-        done = (take_back if back else plant)(GoogleApi(environment), night)
-        next_step = (
-            "Taken back."
-            if back
-            else f"Find it and fix it: python -m verification doctor --env {environment.name}\n"
-            f"Then: python -m operations rehearse {night} --back --env {environment.name}"
-        )
-        console.print(f"{done.title}\n{next_step}", markup=False, highlight=False, soft_wrap=True)
+        chosen = night_of(environment, night)
+        (take_back if back else plant)(GoogleApi(environment), chosen)
+        told = f"Taken back: {night}."
+        if not back:
+            told = (
+                f"{chosen.title}\nFind it and fix it: python -m verification doctor --env {environment.name}\n"
+                f"Then: python -m operations rehearse {night} --back --env {environment.name}"
+            )
+        console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -61,16 +61,22 @@ SELECT
   CAST([] AS ARRAY<STRING>) AS restricted_price_tiers
 FROM (SELECT DISTINCT page_name FROM `{d}.mass_messages` ORDER BY page_name LIMIT %d) AS creator;
 """
-_UPDATES_MOVED = """
+_TEN_HOURS_AGO = """
 UPDATE `{d}.etl_job_runs`
 SET
-  job_start_time = TIMESTAMP_ADD(job_start_time, INTERVAL %d HOUR),
-  job_end_time = TIMESTAMP_ADD(job_end_time, INTERVAL %d HOUR)
-WHERE job_name = 'update_caption_performance'
-  -- what runs after the planting stays
-  AND job_start_time < TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL %d HOUR);
+  job_id = CONCAT(job_id, ' rehearsal'),
+  job_start_time = TIMESTAMP_SUB(job_start_time, INTERVAL 10 HOUR),
+  job_end_time = TIMESTAMP_SUB(job_end_time, INTERVAL 10 HOUR)
+WHERE job_name = 'update_caption_performance' AND NOT ENDS_WITH(job_id, ' rehearsal');
 """
-_TEN_HOURS_AGO, _BACK = _UPDATES_MOVED % (-10, -10, 0), _UPDATES_MOVED % (10, 10, 9)
+_BACK = """
+UPDATE `{d}.etl_job_runs`
+SET
+  job_id = REPLACE(job_id, ' rehearsal', ''),
+  job_start_time = TIMESTAMP_ADD(job_start_time, INTERVAL 10 HOUR),
+  job_end_time = TIMESTAMP_ADD(job_end_time, INTERVAL 10 HOUR)
+WHERE job_name = 'update_caption_performance' AND ENDS_WITH(job_id, ' rehearsal');
+"""
 #: Every night by its name.
 NIGHTS = {
     "pattern": Night(
@@ -154,7 +160,8 @@ NIGHTS = {
         """,
         """
         DELETE FROM `{d}.active_caption_assignments` WHERE schedule_id = 'rehearsal';
-        DELETE FROM `{d}.automation_alerts` WHERE job_id = 'rehearsal';
+        DELETE FROM `{d}.automation_alerts` WHERE STARTS_WITH(job_id, 'rehearsal ');
+        DELETE FROM `{d}.leases` WHERE holder = 'rehearsal';
         """,
     ),
     "export": Night(
@@ -193,37 +200,36 @@ NIGHTS = {
 }
 
 
-def plant(api: GoogleApi, name: str) -> Night:
+def plant(api: GoogleApi, night: Night) -> None:
     """Plant a night.
 
     Raises:
-        StepFailedError: there is no such night, or the environment has data that is not sample data.
         LiveSystemError: the script is refused.
     """
-    night = _night(api.environment, name)
     _run(api, night.plant)
     _pause(api, night, paused=True)
-    return night
 
 
-def take_back(api: GoogleApi, name: str) -> Night:
+def take_back(api: GoogleApi, night: Night) -> None:
     """Take a night back, whether its problem was fixed or not.
 
     Raises:
-        StepFailedError: as :func:`plant`.
         LiveSystemError: the script is refused.
     """
     environment = api.environment
-    night = _night(environment, name)
     if night.restored:
         catalog = retarget(load_catalog(), environment.project, environment.dataset, environment.location)
         _run(api, {**catalog.dependencies, **catalog.functions}[night.restored].ddl)
     _run(api, night.take_back)
     _pause(api, night, paused=False)
-    return night
 
 
-def _night(environment: Environment, name: str) -> Night:
+def night_of(environment: Environment, name: str) -> Night:
+    """A night by its name.
+
+    Raises:
+        StepFailedError: there is no such night, or the environment has data that is not sample data.
+    """
     if not environment.filled_here:
         raise StepFailedError(f"{environment.name} has real data: rehearse with --env local, or in a preview", 2)
     if name not in NIGHTS:

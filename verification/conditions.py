@@ -5,6 +5,7 @@ check_health asks the same questions every hour; docs/runbook.md has a section f
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,13 +83,13 @@ class Condition:
 
 
 def _quotable(row: dict[str, Any]) -> dict[str, Any]:
-    """The row with its texts escaped for SQL quotes, but for arguments, which are SQL."""
-    return {
-        name: value.replace("\\", "\\\\").replace("'", "\\'")
-        if isinstance(value, str) and name != "arguments"
-        else value
-        for name, value in row.items()
-    }
+    """The row with its texts escaped for SQL, but for arguments, which are SQL; ``…_in_shell`` are words of a shell."""
+    values = dict(row)
+    for name, value in row.items():
+        if isinstance(value, str) and name != "arguments":
+            values[name] = value.replace("\\", "\\\\").replace("'", "\\'")
+            values[f"{name}_in_shell"] = shlex.quote(value)
+    return values
 
 
 def described(row: dict[str, Any]) -> str:
@@ -108,6 +109,12 @@ def condition_check(identity: str, name: str, *conditions: Condition) -> Check:
 
 _RUN_AGAIN = "CALL `{dataset}.{job_name}`({arguments});"
 _RUN_THE_DAY_AGAIN = "CALL `{dataset}.run_daily_automation`(DATE '{execution_date}');"
+#: Keeps the first of several rows with one key; all or nothing.
+_KEEP_ONE = (
+    "CREATE TEMP TABLE kept AS SELECT * FROM `{{dataset}}.{table}` WHERE {key} QUALIFY ROW_NUMBER() OVER (ORDER BY "
+    "{order}) = 1; BEGIN TRANSACTION; DELETE FROM `{{dataset}}.{table}` WHERE {key}; INSERT INTO `{{dataset}}.{table}` "
+    "SELECT * FROM kept; COMMIT TRANSACTION;"
+)
 _ACKNOWLEDGE = (
     "UPDATE `{dataset}.automation_alerts` SET acknowledged = TRUE, acknowledged_at = CURRENT_TIMESTAMP(), "
     "acknowledged_by = SESSION_USER() WHERE alert_id = '{alert_id}';"
@@ -122,38 +129,39 @@ UNSEEDED_YEARS = Condition(
         "Without holidays the saturation of a holiday week is wrong."
     ),
 )
-_RESEED = (
-    "DELETE FROM `{dataset}.holiday_calendar` WHERE holiday_date = DATE '{holiday_date}'; then "
-    "CALL `{dataset}.seed_holiday_calendar`(EXTRACT(YEAR FROM DATE '{holiday_date}'), "
-    "EXTRACT(YEAR FROM DATE '{holiday_date}'));"
-)
+_OF_THE_HOLIDAY = "holiday_date = DATE '{holiday_date}' AND holiday_name = '{holiday_name}'"
 REPEATED_HOLIDAYS = Condition(
     "repeated_holidays",
     "holiday_calendar",
     "each (holiday_date, holiday_name) once",
-    f"{_RESEED} check first which saturation_impact_factor is correct.",
+    _KEEP_ONE.format(table="holiday_calendar", key=_OF_THE_HOLIDAY, order="saturation_impact_factor DESC")
+    + "   -- keeps the row with the greatest factor",
     cause="Rows were inserted by hand or by a restore: the seed never writes a holiday that exists.",
 )
 HOLIDAYS_OUT_OF_BOUNDS = Condition(
     "holidays_out_of_bounds",
     "holiday_calendar",
     "known types, factors within 0 and 1",
-    _RESEED,
+    "UPDATE `{dataset}.holiday_calendar` SET holiday_type = IF(holiday_type IN ('FEDERAL', 'CULTURAL', 'COMMERCIAL'), "
+    "holiday_type, 'CULTURAL'), saturation_impact_factor = GREATEST(0, LEAST(1, saturation_impact_factor)) "
+    f"WHERE {_OF_THE_HOLIDAY};   -- or write the values that are right",
     cause="Rows were written by hand: the seed writes known types and factors only.",
 )
+_OF_THE_CAPTION = "page_name = '{page_name}' AND caption_id = {caption_id}"
 STATISTICS_OUT_OF_BOUNDS = Condition(
     "statistics_out_of_bounds",
     "caption_bandit_stats",
     "counts not negative, 0 <= lower <= upper <= 1, exploration within 0 and 1, percentile within 0 and 100",
-    "CALL `{dataset}.update_caption_performance`(); it recomputes each row. Find out what else writes there.",
+    f"DELETE FROM `{{dataset}}.caption_bandit_stats` WHERE {_OF_THE_CAPTION}; "
+    "CALL `{dataset}.update_caption_performance`();   -- it recomputes what has messages in the last 90 days",
     cause="Something other than update_caption_performance writes statistics.",
 )
 REPEATED_STATISTICS = Condition(
     "repeated_statistics",
     "caption_bandit_stats",
     "one row for each (page_name, caption_id)",
-    "DELETE FROM `{dataset}.caption_bandit_stats` WHERE page_name = '{page_name}' AND caption_id = {caption_id}; then "
-    "CALL `{dataset}.update_caption_performance`(); find out what else writes there.",
+    _KEEP_ONE.format(table="caption_bandit_stats", key=_OF_THE_CAPTION, order="last_updated DESC")
+    + "   -- keeps the newest row",
     cause=(
         "Something other than update_caption_performance writes statistics, or a restore added rows. The next "
         "update deletes the older one by itself."
@@ -166,7 +174,7 @@ STUCK_RUNS = Condition(
     f"{_RUN_AGAIN}   -- it closes the row as FAILED, and does the work",
     cause=(
         "The run was killed, or the service stopped it: a job that ends writes its end. Its lease expires by "
-        "itself, after the limit of the job (10 minutes for the sweep)."
+        "itself, after the limit of the job (5 minutes for the sweep)."
     ),
 )
 FAILED_RUNS = Condition(
@@ -210,7 +218,7 @@ FAILED_CREATORS = Condition(
     "failed_creators",
     "creator_processing_errors",
     "no creator failed in the newest day",
-    f"{_RUN_THE_DAY_AGAIN}   -- after fixing what the error of {{page_name}} names",
+    f"{_RUN_THE_DAY_AGAIN}   -- after fixing what the errors name",
     cause=(
         "Something in the creator's own data: a pattern that is not a valid regular expression, figures that "
         "overflow, a date that cannot be. All other creators are done. For a pattern, correct the source of "
@@ -243,12 +251,15 @@ DIVISIONS_BY_ZERO = Condition(
     "etl_job_runs",
     "no error of the last 7 days is a division by zero",
     "python -m verification drift --env {env}   # a division without SAFE_DIVIDE was added by hand; deploy again",
-    cause=("A division without SAFE_DIVIDE: in an object that was changed by hand, or in the SQL of somebody else."),
+    cause=(
+        "A division without SAFE_DIVIDE: in an object that was changed by hand, or in the SQL of somebody else. It "
+        "ends by itself 7 days after the last error."
+    ),
 )
 UNACKNOWLEDGED_ALERTS = Condition(
     "unacknowledged_alerts",
     "automation_alerts",
-    "every CRITICAL alert of the last 7 days is acknowledged",
+    "every CRITICAL alert is acknowledged",
     _ACKNOWLEDGE,
     cause="A procedure wrote a CRITICAL alert, and nobody has said yet that it is seen.",
 )
@@ -256,7 +267,7 @@ RECORDS_OUT_OF_RULE = Condition(
     "records_out_of_rule",
     "etl_job_runs",
     "known statuses and levels; every finished run has an end time",
-    "Find out what wrote record {record_id} of {table_name}: no procedure of this repository writes {found!r} there.",
+    "SELECT * FROM `{dataset}.{table_name}` WHERE {id_column} = '{record_id}';   -- find out what wrote it; correct it",
     cause=(
         "Something other than the procedures writes these tables, or a run was cut off in the middle of its "
         "last statement."
@@ -266,9 +277,12 @@ REPEATED_QUEUE_ENTRIES = Condition(
     "repeated_queue_entries",
     "schedule_generation_queue",
     "a creator is queued at most once per day",
-    "DELETE FROM `{dataset}.schedule_generation_queue` WHERE page_name = '{page_name}' AND execution_date = "
-    "DATE '{execution_date}' AND status = 'PENDING'; then "
-    "CALL `{dataset}.run_daily_automation`(DATE '{execution_date}');",
+    _KEEP_ONE.format(
+        table="schedule_generation_queue",
+        key="page_name = '{page_name}' AND execution_date = DATE '{execution_date}'",
+        order="CASE status WHEN 'COMPLETED' THEN 1 WHEN 'PROCESSING' THEN 2 WHEN 'FAILED' THEN 3 ELSE 4 END, queued_at",
+    )
+    + "   -- keeps the entry that is done furthest",
     cause=(
         "Something other than run_daily_automation writes the queue: the run never queues a creator twice for a day."
     ),
@@ -294,10 +308,11 @@ UNSWEPT_LOCKS = Condition(
 DOUBLE_LOCKED_CAPTIONS = Condition(
     "double_locked_captions",
     "active_caption_assignments",
-    "a caption is locked for one schedule of a creator",
+    "a caption is locked once for a creator",
     "UPDATE `{dataset}.active_caption_assignments` SET is_active = FALSE WHERE page_name = '{page_name}' AND "
-    "caption_id = {caption_id} AND is_active AND COALESCE(schedule_id, assignment_key, 'no schedule') != "
-    "'{kept_schedule_id}';   -- the oldest lock stays; generate the other schedules again",
+    "caption_id = {caption_id} AND is_active AND NOT (COALESCE(schedule_id, assignment_key, 'no schedule') = "
+    "'{kept_schedule_id}' AND COALESCE(assigned_at, TIMESTAMP '1970-01-01 00:00:00+00') = TIMESTAMP "
+    "'{kept_assigned_at}');   -- the oldest lock stays; generate the other schedules again",
     cause="Something other than lock_captions_for_creator locks captions.",
 )
 SHORT_SELECTIONS = Condition(
@@ -315,19 +330,20 @@ FAILED_EXPORTS = Condition(
     "failed_exports",
     "schedule_export_log",
     "the newest export of each schedule succeeded",
-    "python -m operations export '{schedule_id}' --as {export_format} --overwrite --env {env}",
+    "python -m operations export {schedule_id_in_shell} --as {export_format} --overwrite --env {env}",
     cause=(
         "The error is in the details: a folder that does not exist, a full disk, a missing permission. "
-        "PARTIAL: some messages have no text."
+        "PARTIAL: some messages have no text. It ends by itself after 7 days."
     ),
 )
 UNDRAINED_QUEUE = Condition(
     "undrained_queue",
     "schedule_generation_queue",
     "every entry of a past day is COMPLETED or FAILED",
-    "Ask the person who generates schedules why {execution_date} is not finished. To give it up: UPDATE "
+    "UPDATE "
     "`{dataset}.schedule_generation_queue` SET status = 'FAILED', processed_at = CURRENT_TIMESTAMP(), error_message = "
-    "'not generated in time' WHERE execution_date = DATE '{execution_date}' AND status = '{queue_status}';",
+    "'not generated in time' WHERE execution_date = DATE '{execution_date}' AND status = '{queue_status}';"
+    "   -- gives them up; ask first the person who generates schedules",
     cause="The program that generates schedules did not run, or did not finish.",
 )
 _FREE = (
@@ -339,7 +355,10 @@ EXPIRED_LEASES = Condition(
     "leases",
     "no lease that has expired is held",
     _FREE,
-    cause="A run was killed. Such a lease does no harm: the next run of the same name takes it.",
+    cause=(
+        "A run was killed. Such a lease does no harm: another run of the same name takes it. The name of a daily "
+        "run's lease has the day, so that only the same day takes it."
+    ),
 )
 HELD_LEASES = Condition(
     "held_leases",
@@ -359,8 +378,10 @@ BYTES_OVER_BUDGET = Condition(
     "bytes_over_budget",
     "daily_bytes_budget",
     "queries of the last 24 hours were billed no more than the day's budget",
-    "SELECT user_email, total_bytes_billed, creation_time, query FROM `{project}.{region}.INFORMATION_SCHEMA.JOBS` "
+    "SELECT user_email, total_bytes_billed, creation_time, SUBSTR(query, 1, 200) AS query FROM "
+    "`{project}.{region}.INFORMATION_SCHEMA.JOBS` "
     "WHERE creation_time >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 24 HOUR) ORDER BY total_bytes_billed DESC "
-    "LIMIT 10;   -- end what is not needed. If all is needed, raise sql/functions/daily_bytes_budget.sql and deploy",
+    "LIMIT 10;   -- end what is not needed. If all is needed, raise sql/functions/daily_bytes_budget.sql and deploy; "
+    "deploy, too, where the budget above is not that of the file",
     cause="A query without a filter on the partition column, a loop, or a dashboard that refreshes too often.",
 )

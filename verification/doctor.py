@@ -168,6 +168,8 @@ _CASES = (
 )
 #: Every case by its name, in the order of the reports.
 CASES = {case.name: case for case in _CASES}
+#: The case of each question of sql/monitoring/.
+CASE_OF = {condition.query: case.name for case in _CASES for condition in case.conditions}
 
 
 def examine(environment: Environment, names: Sequence[str] = ()) -> Examination:
@@ -175,13 +177,14 @@ def examine(environment: Environment, names: Sequence[str] = ()) -> Examination:
 
     Args:
         environment: where to look.
-        names: names of :data:`CASES`; none means all.
+        names: names of :data:`CASES`, or of questions of sql/monitoring/; none means all.
 
     Raises:
         UnknownNameError: an unknown name.
         CatalogError: the repository's SQL does not compile.
         LiveSystemError: there are no credentials, or the API does not answer.
     """
+    names = [CASE_OF.get(name, name) for name in names]
     if unknown := sorted(set(names) - set(CASES)):
         raise UnknownNameError(f"no case {unknown[0]!r}: there are {', '.join(CASES)}")
     chosen = [case for name, case in CASES.items() if not names or name in names]

@@ -23,7 +23,11 @@ The procedure `check_health` asks each of these questions every hour, at minute 
 finding in 24 hours. `python -m verification doctor` asks the same questions now, and prints the fixes with their
 values.
 
-What was found by the last look:
+A subject `more` counts findings beyond the 50 worst of a question. A subject `this check` means that the question could
+not be asked: its details say why. `python -m verification doctor --case missing_object` finds what is gone, and
+`make deploy` restores it.
+
+What was found by the last look (on this machine, the project is `eros-local`):
 
 ```sql
 SELECT check_name, subject, status, details, first_seen_at, notified_at
@@ -72,6 +76,7 @@ def _section(catalog: Catalog, condition: Condition) -> str:
         "region": region(LOCATION),
     }
     columns = {column.name: column.name.upper() for column in catalog.monitoring[condition.query].returns_table}
+    columns |= {f"{name}_in_shell": shown for name, shown in columns.items()}
     remedy = condition.remedy.format(**{**columns, **names})
     return (
         f"## {condition.query}\n\n{catalog.monitoring[condition.query].description}\n\n"

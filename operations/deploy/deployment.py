@@ -92,7 +92,11 @@ def _run_schedules(environment: Environment, console: Console) -> tuple[Schedule
         for run in run_each_schedule(GoogleApi(environment)):
             runs.append(run)
             if not run.succeeded:
-                raise StepFailedError(f"{run.schedule.display_name}: {run.state}: {run.message or 'no message'}", 1)
+                doctor = (
+                    f"`python -m verification doctor --env {environment.name}` shows what is wrong, and what fixes it."
+                )
+                problem = f"{run.schedule.display_name}: {run.state}: {run.message or 'no message'}"
+                raise StepFailedError(f"{problem}\n{doctor}", 1)
         notes.append(f"{len(runs)} succeeded")
     for run in runs:
         print_findings(run, console)

@@ -13,19 +13,21 @@ OPTIONS (description = 'A day of queries that was billed more bytes than its bud
 AS
 WITH
   datasets AS (
-    -- the name that this function is deployed under
-    SELECT DISTINCT owned.table_schema AS dataset_name
+    -- the names that this function is deployed under
+    SELECT DISTINCT owned.table_catalog AS project_name, owned.table_schema AS dataset_name
     FROM `of-scheduler-proj.eros_scheduling_brain.INFORMATION_SCHEMA.TABLES` AS owned
   ),
   billed AS (
     SELECT job.user_email, SUM(job.total_bytes_billed) AS bytes
     FROM `of-scheduler-proj.region-us.INFORMATION_SCHEMA.JOBS` AS job
+    CROSS JOIN datasets AS own
     WHERE job.creation_time >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 24 HOUR)
-      AND job.statement_type IS DISTINCT FROM 'SCRIPT'
+      -- what a script is billed is the sum of its statements, which are jobs themselves
+      AND COALESCE(job.statement_type, '') NOT IN ('SCRIPT', 'CALL')
       AND EXISTS (
         SELECT referenced.table_id
         FROM UNNEST(job.referenced_tables) AS referenced
-        WHERE referenced.dataset_id IN (SELECT own.dataset_name FROM datasets AS own)
+        WHERE referenced.project_id = own.project_name AND referenced.dataset_id = own.dataset_name
       )
     GROUP BY job.user_email
   ),

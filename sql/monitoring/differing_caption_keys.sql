@@ -12,11 +12,11 @@ RETURNS TABLE<
 OPTIONS (description = 'Captions whose stored key is not the key of their text.')
 AS
 SELECT
-  FORMAT('caption %d', bank.caption_id) AS subject,
+  FORMAT('caption %t', bank.caption_id) AS subject,
   'WARNING' AS status,
   FORMAT(
-    'the stored key is %s, that of its text %s: %s',
-    COALESCE(bank.caption_key, 'missing'),
+    'the stored key is %t, that of its text %t: %t',
+    bank.caption_key,
     `of-scheduler-proj.eros_scheduling_brain.caption_key_v2`(bank.caption_text),
     LEFT(bank.caption_text, 100)
   ) AS details,

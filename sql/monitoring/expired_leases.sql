@@ -1,6 +1,6 @@
 -- Leases that have expired and that nobody freed: their runs were cut off.
 --
--- Guarantees: WARNING; the next run of the same name takes such a lease.
+-- Guarantees: WARNING; another run of the same name takes such a lease, and the name of a daily run has its day.
 -- Cost:       one read of leases.
 CREATE OR REPLACE TABLE FUNCTION `of-scheduler-proj.eros_scheduling_brain.expired_leases`()
 RETURNS TABLE<

@@ -37,7 +37,7 @@ SELECT
     COALESCE(newest.error_message, 'no message')
   ) AS details,
   newest.schedule_id,
-  LOWER(COALESCE(newest.export_format, 'csv')) AS export_format,
+  IF(newest.export_format IN ('CSV', 'JSON', 'SHEETS'), LOWER(newest.export_format), 'csv') AS export_format,
   COUNT(*) OVER () AS problems
 FROM newest_exports AS newest
 WHERE newest.status IS DISTINCT FROM 'SUCCESS'

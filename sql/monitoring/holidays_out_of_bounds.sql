@@ -8,6 +8,7 @@ RETURNS TABLE<
   status STRING,
   details STRING,
   holiday_date DATE,
+  holiday_name STRING,
   problems INT64
 >
 OPTIONS (description = 'Holidays of an unknown type, or with a factor outside 0 and 1.')
@@ -17,6 +18,7 @@ SELECT
   'WARNING' AS status,
   FORMAT('its type is %s, its factor %t', holiday.holiday_type, holiday.saturation_impact_factor) AS details,
   holiday.holiday_date,
+  holiday.holiday_name,
   COUNT(*) OVER () AS problems
 FROM `of-scheduler-proj.eros_scheduling_brain.holiday_calendar` AS holiday
 WHERE holiday.holiday_type NOT IN ('FEDERAL', 'CULTURAL', 'COMMERCIAL')

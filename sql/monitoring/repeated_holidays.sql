@@ -8,6 +8,7 @@ RETURNS TABLE<
   status STRING,
   details STRING,
   holiday_date DATE,
+  holiday_name STRING,
   problems INT64
 >
 OPTIONS (description = 'Holidays that the calendar has more than once.')
@@ -17,6 +18,7 @@ SELECT
   'WARNING' AS status,
   FORMAT('the calendar has it %d times', COUNT(*)) AS details,
   holiday.holiday_date,
+  holiday.holiday_name,
   COUNT(*) OVER () AS problems
 FROM `of-scheduler-proj.eros_scheduling_brain.holiday_calendar` AS holiday
 GROUP BY holiday.holiday_date, holiday.holiday_name

@@ -52,8 +52,8 @@ SELECT
   ) AS details,
   newest.job_name,
   IF(
-    newest.job_name = 'run_daily_automation' AND newest.execution_date IS NOT NULL,
-    FORMAT("DATE '%t'", newest.execution_date),
+    newest.job_name = 'run_daily_automation',
+    FORMAT("DATE '%t'", COALESCE(newest.execution_date, DATE(newest.job_start_time, 'America/Los_Angeles'))),
     ''
   ) AS arguments,
   COUNT(*) OVER () AS problems

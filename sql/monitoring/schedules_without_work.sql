@@ -15,13 +15,18 @@ OPTIONS (description = 'Scheduled jobs whose last work is older than their caden
 AS
 WITH
   runs AS (
-    SELECT run.job_name, run.job_start_time, run.job_status
+    SELECT run.job_name, run.job_start_time, run.job_status, run.execution_date
     FROM `of-scheduler-proj.eros_scheduling_brain.etl_job_runs` AS run
   ),
   last_works AS (
     SELECT run.job_name, MAX(run.job_start_time) AS worked_at
     FROM runs AS run
     WHERE run.job_status IN ('SUCCESS', 'COMPLETED_WITH_ERRORS', 'COMPLETED_NO_WORK')
+      -- an old day that somebody ran again is not the day's work
+      AND (
+        run.job_name != 'run_daily_automation'
+        OR run.execution_date >= DATE(run.job_start_time, 'America/Los_Angeles')
+      )
     GROUP BY run.job_name
   ),
   first_run AS (

@@ -7,6 +7,8 @@ RETURNS TABLE<
   subject STRING,
   status STRING,
   details STRING,
+  page_name STRING,
+  caption_id INT64,
   problems INT64
 >
 OPTIONS (description = 'Statistics of captions with negative counts, or bounds that cannot be.')
@@ -24,6 +26,8 @@ SELECT
     stats.exploration_score,
     stats.performance_percentile
   ) AS details,
+  stats.page_name,
+  stats.caption_id,
   COUNT(*) OVER () AS problems
 FROM `of-scheduler-proj.eros_scheduling_brain.caption_bandit_stats` AS stats
 WHERE stats.successes < 0

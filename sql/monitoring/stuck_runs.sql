@@ -25,8 +25,8 @@ SELECT
   ) AS details,
   run.job_name,
   IF(
-    run.job_name = 'run_daily_automation' AND run.execution_date IS NOT NULL,
-    FORMAT("DATE '%t'", run.execution_date),
+    run.job_name = 'run_daily_automation',
+    FORMAT("DATE '%t'", COALESCE(run.execution_date, DATE(run.job_start_time, 'America/Los_Angeles'))),
     ''
   ) AS arguments,
   COUNT(*) OVER () AS problems

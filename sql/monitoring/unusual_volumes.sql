@@ -84,6 +84,7 @@ SELECT
   COUNT(*) OVER () AS problems
 FROM with_spreads AS found
 WHERE found.age = 1
+  AND found.day >= DATE_SUB(CURRENT_DATE('America/Los_Angeles'), INTERVAL 1 DAY)
   AND found.days_before >= 14
   AND ABS(found.figure - found.median) > GREATEST(10, 0.5 * found.median, 6 * found.spread)
 ORDER BY found.subject

@@ -423,7 +423,7 @@ BEGIN
       SET v_untold = (
         SELECT STRING_AGG(CONCAT(told.check_name, ' (', told.subjects, ')'), ', ' ORDER BY told.check_name)
         FROM (
-          SELECT finding.check_name, STRING_AGG(finding.subject, ', ' ORDER BY finding.subject LIMIT 10) AS subjects
+          SELECT finding.check_name, STRING_AGG(finding.subject, ', ' ORDER BY finding.subject) AS subjects
           FROM `of-scheduler-proj.eros_scheduling_brain.health_checks` AS finding
           WHERE finding.checked_at = v_now AND finding.notified_at = v_now
           GROUP BY finding.check_name
@@ -433,7 +433,7 @@ BEGIN
     EXCEPTION WHEN ERROR THEN
       SET v_error = @@error.message;
       CALL `of-scheduler-proj.eros_scheduling_brain.end_job_run`(v_job_id, 'FAILED', NULL, NULL, v_error);
-      RAISE USING MESSAGE = CONCAT('check_health: ', v_error);
+      RAISE USING MESSAGE = CONCAT('check_health: ', v_error, COALESCE(CONCAT('; CRITICAL findings: ', v_untold), ''));
     END;
     IF v_untold IS NOT NULL THEN
       RAISE USING MESSAGE = CONCAT('check_health: CRITICAL findings: ', v_untold);

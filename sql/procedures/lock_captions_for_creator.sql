@@ -140,7 +140,7 @@ BEGIN
       SELECT alert.alert_id
       FROM `of-scheduler-proj.eros_scheduling_brain.automation_alerts` AS alert
       WHERE alert.alert_source = 'lock_captions_for_creator'
-        AND alert.job_id = p_schedule_id
+        AND alert.job_id = FORMAT('%s %s', p_schedule_id, normalized_page_name)
         AND alert.alert_time >= TIMESTAMP_SUB(v_now, INTERVAL 90 DAY)
     )
   THEN
@@ -170,7 +170,7 @@ BEGIN
           ORDER BY missing.price_tier
         )
       ),
-      p_schedule_id,
+      FORMAT('%s %s', p_schedule_id, normalized_page_name),
       FALSE
     FROM `of-scheduler-proj.eros_scheduling_brain.missing_captions`(
       p_schedule_id,

@@ -3,8 +3,9 @@
 -- Inputs:     the run, as in etl_job_runs; the Los Angeles day; the instant at which the reports' windows end; whether all
 --             pages together are weak, as platform_headwind says; the first and the last page by name, NULL for no bound.
 -- Guarantees: one report and one queue entry per page and day; existing ones are not changed, so it may run any number of
---             times. A creator is queued as PENDING when is_unsaturated says so. A creator with a pattern that is not valid gets neither. When one creator of the
---             range fails nothing is written. A conflict with another transaction is tried again, five times in all.
+--             times. A creator is queued as PENDING when is_unsaturated says so. A creator with a pattern that is not valid
+--             gets neither. When one creator of the range fails nothing is written. A conflict with another transaction is
+--             tried again, five times in all.
 -- Cost:       two statements: 90 days of mass_messages for the reports, 30 for the saturation, and the captions.
 CREATE OR REPLACE PROCEDURE `of-scheduler-proj.eros_scheduling_brain.process_creators`(
   p_job_id STRING,

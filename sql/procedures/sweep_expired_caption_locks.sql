@@ -6,7 +6,7 @@
 --             has expired.
 -- Guarantees: one row in etl_job_runs per run; one in lock_sweep_log per run that swept. Locks, log
 --             and alerts are one transaction: a run cut off anywhere leaves nothing half done. One sweep at a
---             time: another ends as SKIPPED; a run that died blocks others for 10 minutes. A second
+--             time: another ends as SKIPPED; a run that died blocks others for 5 minutes. A second
 --             run changes no further lock.
 --             Alerts: WARNING above 1,000 cleaned; above 5,000 still active WARNING, above 10,000 CRITICAL.
 --             An error that ends the run is recorded in etl_job_runs and automation_alerts (CRITICAL) and
@@ -29,7 +29,7 @@ BEGIN
     'sweep_expired_caption_locks',
     'sweep_expired_caption_locks',
     v_today,
-    10,
+    5,
     v_job_id
   );
 

@@ -14,7 +14,6 @@ from tests.harness.embedded import Embedded, fill_with_objects
 from tests.harness.interruptible_server import CUT_OFF_FILE, MESSAGE
 from tests.harness.launcher import launched
 from tests.harness.template import copy_template
-from tests.sql.rows import NOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,6 +116,6 @@ def embedded(session_server: Sandbox) -> Sandbox:
 @pytest.fixture
 def healthy(embedded: Sandbox) -> Iterator[Sandbox]:
     """A calendar and nothing else."""
-    embedded.call("seed_holiday_calendar", "2026, 2028", now=NOW)
+    embedded.call("seed_holiday_calendar", "2026, 2028")
     yield embedded
     embedded.named |= embedded.tables

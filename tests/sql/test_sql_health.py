@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tests.sql.conftest import Sandbox
 
 AN_HOUR_LATER = "2026-06-15 13:00:00-07:00"
+ALERT = "run_daily_automation 2026-06-15 03:10"
 A_DAY_LATER = "2026-06-16 12:30:00-07:00"
 
 
@@ -40,7 +41,7 @@ def test_a_critical_finding_is_told_once_in_24_hours(healthy: Sandbox) -> None:
 
 def test_an_acknowledged_alert_is_not_told_again(healthy: Sandbox) -> None:
     healthy.query(alert("CRITICAL", "run_daily_automation"))
-    assert "unacknowledged_alerts (an alert)" in look(healthy)
+    assert f"unacknowledged_alerts ({ALERT})" in look(healthy)
     healthy.query("UPDATE `{d}.automation_alerts` SET acknowledged = TRUE WHERE TRUE")
     assert "unacknowledged_alerts" not in look(healthy, A_DAY_LATER)
     assert "unacknowledged_alerts" not in {name for name, *_ in findings(healthy)}
@@ -49,7 +50,9 @@ def test_an_acknowledged_alert_is_not_told_again(healthy: Sandbox) -> None:
 def test_a_finding_is_as_old_as_the_looks_in_a_row_that_found_it(healthy: Sandbox) -> None:
     def first_seen() -> list[Any]:
         rows = healthy.query(
-            "SELECT first_seen_at FROM `{d}.health_checks` WHERE subject = 'an alert' ORDER BY checked_at"
+            "SELECT first_seen_at FROM `{d}.health_checks` "
+            "WHERE check_name = 'unacknowledged_alerts' AND status != 'OK' "
+            "ORDER BY checked_at"
         )
         return [moment for (moment,) in rows]
 
@@ -84,7 +87,8 @@ def test_the_50_worst_are_kept_and_the_rest_is_counted(healthy: Sandbox) -> None
         "FROM UNNEST(GENERATE_ARRAY(1, 70)) AS n"
     )
     message = look(healthy)
-    assert "page 001, page 002" in message
+    assert "more, page 001, page 002" in message
+    assert "page 050)" in message
     rows = healthy.query(
         "SELECT subject, status, details FROM `{d}.health_checks` WHERE check_name = 'failed_creators' ORDER BY subject"
     )
@@ -102,6 +106,18 @@ def test_a_look_that_cannot_write_fails_and_writes_no_alert(healthy: Sandbox) ->
     assert statuses(healthy) == [("FAILED",)]
     assert healthy.query("SELECT alert_id FROM `{d}.automation_alerts`") == []
     assert look(healthy) == ""
+
+
+def test_a_look_that_cannot_end_still_tells_what_it_found(healthy: Sandbox) -> None:
+    healthy.query(failure("ann", "15 03:06"))
+    end = healthy.catalog.procedures["end_job_run"].ddl
+    try:
+        healthy.query(
+            end.replace("BEGIN\n", "BEGIN\n  IF p_status = 'SUCCESS' THEN RAISE USING MESSAGE = 'no'; END IF;\n", 1)
+        )
+        assert look(healthy).endswith("check_health: no; CRITICAL findings: failed_creators (ann)")
+    finally:
+        healthy.query(end)
 
 
 def test_critical_findings_write_no_alert(healthy: Sandbox) -> None:

@@ -82,7 +82,7 @@ def test_a_schedule_that_comes_back_short_is_an_alert_with_the_reasons(embedded:
     rows = lock(embedded, "monday", budget=20)
     assert len(rows) == 7
     ((level, schedule, message),) = alerts(embedded)
-    assert (level, schedule) == ("WARNING", "monday")
+    assert (level, schedule) == ("WARNING", "monday page")
     assert message == (
         "creator page, schedule monday: "
         "7 of 20 budget captions; kept out: 3 by restrictions, 2 by locks, 1 by cooldown, 2 by weekly budgets | "
@@ -90,6 +90,8 @@ def test_a_schedule_that_comes_back_short_is_an_alert_with_the_reasons(embedded:
     )
     lock(embedded, "monday", budget=99)
     assert len(alerts(embedded)) == 1
+    lock(embedded, "monday", budget=20, page="another")
+    assert [job for _, job, _ in alerts(embedded)] == ["monday another", "monday page"]
 
 
 def test_a_schedule_that_gets_what_it_asks_for_is_no_alert(embedded: Sandbox) -> None:

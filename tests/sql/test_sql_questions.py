@@ -124,7 +124,37 @@ PROBLEMS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
         "sweep_expired_caption_locks",
         "CRITICAL",
     ),
-    ("unacknowledged_alerts", (alert("CRITICAL", "run_daily_automation"),), "an alert", "CRITICAL"),
+    (
+        "unacknowledged_alerts",
+        (alert("CRITICAL", "run_daily_automation"),),
+        "run_daily_automation 2026-06-15 03:10",
+        "CRITICAL",
+    ),
+    (
+        "differing_caption_keys",
+        ("INSERT INTO `{d}.caption_bank` (caption_id, caption_key) VALUES (4, 'the key of a lost text')",),
+        "caption 4",
+        "WARNING",
+    ),
+    (
+        "failed_creators",
+        (
+            run("run_daily_automation", "15 03:05"),
+            failure("ann", "15 03:06"),
+            run("run_daily_automation", "15 11:00", execution_date="DATE '2026-06-16'"),
+        ),
+        "ann",
+        "CRITICAL",
+    ),
+    (
+        "schedules_without_work",
+        (
+            run("run_daily_automation", "13 03:05"),
+            run("run_daily_automation", "14 15:00", execution_date="DATE '2026-06-01'"),
+        ),
+        "run_daily_automation",
+        "CRITICAL",
+    ),
     ("undrained_queue", (queued("ann", "14"), queued("ben", "14")), "2026-06-14 PENDING", "WARNING"),
     ("unseeded_years", ("DELETE FROM `{d}.holiday_calendar` WHERE holiday_date >= '2027-01-01'",), "2027", "CRITICAL"),
     ("unusual_volumes", (SWEEPS % 900,), "locks swept", "WARNING"),
@@ -177,6 +207,7 @@ def test_a_problem_is_found(
     healthy.query(";".join(statements))
     message = look(healthy)
     assert (question, subject, status) in findings(healthy)
+    assert healthy.query("SELECT subject FROM `{d}.health_checks` WHERE status != 'OK' AND details IS NULL") == []
     told = re.search(rf"{question} \(([^)]*)\)", message)
     assert (told is not None and subject in told[1].split(", ")) == (status == "CRITICAL")
     assert statuses(healthy) == [("SUCCESS",)]
@@ -203,19 +234,20 @@ def test_locks_of_two_schedules_and_locks_after_their_day(healthy: Sandbox) -> N
         Lock(2, send_in_days=1, page="other"),
         Lock(2, send_in_days=1),
         Lock(3, send_in_days=1),
-        Lock(3, send_in_days=4),
+        Lock(3, send_in_days=4, assigned_days_ago=0.5),
         Lock(4, send_in_days=1, active=False, schedule="later"),
         Lock(4, send_in_days=1),
         Lock(5, send_in_days=-1, page="late"),
         Lock(6, send_in_days=0, page="today"),
     )
-    assert "double_locked_captions (page caption 1)" in look(healthy)
+    assert "double_locked_captions (page caption 1, page caption 3)" in look(healthy)
     assert findings(healthy) == [
         ("double_locked_captions", "page caption 1", "CRITICAL"),
+        ("double_locked_captions", "page caption 3", "CRITICAL"),
         ("unswept_locks", "late", "WARNING"),
     ]
-    ((kept,),) = healthy.query("SELECT kept_schedule_id FROM `{d}.double_locked_captions`()")
-    assert kept == "earlier"
+    kept = healthy.query("SELECT kept_schedule_id FROM `{d}.double_locked_captions`()")
+    assert kept == [("earlier",), ("earlier",)]
 
 
 def test_locks_get_an_hour_for_their_sweep(healthy: Sandbox) -> None:

@@ -279,8 +279,8 @@ def test_rows_of_runs_that_were_cut_off_are_closed(embedded: Sandbox) -> None:
     """A run that may still be active is not changed."""
     embedded.query(
         f"""INSERT INTO `{{d}}.etl_job_runs` (job_id, job_name, job_start_time, job_status) VALUES
-          ('lost', '{SWEEP}', TIMESTAMP '2026-06-15 11:49:59-07:00', 'RUNNING'),
-          ('active', '{SWEEP}', TIMESTAMP '2026-06-15 11:50:00-07:00', 'RUNNING'),
+          ('lost', '{SWEEP}', TIMESTAMP '2026-06-15 11:54:59-07:00', 'RUNNING'),
+          ('active', '{SWEEP}', TIMESTAMP '2026-06-15 11:55:00-07:00', 'RUNNING'),
           ('another', 'another_job', TIMESTAMP '2026-06-15 11:00:00-07:00', 'RUNNING')"""
     )
     embedded.call(SWEEP, now=NOON)

@@ -41,18 +41,19 @@ def test_a_run_counts_as_stuck_after_the_minutes_that_its_job_may_take() -> None
     found = {name: int(minutes) for name, minutes in re.findall(r"STRUCT\('(\w+)'[^,]*, (\d+)", jobs)}
     health = limits.pop(HEALTH)
     assert health * 60 < LONGEST_RUN.total_seconds()
-    # a sweep that died blocks others for twice the time that it may take
-    assert found == {**limits, "sweep_expired_caption_locks": limits["sweep_expired_caption_locks"] // 2}
+    assert found == limits
     assert set(limits) < {schedule.name for schedule in all_schedules()}
     assert max(limits.values()) * 60 == LONGEST_RUN.total_seconds()
 
 
 def test_the_days_budget_of_bytes_is_that_of_the_scheduled_queries_and_some_more() -> None:
-    """The operators' budgets of a day, and 5 GB for selections, health and people."""
+    """The operators' budgets of a day, 15 GB for health, and 5 GB for selections and people."""
     body = CATALOG.functions["daily_bytes_budget"].body
-    ((runs, update, daily, others),) = re.findall(r"\((\d+) \* (\d+) \+ (\d+) \+ (\d+)\) \* 1024", body)
+    ((runs, update, daily, health, others),) = re.findall(
+        r"\((\d+) \* (\d+) \+ (\d+) \+ (\d+) \+ (\d+)\) \* 1024", body
+    )
     assert int(runs) * int(update) + int(daily) == daily_mebibytes() / 1024
-    assert int(others) == 5
+    assert (int(health), int(others)) == (15, 5)
 
 
 def test_every_question_is_asked_by_check_health() -> None:

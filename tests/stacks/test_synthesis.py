@@ -320,7 +320,7 @@ def test_alerts_tell_the_operators_of_a_failure_and_of_silence(prod: Stacks) -> 
         assert policy["user_labels"] == {"system": "eros"}
     failed, silent = policies["scheduled_query_failed"], policies["scheduled_queries_silent"]
     assert failed["conditions"][0]["condition_matched_log"]["filter"].endswith("severity>=ERROR")
-    assert failed["alert_strategy"]["notification_rate_limit"] == {"period": "3600s"}
+    assert failed["alert_strategy"]["notification_rate_limit"] == {"period": "300s"}
     assert silent["conditions"][0]["condition_absent"]["duration"] == "10800s"
     assert "notification_rate_limit" not in silent["alert_strategy"], "the service takes it for logs only"
     changed = policies["access_changed"]["conditions"][0]["condition_matched_log"]["filter"]

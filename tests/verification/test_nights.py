@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from tests.harness.deployed import Deployed
 
 TODAY = "CURRENT_DATE('America/Los_Angeles')"
-#: The doctor's case for each question.
-CASE_OF = {condition.query: case.name for case in CASES.values() for condition in case.conditions}
 #: Nights of which a part of the fix is outside of SQL: the source of the restrictions, and a deployment.
 RESTORED_BY_HAND = {name for name, night in NIGHTS.items() if night.restored}
 
@@ -59,10 +57,10 @@ def night(working: Deployed, request: pytest.FixtureRequest) -> Iterator[str]:
     """A planted night, which is taken back."""
     look(working)
     before = findings(working)
-    plant(working.api, request.param)
+    plant(working.api, NIGHTS[request.param])
     working.query("UPDATE `{d}.health_checks` SET notified_at = NULL WHERE notified_at IS NOT NULL")  # told by others
     yield request.param
-    take_back(working.api, request.param)
+    take_back(working.api, NIGHTS[request.param])
     look(working)
     assert findings(working) <= before
 
@@ -91,27 +89,29 @@ def test_a_night_is_found_told_once_and_fixed_by_what_is_printed(
     assert question in {check for check, _ in findings(working)}
     assert (question in first) == critical
     assert look(working) == ""
-    (diagnosis,) = examine(working.environment, [CASE_OF[question]]).diagnoses
+    (diagnosis,) = examine(working.environment, [question]).diagnoses
     assert diagnosis.holds
     assert any(section.endswith(f"#{question}") for section in diagnosis.sections)
     if night in RESTORED_BY_HAND:
-        take_back(working.api, night)
+        take_back(working.api, NIGHTS[night])
     for remedy in diagnosis.remedies:
         follow(working, remedy)
-    (after,) = examine(working.environment, [CASE_OF[question]]).diagnoses
+    (after,) = examine(working.environment, [question]).diagnoses
     assert not after.holds, after.rows
     look(working)
     assert question not in {check for check, _ in findings(working)}
 
 
 def test_a_paused_query_is_found_as_paused_too(working: Deployed) -> None:
-    plant(working.api, "paused")
+    plant(working.api, NIGHTS["paused"])
+    plant(working.api, NIGHTS["paused"])  # by mistake, again
     try:
         (diagnosis,) = examine(working.environment, ["schedules"]).diagnoses
         assert any("disabled" in row["found"] for row in diagnosis.rows)
         assert any("make deploy" in remedy for remedy in diagnosis.remedies)
     finally:
-        take_back(working.api, "paused")
+        take_back(working.api, NIGHTS["paused"])
+    assert not examine(working.environment, ["schedules", "stale_runs"]).problems
 
 
 def test_a_second_creator_that_fails_is_told_in_the_next_hour(working: Deployed) -> None:

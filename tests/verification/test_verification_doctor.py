@@ -91,6 +91,14 @@ TWO_LOCKS = (
     f"schedule_id) VALUES ('page', 1, {TODAY}, TRUE, TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 1 HOUR), 'first'), "
     f"('page', 1, {TODAY}, TRUE, CURRENT_TIMESTAMP(), 'second')"
 )
+A_DAY = (
+    "INSERT INTO `{d}.holiday_calendar` (holiday_date, holiday_name, holiday_type, is_major_holiday, "
+    "saturation_impact_factor) VALUES (DATE '2026-03-03', 'Founder\\'s Day', 'CULTURAL', FALSE, 0.5)"
+)
+TODAYS_QUEUE = (
+    "INSERT INTO `{d}.schedule_generation_queue` (page_name, execution_date, queued_at, status) VALUES "
+    f"('o\\'neil', {TODAY}, CURRENT_TIMESTAMP(), 'PENDING')"
+)
 #: 20 usual days, and one that is not.
 SWEEPS = (
     "INSERT INTO `{d}.lock_sweep_log` (sweep_id, sweep_time, total_locks_cleaned) SELECT CAST(n AS STRING), "
@@ -138,9 +146,9 @@ PROBLEMS: list[Problem] = [
         "2 of 3 premium captions",
         "SET acknowledged = TRUE",
     ),
-    ("exports", rows_changed("schedule_export_log", EXPORT), "disk full", "export 'a schedule' --as json"),
-    ("records", rows_changed("etl_job_runs", run_row("DONE", 45)), "DONE", "Find out what wrote"),
-    ("locks", rows_changed("active_caption_assignments", TWO_LOCKS), "first, second", "!= 'first'"),
+    ("exports", rows_changed("schedule_export_log", EXPORT), "disk full", "export 'a schedule' --as json --overwrite"),
+    ("records", rows_changed("etl_job_runs", run_row("DONE", 45)), "DONE", "find out what wrote it"),
+    ("locks", rows_changed("active_caption_assignments", TWO_LOCKS), "is locked 2 times: first for", "= 'first'"),
     ("volumes", rows_changed("lock_sweep_log", SWEEPS), "900 on", "operations day"),
     ("stale_runs", schedule_ran(SWEEP, "SELECT ERROR('no')"), "FAILED", "run-schedules"),
     ("schedules", schedule_patched(UPDATE, {"disabled": True}), "disabled", "make deploy"),
@@ -201,6 +209,11 @@ REMEDIED: list[tuple[str, str, tuple[str, ...]]] = [
     ("alerts", "automation_alerts", (alert_row("CRITICAL", acknowledged=False),)),
     ("locks", "active_caption_assignments", (LOCK,)),
     ("locks", "active_caption_assignments", (TWO_LOCKS,)),
+    ("calendar", "holiday_calendar", (A_DAY, A_DAY)),
+    ("calendar", "holiday_calendar", (A_DAY.replace("'CULTURAL', FALSE, 0.5", "'LOCAL', FALSE, 5.5"),)),
+    ("statistics", "caption_bandit_stats", (stats_rows((0.2, 0.9), (0.3, 0.9)),)),
+    ("statistics", "caption_bandit_stats", (stats_rows((0.9, 0.2)),)),
+    ("queue", "schedule_generation_queue", (TODAYS_QUEUE, TODAYS_QUEUE.replace("PENDING", "COMPLETED"))),
     ("selections", "automation_alerts", (SHORT,)),
     ("caption_keys", "caption_bank", (KEY,)),
     ("queue", "schedule_generation_queue", (QUEUE.replace("'page'", "'o\\'neil'"),)),
@@ -214,8 +227,7 @@ def test_the_printed_statement_fixes_it(well: Deployed, name: str, table: str, s
     """Run what the doctor prints as it is; afterwards the doctor finds nothing."""
     with rows_changed(table, *statements).apply(well):
         for remedy in found(well, name).remedies:
-            statement = remedy[min(remedy.find(word) for word in ("UPDATE", "CALL") if word in remedy) :]
-            well.query(statement.replace("SESSION_USER()", "'operator@example.com'"))
+            well.query(remedy.replace("SESSION_USER()", "'operator@example.com'"))
         assert not found(well, name).holds
 
 
