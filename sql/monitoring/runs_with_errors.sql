@@ -13,36 +13,8 @@ RETURNS TABLE<
 >
 OPTIONS (description = 'Runs that ended with errors, without a later run that had none.')
 AS
-WITH
-  recent_runs AS (
-    SELECT
-      run.job_name,
-      run.job_id,
-      run.execution_date,
-      run.job_start_time,
-      run.job_status,
-      run.error_message,
-      IF(run.job_name = 'run_daily_automation', run.execution_date, NULL) AS own_day
-    FROM `of-scheduler-proj.eros_scheduling_brain.etl_job_runs` AS run
-    WHERE run.job_name != 'check_health'
-      AND run.job_start_time >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 * 24 HOUR)
-      AND run.job_status IN ('SUCCESS', 'COMPLETED_WITH_ERRORS', 'COMPLETED_NO_WORK', 'FAILED')
-  ),
-  newest_of_each_job AS (
-    SELECT
-      recent.job_name,
-      recent.job_id,
-      recent.execution_date,
-      recent.job_start_time,
-      recent.job_status,
-      recent.error_message,
-      recent.own_day
-    FROM recent_runs AS recent
-    WHERE TRUE
-    QUALIFY ROW_NUMBER() OVER (PARTITION BY recent.job_name, recent.own_day ORDER BY recent.job_start_time DESC) = 1
-  )
 SELECT
-  RTRIM(FORMAT('%s %s', newest.job_name, COALESCE(CAST(newest.own_day AS STRING), ''))) AS subject,
+  newest.subject,
   'WARNING' AS status,
   FORMAT(
     'ended with errors at %s (run %s): %s',
@@ -51,13 +23,9 @@ SELECT
     COALESCE(newest.error_message, 'no message')
   ) AS details,
   newest.job_name,
-  IF(
-    newest.job_name = 'run_daily_automation',
-    FORMAT("DATE '%t'", COALESCE(newest.execution_date, DATE(newest.job_start_time, 'America/Los_Angeles'))),
-    ''
-  ) AS arguments,
+  newest.arguments,
   COUNT(*) OVER () AS problems
-FROM newest_of_each_job AS newest
+FROM `of-scheduler-proj.eros_scheduling_brain.newest_runs`() AS newest
 WHERE newest.job_status = 'COMPLETED_WITH_ERRORS'
 ORDER BY newest.job_start_time DESC
 LIMIT 50;

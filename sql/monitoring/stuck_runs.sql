@@ -24,10 +24,10 @@ SELECT
     run.job_id
   ) AS details,
   run.job_name,
-  IF(
-    run.job_name = 'run_daily_automation',
-    FORMAT("DATE '%t'", COALESCE(run.execution_date, DATE(run.job_start_time, 'America/Los_Angeles'))),
-    ''
+  `of-scheduler-proj.eros_scheduling_brain.call_arguments`(
+    run.job_name,
+    run.execution_date,
+    run.job_start_time
   ) AS arguments,
   COUNT(*) OVER () AS problems
 FROM `of-scheduler-proj.eros_scheduling_brain.etl_job_runs` AS run

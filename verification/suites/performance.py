@@ -19,7 +19,13 @@ VIEW_SECONDS = 2.0
 #: A busy moment is not a slow function.
 ATTEMPTS = 3
 #: An argument per type that differs in each row; n is the row's number.
-ARGUMENTS = {"STRING": "CONCAT('Last chance: 20 % off tonight ', CAST(n AS STRING))", "INT64": "n", "FLOAT64": "0.5"}
+ARGUMENTS = {
+    "STRING": "CONCAT('Last chance: 20 % off tonight ', CAST(n AS STRING))",
+    "INT64": "n",
+    "FLOAT64": "0.5",
+    "DATE": "DATE_FROM_UNIX_DATE(n)",
+    "TIMESTAMP": "TIMESTAMP_SECONDS(n)",
+}
 
 
 def functions(subject: Subject) -> Iterator[Outcome]:
