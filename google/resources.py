@@ -74,7 +74,6 @@ class TransferConfig:
     disabled: bool
     destination: str | None
     owner: str | None
-    updated: datetime
 
 
 def transfer_configs(api: GoogleApi) -> list[TransferConfig]:
@@ -106,7 +105,6 @@ def _transfer_config(resource: Mapping[str, Any]) -> TransferConfig:
         disabled=bool(resource.get("disabled")),
         destination=resource.get("destinationDatasetId"),
         owner=resource.get("serviceAccountName") or resource.get("ownerInfo", {}).get("email"),
-        updated=datetime.fromisoformat(resource["updateTime"]),
     )
 
 

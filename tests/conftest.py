@@ -89,7 +89,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
     folder = tmp_path_factory.mktemp("embedded")
     copy_template("deployed", folder, fill_deployed, f"{datetime.now(LOS_ANGELES):%Y-%m-%d}")  # a day's work is done
     with embedded_environment(folder) as found:
-        Deployed(found).deploy_schedules_again()
+        Deployed(found).work()
         yield found
 
 

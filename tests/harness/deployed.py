@@ -127,11 +127,10 @@ class Deployed(Embedded):
             },
         )
 
-    def deploy_schedules_again(self) -> None:
-        """Count what is due from now on: a run that was due between a deployment and its copy is not missing."""
-        for name, schedule in self.schedules.items():
-            path = f"{self.config(name)['name']}?updateMask=schedule"
-            self.api.data_transfer("PATCH", path, {"schedule": schedule.schedule})
+    def work(self) -> None:
+        """Do what is due several times a day: a copy of a deployment that is some hours old would be silent."""
+        self.query("CALL `{d}.sweep_expired_caption_locks`()")
+        self.query("CALL `{d}.update_caption_performance`()")
 
     def config(self, name: str) -> dict[str, Any]:
         """The transfer config of a schedule."""
@@ -240,7 +239,7 @@ def deploy(environment: Environment) -> Deployed:
     system = Deployed(environment)
     system.create()
     system.query(seed_call("{d}"))
-    system.query("CALL `{d}.update_caption_performance`()")
+    system.work()
     system.query(f"CALL `{{d}}.run_daily_automation`({TODAY})")
     return system
 
